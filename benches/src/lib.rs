@@ -1,0 +1,1 @@
+//! Benchmarks of the layers and of the whole stack.

@@ -1,0 +1,1 @@
+//! Does a stack obey the RFCs? Requirement ledger, wire tests, fuzz targets and their corpora.

@@ -1,0 +1,105 @@
+//! Points in time.
+
+use core::fmt;
+use core::ops::{Add, AddAssign, Sub};
+use core::time::Duration;
+
+/// A point in time: nanoseconds since an origin that the caller chose.
+///
+/// `std::time::Instant` cannot be made by a test and does not exist on wasm32, so layers use this one. A driver maps
+/// its clock onto it (`weft-net` has one); a test counts from [`Instant::ORIGIN`]. All arithmetic saturates: it lasts
+/// 584 years and never panics.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Instant(u64);
+
+impl Instant {
+    /// The first representable instant, where virtual clocks start.
+    pub const ORIGIN: Self = Self(0);
+    /// The last representable instant.
+    pub const FAR_FUTURE: Self = Self(u64::MAX);
+
+    /// The instant `nanos` nanoseconds after [`Instant::ORIGIN`].
+    pub const fn from_nanos(nanos: u64) -> Self {
+        Self(nanos)
+    }
+
+    /// The instant `millis` milliseconds after [`Instant::ORIGIN`].
+    pub const fn from_millis(millis: u64) -> Self {
+        Self(millis.saturating_mul(1_000_000))
+    }
+
+    /// Nanoseconds since [`Instant::ORIGIN`].
+    pub const fn as_nanos(self) -> u64 {
+        self.0
+    }
+
+    /// Whole milliseconds since [`Instant::ORIGIN`], rounded down.
+    pub const fn as_millis(self) -> u64 {
+        self.0 / 1_000_000
+    }
+
+    /// The time from `earlier` to `self`; zero if `earlier` is later.
+    #[must_use]
+    pub const fn saturating_duration_since(self, earlier: Self) -> Duration {
+        Duration::from_nanos(self.0.saturating_sub(earlier.0))
+    }
+}
+
+fn nanos(d: Duration) -> u64 {
+    u64::try_from(d.as_nanos()).unwrap_or(u64::MAX)
+}
+
+impl Add<Duration> for Instant {
+    type Output = Self;
+    fn add(self, rhs: Duration) -> Self {
+        Self(self.0.saturating_add(nanos(rhs)))
+    }
+}
+
+impl AddAssign<Duration> for Instant {
+    fn add_assign(&mut self, rhs: Duration) {
+        *self = *self + rhs;
+    }
+}
+
+impl Sub<Duration> for Instant {
+    type Output = Self;
+    fn sub(self, rhs: Duration) -> Self {
+        Self(self.0.saturating_sub(nanos(rhs)))
+    }
+}
+
+impl Sub for Instant {
+    type Output = Duration;
+    /// As [`Instant::saturating_duration_since`].
+    fn sub(self, rhs: Self) -> Duration {
+        self.saturating_duration_since(rhs)
+    }
+}
+
+impl fmt::Debug for Instant {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}.{:06}ms", self.0 / 1_000_000, self.0 % 1_000_000)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn arithmetic_saturates_at_both_ends() {
+        assert_eq!(Instant::FAR_FUTURE + Duration::from_secs(1), Instant::FAR_FUTURE);
+        assert_eq!(Instant::ORIGIN + Duration::MAX, Instant::FAR_FUTURE);
+        assert_eq!(Instant::ORIGIN - Duration::from_secs(1), Instant::ORIGIN);
+        assert_eq!(Instant::ORIGIN - Instant::from_millis(5), Duration::ZERO);
+    }
+
+    #[test]
+    fn units_agree() {
+        let t = Instant::from_millis(1500);
+        assert_eq!(t, Instant::ORIGIN + Duration::from_millis(1500));
+        assert_eq!((t.as_millis(), t.as_nanos()), (1500, 1_500_000_000));
+        assert_eq!(format!("{t:?}"), "1500.000000ms");
+    }
+}

@@ -1,0 +1,1 @@
+//! Sans-IO DTLS: handshakes over one record layer, opened and sealed in place.

@@ -1,0 +1,1 @@
+//! Sockets for Weft: UDP with segmentation offload, interface listing, the clock.

@@ -1,0 +1,1 @@
+//! WebRTC peer connections with data channels: sans-IO, and async on tokio.

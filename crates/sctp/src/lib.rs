@@ -1,0 +1,1 @@
+//! Sans-IO SCTP for WebRTC: associations, streams, and DCEP data channels.

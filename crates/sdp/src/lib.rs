@@ -1,0 +1,1 @@
+//! SDP and JSEP offer/answer for WebRTC data channels.

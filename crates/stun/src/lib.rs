@@ -1,0 +1,1 @@
+//! STUN messages, integrity and transactions; a TURN client.

@@ -1,0 +1,1 @@
+//! Virtual time, seeded links and drivers for testing Weft layers.

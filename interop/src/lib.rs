@@ -1,0 +1,1 @@
+//! Does Weft work with browsers and the other stacks?

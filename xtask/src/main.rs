@@ -1,0 +1,3 @@
+//! The project's own chores: lint, layers, conformance, interop, benches, CI.
+
+fn main() {}
