@@ -30,3 +30,7 @@ pub use rng::Rng;
 pub use serial::{Serial16, Serial32};
 pub use time::Instant;
 pub use timer::{TimerKey, Timers};
+
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+struct Readme;

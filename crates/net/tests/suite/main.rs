@@ -1,0 +1,6 @@
+//! Real loopback sockets.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing, clippy::panic, missing_docs)]
+
+#[cfg(feature = "tokio")]
+mod asynchronous;
+mod udp;
