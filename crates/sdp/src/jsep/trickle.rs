@@ -1,0 +1,171 @@
+//! Candidates that follow a description (RFC 8838, RFC 8840, RFC 8829 4.1.19), and the descriptions with them.
+
+use super::build::{self, Built};
+use super::description::{Description, IceCandidate, Trickled};
+use super::error::{NegotiationError, Operation};
+use super::negotiator::{Local, Negotiator, Remote};
+use super::read;
+use super::state::SignalingState;
+use crate::wire::{Attribute, Candidate, Media};
+
+impl Negotiator {
+    /// Adds a gathered candidate to the local descriptions of its ICE generation, and returns it as it is to be sent
+    /// to the peer: nothing when no description has these credentials.
+    pub fn add_local_candidate(&mut self, ufrag: &str, candidate: &Candidate) -> Option<IceCandidate> {
+        self.update_local(ufrag, &candidate.to_string(), |media| {
+            build::add_candidates(media, std::slice::from_ref(candidate));
+        })
+    }
+
+    /// Notes that no more candidates are gathered in an ICE generation, and returns what says so to the peer: nothing
+    /// when no description has these credentials.
+    pub fn end_of_local_candidates(&mut self, ufrag: &str) -> Option<IceCandidate> {
+        self.update_local(ufrag, "", build::end_candidates)
+    }
+
+    fn update_local(&mut self, ufrag: &str, candidate: &str, update: impl Fn(&mut Media)) -> Option<IceCandidate> {
+        let mut sent = None;
+        for local in [&mut self.local.current, &mut self.local.pending].into_iter().flatten() {
+            if local.built.credentials().is_none_or(|(known, _)| known != ufrag) {
+                continue;
+            }
+            let Built { session, data: Some(index) } = &mut local.built else { continue };
+            let Some(media) = session.media.get_mut(*index) else { continue };
+            update(media);
+            sent = Some(IceCandidate {
+                candidate: candidate.to_owned(),
+                sdp_mid: media.mid().map(str::to_owned),
+                sdp_mline_index: u16::try_from(*index).ok(),
+                username_fragment: Some(ufrag.to_owned()),
+            });
+        }
+        sent
+    }
+
+    /// Reads a candidate that the peer sent, and adds it to the remote description of its generation.
+    ///
+    /// # Errors
+    /// The candidate is malformed, comes before any remote description, names no section or generation there is, or
+    /// is one too many.
+    pub fn add_remote_candidate(&mut self, candidate: &IceCandidate) -> Result<Trickled, NegotiationError> {
+        if self.state == SignalingState::Closed {
+            let operation = Operation::AddCandidate;
+            return Err(NegotiationError::WrongState { operation, state: self.state });
+        }
+        let limit = self.limits().candidates;
+        let latest = self.remote.latest().ok_or(NegotiationError::NoRemoteDescription)?;
+        let ends = candidate.candidate.is_empty();
+        let parsed = if ends { None } else { Some(candidate.candidate.parse::<Candidate>()?) };
+        let index = section_index(latest, candidate, ends)?;
+        let ufrag = candidate.username_fragment.as_deref();
+        let ufrag = ufrag.or_else(|| parsed.as_ref().and_then(Candidate::ufrag)).map(str::to_owned);
+        let Some(place) = self.generation(index, ufrag)? else { return Ok(Trickled::Ignored) };
+
+        // A generation that a pending description replaces is on its way out.
+        let in_force = place == Place::Pending || self.remote.pending.is_none();
+        let slot = match place {
+            Place::Current => &mut self.remote.current,
+            Place::Pending => &mut self.remote.pending,
+        };
+        let Some(Remote { session, data: Some(data), .. }) = slot else { return Ok(Trickled::Ignored) };
+        let Some(media) = session.media.get_mut(data.mline_index) else { return Ok(Trickled::Ignored) };
+        let Some(parsed) = parsed else {
+            data.end_of_candidates = true;
+            build::end_candidates(media);
+            return Ok(if in_force { Trickled::EndOfCandidates } else { Trickled::Ignored });
+        };
+        if !read::is_of_use(&parsed) || data.candidates.contains(&parsed) {
+            return Ok(Trickled::Ignored);
+        }
+        if media.attributes_named("candidate").count() >= limit {
+            return Err(NegotiationError::TooManyCandidates(limit));
+        }
+        build::add_candidates(media, std::slice::from_ref(&parsed));
+        data.candidates.push(parsed.clone());
+        Ok(if in_force { Trickled::Candidate(parsed) } else { Trickled::Ignored })
+    }
+
+    /// Where the section's generation is: in the pending description or in the current one. Nothing when the section
+    /// is not the one for data.
+    fn generation(&self, index: Option<usize>, ufrag: Option<String>) -> Result<Option<Place>, NegotiationError> {
+        let places = [(Place::Pending, &self.remote.pending), (Place::Current, &self.remote.current)];
+        let mut known = places.into_iter().filter_map(|(place, slot)| {
+            let data = slot.as_ref()?.data.as_ref()?;
+            index.is_none_or(|index| index == data.mline_index).then_some((place, data))
+        });
+        let Some(ufrag) = ufrag else { return Ok(known.next().map(|(place, _)| place)) };
+        let mut any = false;
+        match known.inspect(|_| any = true).find(|(_, data)| data.ufrag == ufrag) {
+            Some((place, _)) => Ok(Some(place)),
+            None if any => Err(NegotiationError::UnknownGeneration(ufrag)),
+            None => Ok(None),
+        }
+    }
+
+    /// The local description in force, with the candidates gathered since.
+    pub fn current_local_description(&self) -> Option<Description> {
+        self.local.current.as_ref().map(local_description)
+    }
+
+    /// The local description that waits for, or is, an answer.
+    pub fn pending_local_description(&self) -> Option<Description> {
+        self.local.pending.as_ref().map(local_description)
+    }
+
+    /// The pending local description, or else the current one.
+    pub fn local_description(&self) -> Option<Description> {
+        self.local.latest().map(local_description)
+    }
+
+    /// The remote description in force, with the candidates that came since.
+    pub fn current_remote_description(&self) -> Option<Description> {
+        self.remote.current.as_ref().map(remote_description)
+    }
+
+    /// The remote description that waits for, or is, an answer.
+    pub fn pending_remote_description(&self) -> Option<Description> {
+        self.remote.pending.as_ref().map(remote_description)
+    }
+
+    /// The pending remote description, or else the current one.
+    pub fn remote_description(&self) -> Option<Description> {
+        self.remote.latest().map(remote_description)
+    }
+
+    /// Whether the peer takes candidates one by one (W3C `canTrickleIceCandidates`); unknown before its first
+    /// description.
+    pub fn can_trickle(&self) -> Option<bool> {
+        self.remote.latest().map(|remote| {
+            let session = remote.session.attribute("ice-options").map(Attribute::parse::<crate::wire::IceOptions>);
+            let session = session.is_some_and(|options| options.is_ok_and(|options| options.trickle()));
+            session || remote.data.as_ref().is_some_and(|data| data.ice_options.trickle())
+        })
+    }
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Place {
+    Current,
+    Pending,
+}
+
+/// The section a candidate belongs to: by name if it has one, else by number (RFC 8829 3.5.2.1). Only an end of
+/// candidates may be for all.
+fn section_index(remote: &Remote, candidate: &IceCandidate, ends: bool) -> Result<Option<usize>, NegotiationError> {
+    let sections = &remote.session.media;
+    let index = match (&candidate.sdp_mid, candidate.sdp_mline_index) {
+        (Some(mid), _) => sections.iter().position(|media| media.mid() == Some(mid)),
+        (None, Some(index)) => Some(usize::from(index)).filter(|index| *index < sections.len()),
+        (None, None) if ends => return Ok(None),
+        (None, None) => None,
+    };
+    index.map(Some).ok_or(NegotiationError::UnknownSection)
+}
+
+fn local_description(local: &Local) -> Description {
+    Description { kind: local.kind, sdp: local.built.session.to_string() }
+}
+
+fn remote_description(remote: &Remote) -> Description {
+    Description { kind: remote.kind, sdp: remote.session.to_string() }
+}
