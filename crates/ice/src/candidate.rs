@@ -1,0 +1,291 @@
+//! Candidates, their priorities and foundations: RFC 8445 section 5.1.
+
+use core::fmt;
+use core::net::{IpAddr, SocketAddr};
+
+use weft_core::Transport;
+
+use crate::error::CandidateError;
+
+/// What a candidate is (RFC 8445 section 4).
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+pub enum CandidateKind {
+    /// An address of an interface.
+    Host,
+    /// What a STUN server saw.
+    ServerReflexive,
+    /// What the peer saw.
+    PeerReflexive,
+    /// An address on a TURN server.
+    Relayed,
+}
+
+impl CandidateKind {
+    /// The type preference that RFC 8445 section 5.1.2.2 recommends.
+    pub const fn preference(self) -> u32 {
+        match self {
+            Self::Host => 126,
+            Self::PeerReflexive => 110,
+            Self::ServerReflexive => 100,
+            Self::Relayed => 0,
+        }
+    }
+
+    /// Its name in SDP (RFC 8839 section 5.1).
+    pub const fn token(self) -> &'static str {
+        match self {
+            Self::Host => "host",
+            Self::ServerReflexive => "srflx",
+            Self::PeerReflexive => "prflx",
+            Self::Relayed => "relay",
+        }
+    }
+}
+
+/// Up to 32 characters that are equal for candidates which likely behave alike (RFC 8445 section 5.1.1.3).
+#[derive(Clone, Copy, PartialEq, Eq, Hash)]
+pub struct Foundation {
+    bytes: [u8; Self::MAX],
+    len: u8,
+}
+
+impl Foundation {
+    /// The longest, in characters.
+    pub const MAX: usize = 32;
+
+    /// A foundation of 1 to 32 ice-chars.
+    pub fn new(text: &str) -> Option<Self> {
+        let sound = text.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'+' || byte == b'/');
+        (sound && !text.is_empty()).then(|| Self::from_bytes(text.as_bytes())).flatten()
+    }
+
+    /// The `n`th of our own.
+    pub(crate) fn local(n: usize) -> Self {
+        Self::numbered(b"", n)
+    }
+
+    /// One that no peer can signal, for the `n`th peer-reflexive remote candidate (RFC 8445 section 7.3.1.3).
+    pub(crate) fn peer_reflexive(n: usize) -> Self {
+        Self::numbered(b"~", n)
+    }
+
+    fn numbered(prefix: &[u8], mut n: usize) -> Self {
+        let mut digits = [0; Self::MAX];
+        let mut at = Self::MAX;
+        loop {
+            at = at.saturating_sub(1);
+            if let Some(digit) = digits.get_mut(at) {
+                *digit = b'0' + (n % 10) as u8;
+            }
+            n /= 10;
+            if n == 0 {
+                break;
+            }
+        }
+        at = at.saturating_sub(prefix.len());
+        if let Some(out) = digits.get_mut(at..at + prefix.len()) {
+            out.copy_from_slice(prefix);
+        }
+        Self::from_bytes(digits.get(at..).unwrap_or_default()).unwrap_or(Self { bytes: [0; Self::MAX], len: 0 })
+    }
+
+    fn from_bytes(text: &[u8]) -> Option<Self> {
+        let mut bytes = [0; Self::MAX];
+        bytes.get_mut(..text.len())?.copy_from_slice(text);
+        Some(Self { bytes, len: text.len() as u8 })
+    }
+
+    /// The text.
+    pub fn as_str(&self) -> &str {
+        self.bytes.get(..usize::from(self.len)).and_then(|bytes| core::str::from_utf8(bytes).ok()).unwrap_or_default()
+    }
+}
+
+impl fmt::Debug for Foundation {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.as_str())
+    }
+}
+
+impl fmt::Display for Foundation {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.as_str())
+    }
+}
+
+/// The only component there is: everything is multiplexed.
+pub(crate) const COMPONENT: u16 = 1;
+
+/// A candidate as it is signalled.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Candidate {
+    /// Its foundation.
+    pub foundation: Foundation,
+    /// Its component; only 1 is used.
+    pub component: u16,
+    /// What carries it.
+    pub transport: Transport,
+    /// 1 to 2^31 - 1.
+    pub priority: u32,
+    /// Where it is reached.
+    pub address: SocketAddr,
+    /// What it is.
+    pub kind: CandidateKind,
+    /// For diagnosis: the base of a reflexive one, the mapped address of a relayed one.
+    pub related: Option<SocketAddr>,
+}
+
+/// A candidate of ours as the caller describes it.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct LocalCandidate {
+    /// What it is; never peer-reflexive.
+    pub kind: CandidateKind,
+    /// What carries it.
+    pub transport: Transport,
+    /// Where the peer reaches it.
+    pub address: SocketAddr,
+    /// Where it is sent from: the socket's own address, or the relayed address itself.
+    pub base: SocketAddr,
+    /// The STUN or TURN server it came from.
+    pub server: Option<IpAddr>,
+    /// Preference among those of its kind, 0 to 65535. Without one the first IPv6 address comes before the first IPv4
+    /// address, and so on in turns (RFC 8421 section 4).
+    pub preference: Option<u16>,
+}
+
+impl LocalCandidate {
+    /// A socket of ours.
+    pub const fn host(base: SocketAddr) -> Self {
+        Self {
+            kind: CandidateKind::Host,
+            transport: Transport::Udp,
+            address: base,
+            base,
+            server: None,
+            preference: None,
+        }
+    }
+
+    /// What a STUN `server` saw of the socket `base`.
+    pub const fn server_reflexive(address: SocketAddr, base: SocketAddr, server: IpAddr) -> Self {
+        Self {
+            kind: CandidateKind::ServerReflexive,
+            transport: Transport::Udp,
+            address,
+            base,
+            server: Some(server),
+            preference: None,
+        }
+    }
+}
+
+/// `(2^24)*(type preference) + (2^8)*(local preference) + (256 - component ID)` (RFC 8445 section 5.1.2.1).
+pub(crate) const fn priority(kind: CandidateKind, local_preference: u16) -> u32 {
+    (kind.preference() << 24) | ((local_preference as u32) << 8) | (256 - COMPONENT as u32)
+}
+
+/// Whether two addresses are the same for ICE: scope and flow of IPv6 are matters of this host alone.
+pub(crate) fn same(a: SocketAddr, b: SocketAddr) -> bool {
+    a.port() == b.port() && a.ip() == b.ip()
+}
+
+/// Whether something can be sent to or from `address`.
+pub(crate) fn check_address(address: SocketAddr) -> Result<(), CandidateError> {
+    let ip = address.ip();
+    let broadcast = matches!(ip, IpAddr::V4(v4) if v4.is_broadcast());
+    if address.port() == 0 || ip.is_unspecified() || ip.is_multicast() || broadcast {
+        Err(CandidateError::Address)
+    } else {
+        Ok(())
+    }
+}
+
+/// One of ours.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Local {
+    pub(crate) candidate: Candidate,
+    pub(crate) base: SocketAddr,
+    pub(crate) preference: u16,
+}
+
+/// Ours, in the order they came.
+#[derive(Debug, Default)]
+pub(crate) struct Locals {
+    pub(crate) list: Vec<Local>,
+    /// What foundations stand for: kind, base, transport, server.
+    foundations: Vec<(CandidateKind, IpAddr, Transport, Option<IpAddr>)>,
+}
+
+impl Locals {
+    /// Takes one in; `None` if it is redundant (same address and base, RFC 8445 section 5.1.3).
+    pub(crate) fn add(&mut self, new: LocalCandidate) -> Option<usize> {
+        if self.list.iter().any(|l| {
+            l.candidate.transport == new.transport && same(l.candidate.address, new.address) && same(l.base, new.base)
+        }) {
+            return None;
+        }
+        let preference = new.preference.unwrap_or_else(|| self.next_preference(&new));
+        let foundation = self.foundation((new.kind, new.base.ip(), new.transport, new.server));
+        let related = (new.kind != CandidateKind::Host).then_some(new.base);
+        let candidate = Candidate {
+            foundation,
+            component: COMPONENT,
+            transport: new.transport,
+            priority: priority(new.kind, preference),
+            address: new.address,
+            kind: new.kind,
+            related,
+        };
+        self.list.push(Local { candidate, base: new.base, preference });
+        self.list.len().checked_sub(1)
+    }
+
+    /// Takes in what the peer saw of the candidate `from` (RFC 8445 section 7.2.5.3.1).
+    pub(crate) fn add_peer_reflexive(&mut self, address: SocketAddr, from: usize, max: usize) -> Option<usize> {
+        let &Local { candidate, base, preference, .. } = self.list.get(from)?;
+        if self.list.len() >= max {
+            return None;
+        }
+        let kind = CandidateKind::PeerReflexive;
+        let foundation = self.foundation((kind, base.ip(), candidate.transport, None));
+        let candidate = Candidate {
+            foundation,
+            kind,
+            address,
+            priority: priority(kind, preference),
+            related: Some(base),
+            ..candidate
+        };
+        self.list.push(Local { candidate, base, preference });
+        self.list.len().checked_sub(1)
+    }
+
+    /// Forgets what peers saw: it belongs to one session.
+    pub(crate) fn flush_peer_reflexive(&mut self) {
+        self.list.retain(|local| local.candidate.kind != CandidateKind::PeerReflexive);
+    }
+
+    pub(crate) fn get(&self, index: usize) -> Option<&Local> {
+        self.list.get(index)
+    }
+
+    /// Unique among its kind, IPv6 and IPv4 in turns.
+    fn next_preference(&self, new: &LocalCandidate) -> u16 {
+        let of_kind = || self.list.iter().filter(|l| l.candidate.kind == new.kind);
+        let before = of_kind().filter(|l| l.base.is_ipv6() == new.base.is_ipv6()).count();
+        let mut preference = u16::MAX.saturating_sub((2 * before + usize::from(new.base.is_ipv4())) as u16);
+        while of_kind().any(|l| l.preference == preference) && preference > 0 {
+            preference -= 1;
+        }
+        preference
+    }
+
+    fn foundation(&mut self, of: (CandidateKind, IpAddr, Transport, Option<IpAddr>)) -> Foundation {
+        let known = self.foundations.iter().position(|known| *known == of);
+        let index = known.unwrap_or_else(|| {
+            self.foundations.push(of);
+            self.foundations.len() - 1
+        });
+        Foundation::local(index + 1)
+    }
+}

@@ -1,0 +1,184 @@
+//! Nomination, the pair in use, and the state: RFC 8445 sections 8 and 12, RFC 8863.
+
+use weft_core::Instant;
+
+use crate::agent::Agent;
+use crate::event::{Event, FailureReason, IceState, Role};
+use crate::pair::{Pair, PairId, PairState, pair_priority};
+
+impl Agent {
+    /// Whether a pair is nominated: ordinary checks are over.
+    pub(crate) fn is_concluded(&self) -> bool {
+        self.session.checklist.pairs.iter().any(|pair| pair.nominated)
+    }
+
+    /// The priority of a pair on the valid list (RFC 8445 section 7.2.5.3.2); `None` if it is not on it, or has no consent.
+    fn valid_priority(&self, pair: &Pair, now: Instant) -> Option<u64> {
+        let local = self.locals.get(pair.valid?)?.candidate.priority;
+        let remote = self.session.remotes.get(pair.remote)?.priority;
+        (pair.consent_expires > now).then(|| pair_priority(self.role, local, remote))
+    }
+
+    fn best_valid(&self, now: Instant, nominated: bool) -> Option<&Pair> {
+        let pairs = self.session.checklist.pairs.iter().filter(|pair| pair.nominated || !nominated);
+        pairs
+            .filter_map(|pair| Some((self.valid_priority(pair, now)?, pair)))
+            .max_by_key(|(p, _)| *p)
+            .map(|(_, pair)| pair)
+    }
+
+    /// The controlling side picks a pair (RFC 8445 section 8.1.1): at once if no better one can come of the checklist as it
+    /// is, else when it has waited for that a little.
+    pub(crate) fn consider_nomination(&mut self, now: Instant) {
+        if self.role != Role::Controlling || self.session.chosen.is_some() || self.is_concluded() {
+            return;
+        }
+        let Some(first_valid) = self.session.first_valid else { return };
+        let Some(best) = self.best_valid(now, false) else { return };
+        let better = self.session.checklist.pairs.iter().any(|pair| pair.is_open() && pair.priority > best.priority);
+        if better && now < first_valid + self.config.nomination_wait {
+            return;
+        }
+        let id = best.id;
+        self.session.chosen = Some(id);
+        if let Some(pair) = self.session.checklist.get_mut(id) {
+            pair.nominate = true;
+        }
+        self.session.checklist.trigger(id);
+    }
+
+    /// A pair is nominated (RFC 8445 sections 7.2.5.3.4 and 7.3.1.5).
+    pub(crate) fn nominate(&mut self, now: Instant, id: PairId) {
+        if self.role == Role::Controlled && self.session.selected != Some(id) && self.is_silent(now) {
+            // The peer leaves a pair that has died; of several nominated ones the best would win otherwise.
+            if let Some(old) = self.session.selected.and_then(|old| self.session.checklist.get_mut(old)) {
+                old.nominated = false;
+            }
+        }
+        let first = !self.is_concluded();
+        if let Some(pair) = self.session.checklist.get_mut(id) {
+            (pair.nominated, pair.nominate) = (true, false);
+        }
+        if first {
+            self.session.checklist.conclude(id);
+        }
+    }
+
+    /// A lite agent takes every pair the peer checks as valid (RFC 8445 section 7.3.2).
+    pub(crate) fn accept_as_lite(&mut self, now: Instant, id: PairId) {
+        let expires = now + self.config.consent_timeout;
+        if let Some(pair) = self.session.checklist.get_mut(id) {
+            pair.state = PairState::Succeeded;
+            pair.valid = Some(pair.local);
+            pair.consent_expires = expires;
+        }
+        self.session.first_valid.get_or_insert(now);
+    }
+
+    /// Which pair carries data: of the nominated ones the best (RFC 8445 section 8.1.1), or of all valid ones the best.
+    pub(crate) fn update_selection(&mut self, now: Instant) {
+        if self.is_dead() {
+            return;
+        }
+        let best = self.best_valid(now, true).or_else(|| self.best_valid(now, false)).map(|pair| pair.id);
+        if best != self.session.selected {
+            self.session.selected = best;
+            self.session.consent.stop();
+            if best.is_some() {
+                self.session.consent.schedule(now, &self.config, &mut self.rng);
+                // The new session has a pair: the old one has served.
+                if let Some(previous) = &mut self.previous {
+                    previous.in_use = None;
+                }
+                self.last_heard = self.last_heard.max(now);
+            }
+        }
+        let Some(pair) = self.selected() else { return };
+        let announce = (pair.path, pair.nominated);
+        if self.announced != Some(announce) {
+            let info = self.info(pair);
+            self.announced = Some(announce);
+            if let Some(info) = info {
+                self.emit(Event::SelectedPair(info));
+            }
+        }
+    }
+
+    /// Something authentic, or data by a validated path, has come from the peer.
+    pub(crate) fn heard(&mut self, now: Instant) {
+        self.last_heard = now;
+        if self.state == IceState::Disconnected {
+            self.update_state(now);
+            self.deadline = self.next_deadline(now);
+        }
+    }
+
+    /// Finds the state.
+    pub(crate) fn update_state(&mut self, now: Instant) {
+        if self.is_dead() {
+            return;
+        }
+        let selected = self.selected().map(|pair| pair.nominated);
+        let in_use = selected.is_some() || self.previous_in_use().is_some();
+        let state = if in_use && now - self.last_heard >= self.config.disconnected_after {
+            IceState::Disconnected
+        } else if selected == Some(true) && self.locals_ended && self.session.remote_ended {
+            IceState::Completed
+        } else if in_use {
+            IceState::Connected
+        } else if self.session.remote.is_none() {
+            IceState::New
+        } else if self.has_failed(now) {
+            IceState::Failed
+        } else {
+            IceState::Checking
+        };
+        if state == IceState::Failed && self.state != IceState::Failed {
+            let nothing = self.session.checklist.pairs.is_empty();
+            let reason = if nothing { FailureReason::NoPairs } else { FailureReason::ChecksFailed };
+            self.emit(Event::Failed(reason));
+        }
+        self.set_state(state);
+    }
+
+    /// All checks have failed, and patience is at its end (RFC 8863 section 4). Without an end of candidates it counts from
+    /// the last candidate (RFC 8863 section 5).
+    fn has_failed(&self, now: Instant) -> bool {
+        let patient = self.session.patience_ends.is_none_or(|ends| now < ends);
+        !patient && (self.config.lite || !self.session.checklist.pairs.iter().any(Pair::is_open))
+    }
+
+    /// When something is due next.
+    pub(crate) fn next_deadline(&self, now: Instant) -> Option<Instant> {
+        if self.is_dead() {
+            return None;
+        }
+        let session = &self.session;
+        let checks = session.checklist.pairs.iter().flat_map(Pair::checks).map(|check| check.transaction.deadline());
+        let can_check = session.remote.is_some() && !self.config.lite;
+        let triggered = (can_check && session.checklist.has_triggered()).then(|| self.triggered_pace.ready_at());
+        let ordinary =
+            (can_check && !self.is_concluded() && session.checklist.has_ordinary()).then_some(self.next_ordinary);
+        let nomination = session
+            .first_valid
+            .filter(|_| self.role == Role::Controlling && session.chosen.is_none() && !self.is_concluded());
+        let selected = self.selected().map(|pair| pair.consent_expires);
+        let previous = self.previous_in_use();
+        let in_use = selected.is_some() || previous.is_some();
+        let silence =
+            (in_use && self.state != IceState::Disconnected).then(|| self.last_heard + self.config.disconnected_after);
+        let patience = session.patience_ends.filter(|ends| !in_use && *ends > now);
+        checks
+            .chain(triggered)
+            .chain(ordinary)
+            .chain(nomination.map(|first| first + self.config.nomination_wait).filter(|at| *at > now))
+            .chain(selected)
+            .chain(self.doubt_at().filter(|at| *at > now))
+            .chain(session.consent.next.filter(|_| !self.config.lite))
+            .chain(previous.map(|in_use| in_use.consent_expires))
+            .chain(previous.and_then(|in_use| in_use.consent.next))
+            .chain(silence)
+            .chain(patience)
+            .min()
+    }
+}

@@ -1,0 +1,81 @@
+//! What can be chosen.
+
+use core::time::Duration;
+
+/// Settings of an [`Agent`](crate::Agent). The defaults suit the Internet.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Config {
+    /// A lite implementation: answers checks and sends none (RFC 8445 section 2.5). It is always controlled by a full peer.
+    pub lite: bool,
+    /// Ta: the pace of ordinary checks. 50 ms (RFC 8445 section 14.2), at least 5 ms. Another value than the default has to be
+    /// agreed with the peer.
+    pub ta: Duration,
+    /// Floor of the retransmission timeout of checks: 500 ms. RFC 8445 section 14.3 allows no less.
+    pub min_rto: Duration,
+    /// Rc: how often a check is sent before it is given up. 7 (RFC 8489 section 6.2.1).
+    pub max_requests: u32,
+    /// Rm: how many RTO to wait after the last. 16 (RFC 8489 section 6.2.1).
+    pub last_wait: u32,
+    /// How long the agent waits for checks of the peer and for late candidates before it may fail (the timer of
+    /// RFC 8863 section 4): 39.5 s.
+    pub patience: Duration,
+    /// How long the controlling side waits for a better pair after the first valid one, unless that is the best there can
+    /// be: 150 ms. Data flows meanwhile.
+    pub nomination_wait: Duration,
+    /// The basic period of consent checks: 5 s, at least 5 s so that the randomised period is never less than 4 s
+    /// (RFC 7675 section 5.1).
+    pub consent_interval: Duration,
+    /// Consent expires so long after the last response: 30 s (RFC 7675 section 5.1).
+    pub consent_timeout: Duration,
+    /// Silence of the peer after which the state is [`Disconnected`](crate::IceState::Disconnected): 10 s.
+    pub disconnected_after: Duration,
+    /// Local candidates at most: 64.
+    pub max_local_candidates: usize,
+    /// Remote candidates at most, signalled and peer-reflexive together: 100.
+    pub max_remote_candidates: usize,
+    /// Pairs at most: 100 (RFC 8445 section 6.1.2.5).
+    pub max_pairs: usize,
+    /// Checks remembered that came before the remote description: 16.
+    pub max_early_checks: usize,
+    /// Responses that wait to be sent, at most: 64. Requests beyond are dropped.
+    pub max_responses: usize,
+    /// Error responses to unauthenticated requests in one second, at most: 10. Each is no longer than 36 bytes.
+    pub max_unauthenticated_errors: u32,
+    /// Events that wait to be polled, at most: 512. Later ones are dropped and counted.
+    pub max_events: usize,
+}
+
+impl Default for Config {
+    fn default() -> Self {
+        Self {
+            lite: false,
+            ta: Duration::from_millis(50),
+            min_rto: Duration::from_millis(500),
+            max_requests: 7,
+            last_wait: 16,
+            patience: Duration::from_millis(39_500),
+            nomination_wait: Duration::from_millis(150),
+            consent_interval: Duration::from_secs(5),
+            consent_timeout: Duration::from_secs(30),
+            disconnected_after: Duration::from_secs(10),
+            max_local_candidates: 64,
+            max_remote_candidates: 100,
+            max_pairs: 100,
+            max_early_checks: 16,
+            max_responses: 64,
+            max_unauthenticated_errors: 10,
+            max_events: 512,
+        }
+    }
+}
+
+impl Config {
+    /// With the bounds that the RFCs set applied.
+    pub(crate) fn bounded(mut self) -> Self {
+        self.ta = self.ta.max(Duration::from_millis(5));
+        self.min_rto = self.min_rto.max(Duration::from_millis(500));
+        self.consent_interval = self.consent_interval.max(Duration::from_secs(5));
+        self.max_requests = self.max_requests.clamp(1, 32);
+        self
+    }
+}

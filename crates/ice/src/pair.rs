@@ -1,0 +1,136 @@
+//! Candidate pairs: RFC 8445 section 6.1.2.
+
+use weft_core::{Instant, Path};
+use weft_stun::{RtoEstimator, Transaction};
+
+use crate::candidate::Foundation;
+use crate::event::Role;
+
+/// The state of a pair (RFC 8445 section 6.1.2.6).
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) enum PairState {
+    Frozen,
+    Waiting,
+    InProgress,
+    Succeeded,
+    Failed,
+}
+
+/// Names a pair for as long as its checklist lives.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) struct PairId(pub(crate) u32);
+
+/// A check under way. What it says is fixed when it is first sent: its retransmissions are the same bytes.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Check {
+    pub(crate) transaction: Transaction,
+    pub(crate) role: Role,
+    pub(crate) tie_breaker: u64,
+    pub(crate) use_candidate: bool,
+}
+
+/// How many cancelled checks of a pair may still be answered.
+const MAX_CANCELLED: usize = 4;
+
+/// A local and a remote candidate.
+#[derive(Debug)]
+pub(crate) struct Pair {
+    pub(crate) id: PairId,
+    /// Index of the local candidate.
+    pub(crate) local: usize,
+    /// Index of the remote candidate.
+    pub(crate) remote: usize,
+    pub(crate) foundation: (Foundation, Foundation),
+    /// From the base of the local candidate to the remote one.
+    pub(crate) path: Path,
+    pub(crate) priority: u64,
+    pub(crate) state: PairState,
+    pub(crate) check: Option<Check>,
+    cancelled: [Option<Check>; MAX_CANCELLED],
+    /// The next check nominates: with USE-CANDIDATE on the controlling side, because one came on the controlled side.
+    pub(crate) nominate: bool,
+    pub(crate) nominated: bool,
+    /// On the valid list, with this local candidate (RFC 8445 section 7.2.5.3.2).
+    pub(crate) valid: Option<usize>,
+    /// Until when the peer consents to traffic on this pair.
+    pub(crate) consent_expires: Instant,
+    pub(crate) rto: RtoEstimator,
+}
+
+impl Pair {
+    pub(crate) fn new(
+        id: PairId,
+        (local, remote): (usize, usize),
+        foundation: (Foundation, Foundation),
+        path: Path,
+        priority: u64,
+    ) -> Self {
+        Self {
+            id,
+            local,
+            remote,
+            foundation,
+            path,
+            priority,
+            state: PairState::Frozen,
+            check: None,
+            cancelled: [None; MAX_CANCELLED],
+            nominate: false,
+            nominated: false,
+            valid: None,
+            consent_expires: Instant::ORIGIN,
+            rto: RtoEstimator::default(),
+        }
+    }
+
+    /// Stops retransmitting the check under way; its response still counts (RFC 8445 section 7.3.1.4).
+    pub(crate) fn cancel(&mut self) {
+        if let Some(mut check) = self.check.take() {
+            check.transaction.cancel();
+            self.cancelled.rotate_right(1);
+            if let Some(slot) = self.cancelled.first_mut() {
+                *slot = Some(check);
+            }
+        }
+    }
+
+    /// The checks that a response may belong to.
+    pub(crate) fn checks(&self) -> impl Iterator<Item = &Check> {
+        self.check.iter().chain(self.cancelled.iter().flatten())
+    }
+
+    /// Ends the transaction `of`; the others live on.
+    pub(crate) fn end_transaction(&mut self, of: &Transaction) {
+        self.check.take_if(|check| check.transaction.id() == of.id());
+        for slot in &mut self.cancelled {
+            slot.take_if(|check| check.transaction.id() == of.id());
+        }
+    }
+
+    /// Forgets cancelled checks that nobody will answer any more.
+    pub(crate) fn drop_expired(&mut self, now: Instant) {
+        for slot in &mut self.cancelled {
+            slot.take_if(|check| check.transaction.deadline() <= now);
+        }
+    }
+
+    /// Ends all transactions.
+    pub(crate) fn end_all(&mut self) {
+        self.check = None;
+        self.cancelled = [None; MAX_CANCELLED];
+    }
+
+    /// Whether there is something left to find out.
+    pub(crate) fn is_open(&self) -> bool {
+        matches!(self.state, PairState::Frozen | PairState::Waiting | PairState::InProgress)
+    }
+}
+
+/// `2^32*MIN(G,D) + 2*MAX(G,D) + (G>D?1:0)` (RFC 8445 section 6.1.2.3).
+pub(crate) fn pair_priority(role: Role, local: u32, remote: u32) -> u64 {
+    let (g, d) = match role {
+        Role::Controlling => (u64::from(local), u64::from(remote)),
+        Role::Controlled => (u64::from(remote), u64::from(local)),
+    };
+    (g.min(d) << 32) + 2 * g.max(d) + u64::from(g > d)
+}

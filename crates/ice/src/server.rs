@@ -1,0 +1,206 @@
+//! The STUN server of an agent: checks of the peer. RFC 8445 section 7.3, RFC 8489 section 9.1.3.
+
+use weft_core::{Instant, Path};
+use weft_stun::{
+    AttributeType, Class, ErrorCode, IceControlled, IceControlling, Integrity, IntegrityKey, Message, Method, Priority,
+    Username,
+};
+
+use crate::agent::{Agent, ResponseKey};
+use crate::candidate::{COMPONENT, Candidate, CandidateKind, Foundation, same};
+use crate::event::{Event, Role};
+use crate::pair::PairState;
+use crate::session::Early;
+use crate::wire::{Outcome, Response, Unknown};
+
+impl Agent {
+    /// Handles a datagram that looks like STUN.
+    pub(crate) fn handle_stun(&mut self, now: Instant, path: Path, bytes: &[u8]) {
+        let Some(message) = Message::parse(bytes).ok().filter(Message::has_valid_fingerprint) else {
+            self.stats.malformed += 1;
+            return;
+        };
+        if message.method() != Method::BINDING {
+            self.stats.malformed += 1;
+            return;
+        }
+        if !self.locals.list.iter().any(|local| same(local.base, path.local)) {
+            self.stats.unknown_local += 1;
+            return;
+        }
+        match message.class() {
+            Class::Request => self.handle_request(now, path, &message),
+            Class::Success | Class::Error => self.handle_response(now, path, &message),
+            // A keep-alive: its arrival was all it is for (RFC 8445 section 11).
+            Class::Indication => {}
+        }
+    }
+
+    fn handle_request(&mut self, now: Instant, path: Path, message: &Message<'_>) {
+        if self.responses.len() >= self.config.max_responses {
+            self.stats.limited += 1;
+            return;
+        }
+        let (key, username, integrity) = match self.authenticate(message) {
+            Ok(authentic) => authentic,
+            Err(code) => return self.refuse_unauthenticated(now, path, message, code),
+        };
+        self.stats.requests_received += 1;
+        let unknown = Unknown::of(message);
+        let priority = message.get::<Priority>();
+        let outcome = if !unknown.is_empty() {
+            Outcome::Unknown(unknown)
+        } else if key == ResponseKey::Previous {
+            // Consent of the session before: answered, and otherwise of no effect.
+            Outcome::Success(path.remote)
+        } else if !matches!(priority, Ok(Some(_))) || username.len() > MAX_UFRAG {
+            Outcome::Error(ErrorCode::BAD_REQUEST)
+        } else {
+            match self.examine_role(message) {
+                Ok(()) => Outcome::Success(path.remote),
+                Err(code) => Outcome::Error(code),
+            }
+        };
+        let response = Response { path, id: message.transaction_id(), outcome, sha256: integrity == Integrity::Sha256 };
+        self.responses.push_back((response, key));
+        if let (Outcome::Success(_), ResponseKey::Current, Ok(Some(Priority(priority)))) = (outcome, key, priority) {
+            let use_candidate = message.has(AttributeType::USE_CANDIDATE);
+            match &self.session.remote {
+                Some(remote) if remote.ufrag == username => self.on_check(now, path, priority, use_candidate),
+                // Somebody else who has our description (forking): there is no password to check back with.
+                Some(_) => {}
+                None => self.remember(path, username, priority, use_candidate),
+            }
+        }
+        self.settle(now);
+    }
+
+    /// Whose password the request was made with, and the peer's username fragment.
+    fn authenticate<'m>(&self, message: &Message<'m>) -> Result<(ResponseKey, &'m str, Integrity), ErrorCode<'static>> {
+        let protected =
+            message.has(AttributeType::MESSAGE_INTEGRITY) || message.has(AttributeType::MESSAGE_INTEGRITY_SHA256);
+        let username = message.get::<Username<'m>>().ok().flatten();
+        let Some((ours, theirs)) = username.filter(|_| protected).and_then(|Username(name)| name.split_once(':'))
+        else {
+            return Err(ErrorCode::BAD_REQUEST);
+        };
+        let (which, key): (_, &IntegrityKey) = if ours == self.session.credentials.ufrag() {
+            (ResponseKey::Current, &self.session.key)
+        } else if let Some(previous) = self.previous.as_ref().filter(|previous| ours == previous.credentials.ufrag()) {
+            (ResponseKey::Previous, &previous.key)
+        } else {
+            return Err(ErrorCode::UNAUTHENTICATED);
+        };
+        match message.check_integrity(key) {
+            integrity if integrity.holds() => Ok((which, theirs, integrity)),
+            _ => Err(ErrorCode::UNAUTHENTICATED),
+        }
+    }
+
+    /// An error response without integrity; few of them in a second, and none longer than 36 bytes.
+    fn refuse_unauthenticated(&mut self, now: Instant, path: Path, message: &Message<'_>, code: ErrorCode<'static>) {
+        self.stats.unauthenticated += 1;
+        if self.unauthenticated_pace.take(now) {
+            let response =
+                Response { path, id: message.transaction_id(), outcome: Outcome::Error(code), sha256: false };
+            self.responses.push_back((response, ResponseKey::None));
+        } else {
+            self.stats.limited += 1;
+        }
+    }
+
+    /// Detects and repairs role conflicts (RFC 8445 section 7.3.1.1); an error if the peer has to give way.
+    fn examine_role(&mut self, message: &Message<'_>) -> Result<(), ErrorCode<'static>> {
+        if self.config.lite {
+            return Ok(());
+        }
+        let conflict = match self.role {
+            Role::Controlling => message.get::<IceControlling>().ok().flatten().map(|IceControlling(theirs)| theirs),
+            Role::Controlled => message.get::<IceControlled>().ok().flatten().map(|IceControlled(theirs)| theirs),
+        };
+        let Some(theirs) = conflict else { return Ok(()) };
+        // The larger tie-breaker is to be controlling.
+        let ours_is_controlling = self.tie_breaker >= theirs;
+        if ours_is_controlling == (self.role == Role::Controlling) {
+            return Err(ErrorCode::ROLE_CONFLICT);
+        }
+        self.switch_role();
+        self.emit(Event::RoleChanged(self.role));
+        Ok(())
+    }
+
+    /// Takes the other role; what depends on it is computed again.
+    pub(crate) fn switch_role(&mut self) {
+        self.role = self.role.other();
+        self.session.chosen = None;
+        for pair in &mut self.session.checklist.pairs {
+            pair.nominate = false;
+        }
+        self.session.checklist.reprioritise(self.role, &self.locals, &self.session.remotes);
+    }
+
+    /// Keeps a check for when the peer's description arrives (RFC 8445 section 7.3).
+    fn remember(&mut self, path: Path, ufrag: &str, priority: u32, use_candidate: bool) {
+        if let Some(known) = self.session.early.iter_mut().find(|early| early.path == path && early.ufrag == ufrag) {
+            known.use_candidate |= use_candidate;
+            known.priority = priority;
+        } else if self.session.early.len() < self.config.max_early_checks {
+            self.session.early.push(Early { path, ufrag: ufrag.to_owned(), priority, use_candidate });
+        } else {
+            self.stats.discarded += 1;
+        }
+    }
+
+    /// An authenticated check of the peer, whose description we have: RFC 8445 sections 7.3.1.3 to 7.3.1.5.
+    pub(crate) fn on_check(&mut self, now: Instant, path: Path, priority: u32, use_candidate: bool) {
+        self.heard(now);
+        let Some(remote) = self.session.find_remote(&path).or_else(|| self.learn_remote(&path, priority)) else {
+            self.stats.discarded += 1;
+            return;
+        };
+        self.session.validate(path, self.config.max_pairs);
+        let Some(local) = self.locals.list.iter().position(|l| same(l.candidate.address, path.local)) else { return };
+        let known = self.session.checklist.find(path.local, remote);
+        let Some(id) = known.or_else(|| self.pair_up(local, remote)) else {
+            self.stats.discarded += 1;
+            return;
+        };
+        if self.config.lite {
+            self.accept_as_lite(now, id);
+        }
+        let Some(pair) = self.session.checklist.get_mut(id) else { return };
+        let succeeded = pair.state == PairState::Succeeded;
+        let nominates = use_candidate && self.role == Role::Controlled;
+        if nominates && !succeeded {
+            pair.nominate = true;
+        }
+        if !succeeded {
+            self.session.checklist.trigger(id);
+        } else if nominates {
+            self.nominate(now, id);
+        }
+    }
+
+    /// Learns a peer-reflexive remote candidate (RFC 8445 section 7.3.1.3).
+    fn learn_remote(&mut self, path: &Path, priority: u32) -> Option<usize> {
+        let index = self.session.remotes.len();
+        if index >= self.config.max_remote_candidates {
+            return None;
+        }
+        let candidate = Candidate {
+            foundation: Foundation::peer_reflexive(index),
+            component: COMPONENT,
+            transport: path.transport,
+            priority,
+            address: path.remote,
+            kind: CandidateKind::PeerReflexive,
+            related: None,
+        };
+        self.session.remotes.push(candidate);
+        self.emit(Event::RemotePeerReflexive(candidate));
+        Some(index)
+    }
+}
+
+/// The longest username fragment there is (RFC 8839 section 5.4).
+const MAX_UFRAG: usize = 256;

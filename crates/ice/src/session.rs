@@ -1,0 +1,160 @@
+//! What an ICE restart flushes.
+
+use std::collections::VecDeque;
+
+use weft_core::{Instant, Path, Rng};
+use weft_stun::{IntegrityKey, TransactionId};
+
+use crate::candidate::{Candidate, same};
+use crate::checklist::Checklist;
+use crate::config::Config;
+use crate::credentials::Credentials;
+use crate::event::{PairInfo, Role};
+use crate::pair::PairId;
+
+/// The peer's side of the credentials, ready for use.
+#[derive(Debug)]
+pub(crate) struct Remote {
+    pub(crate) ufrag: String,
+    pub(crate) key: IntegrityKey,
+    /// `RFRAG:LFRAG`, the USERNAME of our checks.
+    pub(crate) username: String,
+}
+
+/// A check that came before the peer's description did (RFC 8445 section 7.3).
+#[derive(Debug)]
+pub(crate) struct Early {
+    pub(crate) path: Path,
+    pub(crate) ufrag: String,
+    pub(crate) priority: u32,
+    pub(crate) use_candidate: bool,
+}
+
+/// Everything between two restarts.
+#[derive(Debug)]
+pub(crate) struct Session {
+    pub(crate) credentials: Credentials,
+    pub(crate) key: IntegrityKey,
+    pub(crate) remote: Option<Remote>,
+    pub(crate) remotes: Vec<Candidate>,
+    pub(crate) remote_ended: bool,
+    pub(crate) checklist: Checklist,
+    pub(crate) early: Vec<Early>,
+    /// Paths that an authenticated check or response came by.
+    pub(crate) validated: Vec<Path>,
+    /// Until then nothing fails (RFC 8863).
+    pub(crate) patience_ends: Option<Instant>,
+    pub(crate) first_valid: Option<Instant>,
+    /// The pair data takes.
+    pub(crate) selected: Option<PairId>,
+    /// The controlling side's choice, from the check with USE-CANDIDATE on.
+    pub(crate) chosen: Option<PairId>,
+    pub(crate) consent: Consent,
+}
+
+impl Session {
+    pub(crate) fn new(config: &Config, rng: &mut Rng) -> Self {
+        let credentials = Credentials::random(rng);
+        Self {
+            key: IntegrityKey::short_term(credentials.pwd()),
+            credentials,
+            remote: None,
+            remotes: Vec::new(),
+            remote_ended: false,
+            checklist: Checklist::new(config.max_pairs),
+            early: Vec::new(),
+            validated: Vec::new(),
+            patience_ends: None,
+            first_valid: None,
+            selected: None,
+            chosen: None,
+            consent: Consent::default(),
+        }
+    }
+
+    /// Index of the remote candidate with this address.
+    pub(crate) fn find_remote(&self, path: &Path) -> Option<usize> {
+        self.remotes.iter().position(|remote| remote.transport == path.transport && same(remote.address, path.remote))
+    }
+
+    /// Notes that something authenticated came by `path`. Bounded: the oldest that is not in use gives way.
+    pub(crate) fn validate(&mut self, path: Path, max: usize) {
+        if self.validated.contains(&path) {
+            return;
+        }
+        if self.validated.len() >= max {
+            let used = self.selected.and_then(|id| self.checklist.get(id)).map(|pair| pair.path);
+            if let Some(oldest) = self.validated.iter().position(|path| Some(*path) != used) {
+                self.validated.remove(oldest);
+            }
+        }
+        self.validated.push(path);
+    }
+}
+
+/// A consent check that may still be answered.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Outstanding {
+    pub(crate) id: TransactionId,
+    pub(crate) sent: Instant,
+    /// The role it was sent in.
+    pub(crate) role: Role,
+}
+
+/// Consent checks on the pair in use (RFC 7675 section 5.1).
+#[derive(Debug, Default)]
+pub(crate) struct Consent {
+    /// When the next check is due.
+    pub(crate) next: Option<Instant>,
+    /// Checks that may still be answered, oldest first.
+    pub(crate) outstanding: VecDeque<Outstanding>,
+}
+
+impl Consent {
+    /// As many as fit between the last response and expiry, at the shortest period.
+    pub(crate) const MAX_OUTSTANDING: usize = 8;
+
+    /// Sets the next check: the basic period times 0.8 to 1.2, drawn anew each time.
+    pub(crate) fn schedule(&mut self, now: Instant, config: &Config, rng: &mut Rng) {
+        self.next = Some(now + config.consent_interval.mul_f64(0.8 + 0.4 * rng.unit()));
+    }
+
+    /// A check was sent.
+    pub(crate) fn on_sent(&mut self, check: Outstanding) {
+        if self.outstanding.len() >= Self::MAX_OUTSTANDING {
+            self.outstanding.pop_front();
+        }
+        self.outstanding.push_back(check);
+    }
+
+    /// Takes the check that `id` answers, and those before it.
+    pub(crate) fn answered(&mut self, id: TransactionId) -> Option<Outstanding> {
+        let index = self.outstanding.iter().position(|check| check.id == id)?;
+        self.outstanding.drain(..=index).next_back()
+    }
+
+    /// Puts everything to rest.
+    pub(crate) fn stop(&mut self) {
+        self.next = None;
+        self.outstanding.clear();
+    }
+}
+
+/// The session before a restart: it carries data until the new one has a pair (RFC 8445 section 9).
+#[derive(Debug)]
+pub(crate) struct Previous {
+    pub(crate) credentials: Credentials,
+    pub(crate) key: IntegrityKey,
+    /// What was in use, if anything.
+    pub(crate) in_use: Option<InUse>,
+}
+
+/// The pair of the session before.
+#[derive(Debug)]
+pub(crate) struct InUse {
+    pub(crate) remote: Remote,
+    pub(crate) info: PairInfo,
+    pub(crate) priority: u32,
+    pub(crate) consent: Consent,
+    pub(crate) consent_expires: Instant,
+}

@@ -1,0 +1,124 @@
+//! ICE restarts: RFC 8445 section 9.
+
+use core::time::Duration;
+
+use weft_ice::{Event, IceState, Role};
+use weft_stun::{Class, Message};
+use weft_testkit::for_seeds;
+
+use super::support::{Lone, both, connected, describe, error_code, link, ms, nominated, path, signal};
+
+//= rfc8445#9
+//# To restart ICE, an agent MUST change both the password and the username fragment for the data stream(s) being restarted.
+//= rfc8445#9
+//# As described in Section 6.1.1, agents MUST NOT redetermine the roles as part as an ICE restart, unless certain criteria that require the roles to be redetermined are fulfilled.
+//= rfc8445#6.1.1
+//# The roles can be redetermined as part of an ICE restart (Section 9), but an ICE agent MUST NOT redetermine the role as part of an ICE restart unless one or more of the following criteria is fulfilled:
+#[test]
+fn a_restart_changes_the_credentials_and_keeps_the_role() {
+    let mut lone = Lone::new(Role::Controlling, true);
+    let before = lone.agent.local_credentials().clone();
+    let after = lone.agent.restart(lone.now).clone();
+    assert_ne!(before.ufrag(), after.ufrag());
+    assert_ne!(before.pwd(), after.pwd());
+    assert_eq!(lone.agent.role(), Role::Controlling);
+    assert_eq!(lone.agent.state(), IceState::New);
+    assert_eq!(lone.agent.remote_candidates().count(), 0);
+    assert_eq!(lone.agent.local_candidates().count(), 1);
+}
+
+#[test]
+fn data_never_stops() {
+    for_seeds("data_never_stops", 2_000, |seed| {
+        let mut pair = connected(link(seed % 40), seed);
+        pair.run_for(ms(seed * 13 % 7000));
+        // One side or both restart; descriptions arrive at odd times.
+        let now = pair.now();
+        pair.a.layer.restart(now);
+        if seed % 2 == 0 {
+            pair.b.layer.restart(now);
+        }
+        pair.run_for(ms(seed % 300));
+        assert!(both(&pair, |agent| agent.selected_path().is_some()));
+        if seed % 2 == 1 {
+            let now = pair.now();
+            pair.b.layer.restart(now);
+        }
+        let now = pair.now();
+        signal(&pair.a.layer, &mut pair.b.layer, now);
+        pair.run_for(ms(seed % 70));
+        assert!(both(&pair, |agent| agent.selected_path().is_some()));
+        let now = pair.now();
+        signal(&pair.b.layer, &mut pair.a.layer, now);
+        pair.a.events.clear();
+        pair.run_until(Duration::from_secs(3), |pair| {
+            assert!(both(pair, |agent| agent.selected_path().is_some()));
+            both(pair, nominated)
+                && pair.a.events.iter().any(|e| matches!(e, Event::SelectedPair(info) if info.nominated))
+        })
+        .unwrap();
+        pair.run_for(Duration::from_secs(60));
+        assert!(both(&pair, |agent| agent.state() == IceState::Connected));
+    });
+}
+
+//= rfc7675#5.1
+//# To prevent attacks on the peer during ICE restart, an endpoint that continues to send traffic on the previously validated candidate pair during ICE restart MUST continue to perform consent freshness on that candidate pair as described earlier.
+#[test]
+fn consent_goes_on_during_a_restart() {
+    let mut lone = Lone::new(Role::Controlling, true);
+    lone.connect();
+    let old = lone.agent.local_credentials().clone();
+    lone.agent.restart(lone.now);
+    // With the credentials of before.
+    for _ in 0..10 {
+        let sent = lone.advance(ms(6_100));
+        assert!(!sent.is_empty());
+        for (_, to, bytes) in sent {
+            let message = Message::parse(&bytes).unwrap();
+            assert_eq!(message.class(), Class::Request);
+            let username = message.get::<weft_stun::Username<'_>>().unwrap().unwrap();
+            assert!(username.0.ends_with(old.ufrag()));
+            lone.answer(&(to, bytes));
+        }
+        assert_eq!(lone.agent.selected_path(), Some(path()));
+    }
+    // Without answers it ends.
+    lone.advance(ms(30_000));
+    assert_eq!(lone.agent.selected_path(), None);
+    assert_eq!(lone.advance(ms(30_000)), []);
+    assert_eq!(lone.agent.state(), IceState::New);
+}
+
+#[test]
+fn consent_checks_of_the_session_before_are_answered() {
+    let mut lone = Lone::new(Role::Controlled, true);
+    lone.connect();
+    let old = lone.check();
+    lone.agent.restart(lone.now);
+    lone.receive(path(), &old.bytes());
+    let sent = lone.drain();
+    assert_eq!(sent.len(), 1);
+    let message = Message::parse(&sent[0].1).unwrap();
+    assert!(message.class() == Class::Success && message.check_integrity(old.key.as_ref().unwrap()).holds());
+    assert_eq!(lone.agent.remote_candidates().count(), 0, "and change nothing");
+    // Those of two sessions before are not.
+    lone.agent.restart(lone.now);
+    lone.receive(path(), &old.bytes());
+    assert_eq!(error_code(&lone.transmit().unwrap().1), Some(401));
+}
+
+#[test]
+fn a_second_restart_before_the_first_is_answered_keeps_the_pair() {
+    let mut pair = connected(link(10), 1);
+    for _ in 0..3 {
+        let now = pair.now();
+        pair.a.layer.restart(now);
+        pair.run_for(ms(100));
+        assert!(pair.a.layer.selected_path().is_some());
+    }
+    let now = pair.now();
+    pair.b.layer.restart(now);
+    describe(&mut pair);
+    pair.run_until(ms(500), |pair| both(pair, |a| nominated(a) && a.state() == IceState::Completed)).unwrap();
+}

@@ -1,0 +1,15 @@
+//! The agent through its public interface: two of them over a virtual link, and one against scripted messages.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing, clippy::panic, missing_docs)]
+
+mod it {
+    mod candidates;
+    mod client;
+    mod connect;
+    mod consent;
+    mod hostile;
+    mod restart;
+    mod roles;
+    mod server;
+    mod support;
+    mod trickle;
+}

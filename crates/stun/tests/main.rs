@@ -1,0 +1,10 @@
+//! The crate through its public interface.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing, clippy::panic, missing_docs)]
+
+mod it {
+    mod arbitrary;
+    mod attributes;
+    mod structure;
+    mod transactions;
+    mod vectors;
+}
