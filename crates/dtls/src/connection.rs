@@ -1,0 +1,379 @@
+//! A connection: the handshake, the record layer and their timers put together.
+
+use core::fmt;
+use core::ops::Range;
+use core::time::Duration;
+use std::collections::VecDeque;
+use std::sync::Arc;
+
+use weft_core::{Frame, Instant, Layer, Overhead, Rng, Spent, TimerKey, Timers, Wrap};
+
+use crate::config::{Config, MIN_MTU};
+use crate::early::EarlyRecords;
+use crate::error::{Error, ExportError};
+use crate::event::{Counters, Event, SessionInfo};
+use crate::flight::Flight;
+use crate::handshake::Core;
+use crate::reassembly::Reassembly;
+use crate::record::RecordLayer;
+use crate::records::Records;
+use crate::transcript::Transcript;
+use crate::v12;
+use crate::wire::{Alert, AlertDescription, ContentType};
+
+/// A flight repeated this often goes out in smaller datagrams: perhaps the path takes no larger ones (RFC 6347
+/// section 4.1.1.1).
+const REPEATS_BEFORE_SMALLER: u32 = 3;
+/// The size of those.
+const SMALLER_MTU: usize = 512;
+
+/// Which side of the handshake a connection plays.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+pub enum Role {
+    /// The side that speaks first.
+    Client,
+    /// The side that waits.
+    Server,
+}
+
+/// Where a connection stands.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) enum Phase {
+    /// Nothing was sent yet.
+    Idle,
+    /// Messages go back and forth.
+    Handshaking,
+    /// Application data may flow.
+    Connected,
+    /// Over.
+    Closed,
+}
+
+/// The handshake of one version and one side.
+pub(crate) enum Handshake {
+    /// A client that was not started.
+    Unstarted,
+    Client12(v12::Client),
+    Server12(v12::Server),
+}
+
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) enum Timer {
+    /// The flight was not answered.
+    Retransmit,
+    /// The handshake has taken too long.
+    Deadline,
+}
+
+impl TimerKey for Timer {
+    const ALL: &'static [Self] = &[Self::Retransmit, Self::Deadline];
+    fn index(self) -> usize {
+        self as usize
+    }
+}
+
+/// A DTLS connection as a value: see [`Layer`] for the order of calls, and the crate's documentation for an example.
+///
+/// # After an error
+/// Every further call answers with the same error, but [`poll_transmit`](Layer::poll_transmit): it still gives out the
+/// fatal alert that tells the peer.
+///
+/// # Alerts in the clear
+/// During the handshake anybody can write a fatal alert, so one that is not protected ends nothing by itself: it is
+/// remembered, and the connection dies of it only if then two retransmission timeouts pass without any progress. An
+/// honest peer that gave up stays silent, and the handshake ends soon after with its alert as the reason; a forged one
+/// has no effect while the true peer answers (RFC 6347 section 4.1.2.7).
+pub struct Connection {
+    pub(crate) config: Arc<Config>,
+    pub(crate) core: Core,
+    pub(crate) handshake: Handshake,
+    pub(crate) phase: Phase,
+    pub(crate) dead: Option<Error>,
+    pub(crate) reassembly: Reassembly,
+    /// Records of an epoch whose keys are not here yet, as they came.
+    pub(crate) early: EarlyRecords,
+    /// Application data that overtook the peer's Finished.
+    pub(crate) undelivered: EarlyRecords,
+    /// Application data kept until now, to be yielded by the call that is running.
+    pub(crate) ready: VecDeque<Vec<u8>>,
+    /// Where in the datagram being handled application data lies.
+    pub(crate) spans: Vec<Range<usize>>,
+    pub(crate) timers: Timers<Timer, 2>,
+    pub(crate) initial_rto: Duration,
+    pub(crate) rto: Duration,
+    /// Whether the current flight has timed out: the next one then keeps its timeout.
+    pub(crate) flight_was_repeated: bool,
+    /// Number and epoch of the message that our flight answers.
+    pub(crate) answered: Option<(u16, u16)>,
+    /// When the flight was last begun.
+    pub(crate) flight_begun: Instant,
+    pub(crate) alert: Option<Alert>,
+    /// A fatal alert in the clear, and the timeouts since.
+    pub(crate) suspicion: Option<(AlertDescription, u32)>,
+    pub(crate) events: VecDeque<Event>,
+    pub(crate) info: Option<SessionInfo>,
+    pub(crate) counters: Counters,
+}
+
+impl Connection {
+    /// A connection that has sent nothing yet. A server waits for a ClientHello; a client is to be
+    /// [started](Self::start).
+    ///
+    /// `rng` must be seeded from the operating system's entropy outside of tests: the ephemeral keys come from it.
+    pub fn new(config: Arc<Config>, role: Role, rng: Rng) -> Self {
+        let limits = config.limits;
+        let handshake = match role {
+            Role::Client => Handshake::Unstarted,
+            Role::Server => Handshake::Server12(v12::Server::new()),
+        };
+        Self {
+            handshake,
+            phase: Phase::Idle,
+            dead: None,
+            reassembly: Reassembly::new(&limits),
+            early: EarlyRecords::new(&limits),
+            undelivered: EarlyRecords::new(&limits),
+            ready: VecDeque::new(),
+            spans: Vec::new(),
+            timers: Timers::new(),
+            initial_rto: config.initial_rto,
+            rto: config.initial_rto,
+            flight_was_repeated: false,
+            answered: None,
+            flight_begun: Instant::ORIGIN,
+            alert: None,
+            suspicion: None,
+            events: VecDeque::new(),
+            info: None,
+            counters: Counters::default(),
+            core: Core {
+                config: config.clone(),
+                rng,
+                records: RecordLayer::new(),
+                flight: Flight::default(),
+                transcript: Transcript::default(),
+            },
+            config,
+        }
+    }
+
+    /// Begins the handshake of a client. Does nothing for a server, or a second time.
+    pub fn start(&mut self, now: Instant) {
+        if matches!(self.handshake, Handshake::Unstarted) && self.phase == Phase::Idle {
+            self.handshake = Handshake::Client12(v12::Client::start(&mut self.core));
+            self.begin(now);
+            self.arm_flight(now);
+        }
+    }
+
+    /// Ends the connection in an orderly way: the peer is sent close_notify, and nothing can be wrapped any more. What
+    /// still comes is dropped.
+    pub fn close(&mut self, _now: Instant) {
+        match self.phase {
+            Phase::Connected | Phase::Handshaking => self.shut(Some(Alert::CLOSE_NOTIFY)),
+            Phase::Idle | Phase::Closed => self.phase = Phase::Closed,
+        }
+    }
+
+    /// What the handshake agreed on; `None` before it ended.
+    pub fn info(&self) -> Option<&SessionInfo> {
+        self.info.as_ref()
+    }
+
+    /// Whether application data may flow.
+    pub fn is_connected(&self) -> bool {
+        self.phase == Phase::Connected
+    }
+
+    /// What was counted so far.
+    pub fn counters(&self) -> Counters {
+        self.counters
+    }
+
+    /// Sets the first retransmission timeout of flights to come, when the round trip becomes known after
+    /// [`new`](Self::new). A flight that waits already keeps its timer.
+    pub fn set_initial_rto(&mut self, rto: Duration) {
+        self.initial_rto = rto;
+        if self.phase == Phase::Idle {
+            self.rto = rto;
+        }
+    }
+
+    /// Fills `out` with keying material for another protocol (RFC 5705 section 4): the same on both sides, for the same
+    /// `label` and `context`. No context and an empty one differ.
+    pub fn export_keying_material(
+        &self,
+        label: &str,
+        context: Option<&[u8]>,
+        out: &mut [u8],
+    ) -> Result<(), ExportError> {
+        let secrets = match &self.handshake {
+            _ if self.info.is_none() => None,
+            Handshake::Unstarted => None,
+            Handshake::Client12(client) => client.secrets(),
+            Handshake::Server12(server) => server.secrets(),
+        };
+        secrets.ok_or(ExportError::NotConnected)?.export(label, context, out)
+    }
+
+    /// The handshake begins.
+    pub(crate) fn begin(&mut self, now: Instant) {
+        self.phase = Phase::Handshaking;
+        self.timers.set(Timer::Deadline, now + self.config.handshake_timeout);
+    }
+
+    /// A new flight waits for an answer. The timeout starts over unless the flight before this one needed repeating
+    /// (RFC 6347 section 4.2.4.1).
+    pub(crate) fn arm_flight(&mut self, now: Instant) {
+        self.flight_begun = now;
+        self.timers.set(Timer::Retransmit, now + self.rto);
+    }
+
+    /// Ends all: what is pending is dropped, but for `last`.
+    pub(crate) fn shut(&mut self, last: Option<Alert>) {
+        self.phase = Phase::Closed;
+        self.timers.stop_all();
+        self.early.clear();
+        self.undelivered.clear();
+        self.core.transcript.clear();
+        self.core.flight.begin();
+        self.alert = last;
+        if last.is_none() {
+            self.core.records.wipe();
+        }
+    }
+
+    /// Dies of `error`, telling the peer if there is something to tell.
+    pub(crate) fn fail(&mut self, error: Error) -> Error {
+        tracing::debug!(%error, "connection failed");
+        self.shut(error.alert_sent().map(Alert::fatal));
+        self.dead = Some(error);
+        error
+    }
+
+    fn retransmission_timeout(&mut self, now: Instant) -> Result<(), Error> {
+        if let Some((alert, timeouts)) = &mut self.suspicion {
+            *timeouts += 1;
+            if *timeouts >= 2 {
+                let alert = *alert;
+                return Err(self.fail(Error::AlertReceived(alert)));
+            }
+        }
+        self.reassembly.drop_contradicted();
+        self.core.flight.rewind();
+        self.flight_was_repeated = true;
+        self.counters.retransmissions += 1;
+        self.rto = self.rto.saturating_mul(2).min(self.config.max_rto.max(self.initial_rto));
+        self.arm_flight(now);
+        Ok(())
+    }
+
+    /// The longest datagram for the flight now.
+    fn flight_mtu(&self) -> usize {
+        let mtu = self.config.effective_mtu();
+        if self.core.flight.repeats() < REPEATS_BEFORE_SMALLER { mtu } else { mtu.clamp(MIN_MTU, SMALLER_MTU) }
+    }
+
+    /// Writes the alert that is pending.
+    fn write_alert(&mut self, frame: &mut Frame<'_>) -> bool {
+        let Some(alert) = self.alert else { return false };
+        let epoch = self.core.records.write_epoch();
+        let sent = self.core.records.append(frame, epoch, ContentType::ALERT, &[&alert.to_bytes()]);
+        if sent == Err(Spent::NoRoom) {
+            return false;
+        }
+        self.alert = None;
+        if self.phase == Phase::Closed {
+            self.core.records.wipe();
+        }
+        sent.is_ok()
+    }
+}
+
+impl Layer for Connection {
+    /// One datagram, opened in place.
+    type Input<'d> = &'d mut [u8];
+    type Yield<'s> = Records<'s>;
+    /// Where the layer below sends it is its own affair.
+    type Route = ();
+    type Event = Event;
+    type Error = Error;
+
+    fn handle_input<'s>(&'s mut self, now: Instant, datagram: &'s mut [u8]) -> Result<Records<'s>, Error> {
+        self.ready.clear();
+        self.spans.clear();
+        if let Some(error) = self.dead {
+            return Err(error);
+        }
+        self.receive(now, datagram)?;
+        Ok(Records::new(self.ready.drain(..), datagram, &self.spans))
+    }
+
+    fn handle_timeout(&mut self, now: Instant) -> Result<(), Error> {
+        if let Some(error) = self.dead {
+            return Err(error);
+        }
+        while let Some(timer) = self.timers.expire(now) {
+            match timer {
+                Timer::Retransmit => self.retransmission_timeout(now)?,
+                Timer::Deadline => {
+                    let error = self.suspicion.map_or(Error::TimedOut, |(alert, _)| Error::AlertReceived(alert));
+                    return Err(self.fail(error));
+                }
+            }
+        }
+        Ok(())
+    }
+
+    fn poll_transmit(&mut self, _now: Instant, frame: &mut Frame<'_>) -> Option<()> {
+        if self.core.flight.is_pending() {
+            frame.cap(self.flight_mtu());
+            match self.core.flight.write(&mut self.core.records, frame) {
+                Ok(0) => {}
+                Ok(records) => {
+                    self.counters.records_sent += records;
+                    return Some(());
+                }
+                Err(_) => frame.truncate(0),
+            }
+        }
+        self.write_alert(frame).then(|| self.counters.records_sent += 1)
+    }
+
+    fn poll_event(&mut self) -> Option<Event> {
+        self.events.pop_front()
+    }
+
+    fn poll_timeout(&self) -> Option<Instant> {
+        self.timers.next()
+    }
+}
+
+impl Wrap for Connection {
+    fn overhead(&self) -> Option<Overhead> {
+        self.is_connected().then(|| self.core.records.overhead(self.core.records.write_epoch())).flatten()
+    }
+
+    fn wrap(&mut self, frame: &mut Frame<'_>) -> Result<(), Spent> {
+        if !self.is_connected() {
+            return Err(Spent::NoKeys);
+        }
+        let epoch = self.core.records.write_epoch();
+        self.core.records.wrap(frame, epoch, ContentType::APPLICATION_DATA)?;
+        self.counters.records_sent += 1;
+        Ok(())
+    }
+}
+
+impl fmt::Debug for Connection {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Connection")
+            .field("phase", &self.phase)
+            .field("info", &self.info)
+            .field("dead", &self.dead)
+            .finish_non_exhaustive()
+    }
+}
+
+#[cfg(test)]
+mod tests;

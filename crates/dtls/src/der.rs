@@ -1,0 +1,152 @@
+//! As much DER as it takes to find the public key of an X.509 certificate (RFC 5280 section 4.1), of any version.
+//!
+//! ```text
+//! Certificate    ::= SEQUENCE { tbsCertificate, signatureAlgorithm, signatureValue }
+//! TBSCertificate ::= SEQUENCE { [0] version OPTIONAL, serialNumber INTEGER, signature SEQUENCE, issuer SEQUENCE,
+//!                               validity SEQUENCE, subject SEQUENCE, subjectPublicKeyInfo SEQUENCE, ... }
+//! SubjectPublicKeyInfo ::= SEQUENCE { SEQUENCE { algorithm OID, parameters }, BIT STRING }
+//! ```
+//! Everything else in a certificate that a fingerprint vouches for is passed over: serial number, validity, names and
+//! extensions may hold anything (RFC 8122 section 5).
+
+use crate::wire::{DecodeError, Reader};
+
+const INTEGER: u8 = 0x02;
+const BIT_STRING: u8 = 0x03;
+const OID: u8 = 0x06;
+const SEQUENCE: u8 = 0x30;
+const VERSION: u8 = 0xA0;
+
+const ID_EC_PUBLIC_KEY: &[u8] = &[0x2A, 0x86, 0x48, 0xCE, 0x3D, 0x02, 0x01];
+const ID_PRIME256V1: &[u8] = &[0x2A, 0x86, 0x48, 0xCE, 0x3D, 0x03, 0x01, 0x07];
+const ID_SECP384R1: &[u8] = &[0x2B, 0x81, 0x04, 0x00, 0x22];
+const ID_RSA_ENCRYPTION: &[u8] = &[0x2A, 0x86, 0x48, 0x86, 0xF7, 0x0D, 0x01, 0x01, 0x01];
+const ID_ED25519: &[u8] = &[0x2B, 0x65, 0x70];
+
+/// What a public key is for.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) enum KeyKind {
+    P256,
+    P384,
+    Ed25519,
+    Rsa,
+}
+
+/// The public key of a certificate.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) struct SubjectPublicKey<'a> {
+    pub(crate) kind: KeyKind,
+    /// The content of the bit string: a point, 32 bytes, or an RSAPublicKey.
+    pub(crate) key: &'a [u8],
+}
+
+/// Why no key was found.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) enum NoKey {
+    /// Not a certificate.
+    Malformed,
+    /// A key of a kind that is not known here.
+    Unsupported,
+}
+
+impl From<DecodeError> for NoKey {
+    fn from(_: DecodeError) -> Self {
+        Self::Malformed
+    }
+}
+
+/// Reads one element: its tag and its content.
+fn element<'a>(r: &mut Reader<'a>) -> Result<(u8, &'a [u8]), DecodeError> {
+    let tag = r.u8()?;
+    let length = match r.u8()? {
+        short @ 0..=0x7F => usize::from(short),
+        0x81 => r.u8()?.into(),
+        0x82 => r.u16()?.into(),
+        0x83 => r.u24()?,
+        _ => return Err(DecodeError),
+    };
+    Ok((tag, r.take(length)?))
+}
+
+fn expect<'a>(r: &mut Reader<'a>, tag: u8) -> Result<&'a [u8], DecodeError> {
+    let (found, content) = element(r)?;
+    if found == tag { Ok(content) } else { Err(DecodeError) }
+}
+
+/// Finds the public key in a certificate.
+pub(crate) fn subject_public_key(certificate: &[u8]) -> Result<SubjectPublicKey<'_>, NoKey> {
+    let mut outer = Reader::new(certificate);
+    let mut body = Reader::new(expect(&mut outer, SEQUENCE)?);
+    outer.finish()?;
+    let mut tbs = Reader::new(expect(&mut body, SEQUENCE)?);
+    let (tag, _) = element(&mut tbs)?;
+    match tag {
+        // Absent in version 1, which libdatachannel's certificates are.
+        VERSION => drop(expect(&mut tbs, INTEGER)?),
+        INTEGER => {}
+        _ => return Err(NoKey::Malformed),
+    }
+    for _signature_issuer_validity_subject in 0..4 {
+        expect(&mut tbs, SEQUENCE)?;
+    }
+    public_key_info(expect(&mut tbs, SEQUENCE)?)
+}
+
+fn public_key_info(info: &[u8]) -> Result<SubjectPublicKey<'_>, NoKey> {
+    let mut r = Reader::new(info);
+    let mut algorithm = Reader::new(expect(&mut r, SEQUENCE)?);
+    let bits = expect(&mut r, BIT_STRING)?;
+    let Some((0, key)) = bits.split_first() else { return Err(NoKey::Malformed) };
+    let kind = match expect(&mut algorithm, OID)? {
+        ID_EC_PUBLIC_KEY => match expect(&mut algorithm, OID)? {
+            ID_PRIME256V1 => KeyKind::P256,
+            ID_SECP384R1 => KeyKind::P384,
+            _ => return Err(NoKey::Unsupported),
+        },
+        ID_RSA_ENCRYPTION => KeyKind::Rsa,
+        ID_ED25519 => KeyKind::Ed25519,
+        _ => return Err(NoKey::Unsupported),
+    };
+    Ok(SubjectPublicKey { kind, key })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn tlv(tag: u8, content: &[u8]) -> Vec<u8> {
+        let mut out = vec![tag, 0x82];
+        out.extend((content.len() as u16).to_be_bytes());
+        out.extend_from_slice(content);
+        out
+    }
+
+    fn certificate(version: bool, curve: &[u8]) -> Vec<u8> {
+        let algorithm = tlv(SEQUENCE, &[tlv(OID, ID_EC_PUBLIC_KEY), tlv(OID, curve)].concat());
+        let info = tlv(SEQUENCE, &[algorithm, tlv(BIT_STRING, &[0, 4, 1, 2])].concat());
+        let mut tbs = if version { tlv(VERSION, &[2, 1, 2]) } else { Vec::new() };
+        tbs.extend(tlv(INTEGER, &[1]));
+        for _ in 0..4 {
+            tbs.extend(tlv(SEQUENCE, &[]));
+        }
+        tbs.extend(info);
+        tlv(SEQUENCE, &[tlv(SEQUENCE, &tbs), tlv(SEQUENCE, &[]), tlv(BIT_STRING, &[0])].concat())
+    }
+
+    #[test]
+    fn versions_1_and_3_are_read() {
+        for version in [false, true] {
+            let der = certificate(version, ID_PRIME256V1);
+            assert_eq!(subject_public_key(&der), Ok(SubjectPublicKey { kind: KeyKind::P256, key: &[4, 1, 2] }));
+        }
+    }
+
+    #[test]
+    fn cut_short_and_unknown_are_told_apart() {
+        assert_eq!(subject_public_key(&certificate(true, &[1, 2, 3])), Err(NoKey::Unsupported));
+        let der = certificate(true, ID_SECP384R1);
+        for n in 0..der.len() {
+            assert_eq!(subject_public_key(&der[..n]), Err(NoKey::Malformed), "cut at {n}");
+        }
+    }
+}

@@ -1,0 +1,67 @@
+//! What happened.
+
+use crate::wire::{CipherSuite, NamedGroup, ProtocolVersion};
+
+/// What happened.
+#[derive(Clone, PartialEq, Eq, Debug)]
+#[non_exhaustive]
+pub enum Event {
+    /// The handshake has ended, both sides are known: application data may flow.
+    Connected(SessionInfo),
+    /// The peer has closed the connection in an orderly way; nothing more will come, and nothing can be sent.
+    PeerClosed,
+}
+
+/// What a handshake agreed on.
+#[derive(Clone, PartialEq, Eq, Debug)]
+#[non_exhaustive]
+pub struct SessionInfo {
+    /// The protocol version; its `name` is "1.2" or "1.3".
+    pub version: ProtocolVersion,
+    /// The cipher suite, named as IANA names it.
+    pub cipher_suite: CipherSuite,
+    /// The group of the key exchange; its `name` is "X25519", "P-256", ...
+    pub group: NamedGroup,
+    /// The peer's certificate in DER; `None` when it was not asked for one.
+    pub peer_certificate: Option<Vec<u8>>,
+    /// Whether the keys are bound to the whole handshake (RFC 7627). Always true: without it no connection is made.
+    pub extended_master_secret: bool,
+}
+
+/// What was counted. Everything the network sent wrongly ends here.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+#[non_exhaustive]
+pub struct Counters {
+    /// Records received and opened.
+    pub records_received: u64,
+    /// Records sent.
+    pub records_sent: u64,
+    /// Datagrams (or rests of them) that are not a record.
+    pub malformed_records: u64,
+    /// Records of an epoch that has no keys here, or of a version that was not agreed.
+    pub unexpected_records: u64,
+    /// Records whose authentication failed.
+    pub forged_records: u64,
+    /// Records seen before, or too old to tell.
+    pub replayed_records: u64,
+    /// Records kept because they overtook the handshake.
+    pub early_records_kept: u64,
+    /// Such records dropped for lack of room.
+    pub early_records_dropped: u64,
+    /// Application data in the clear, dropped.
+    pub plaintext_application_data: u64,
+    /// Handshake fragments that were malformed, contradicted others, or belong to no message expected.
+    pub bad_fragments: u64,
+    /// Handshake fragments of messages that were handled before.
+    pub old_fragments: u64,
+    /// Handshake messages that came when they may not, or that no parser takes.
+    pub bad_messages: u64,
+    /// Alerts in the clear; they end nothing by themselves.
+    pub unauthenticated_alerts: u64,
+    /// Warnings received under protection.
+    pub warnings: u64,
+    /// Flights sent again because no answer came in time.
+    pub retransmissions: u64,
+    /// Flights sent again because the peer repeated its own.
+    pub repeats_answered: u64,
+}

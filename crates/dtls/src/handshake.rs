@@ -1,0 +1,78 @@
+//! What the handshakes of all versions have in common: what they work on, and what comes of a message.
+
+use std::sync::Arc;
+
+use weft_core::Rng;
+
+use crate::config::Config;
+use crate::crypto::PeerKey;
+use crate::der::{self, NoKey};
+use crate::error::{Error, Fault};
+use crate::event::SessionInfo;
+use crate::flight::Flight;
+use crate::reassembly::Message;
+use crate::record::RecordLayer;
+use crate::transcript::Transcript;
+use crate::verifier::{Rejection, Verifier};
+use crate::wire::{CertificateMessage, HandshakeType};
+
+/// The parts of a connection that a handshake works on.
+pub(crate) struct Core {
+    pub(crate) config: Arc<Config>,
+    pub(crate) rng: Rng,
+    pub(crate) records: RecordLayer,
+    pub(crate) flight: Flight,
+    pub(crate) transcript: Transcript,
+}
+
+/// What a message led to.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub(crate) enum Step {
+    /// It may not come now. Nothing has changed.
+    Unexpected,
+    /// It was taken; more of the peer's flight is to come.
+    Taken,
+    /// It ended the peer's flight; ours is ready to be sent and to be answered.
+    Answer,
+    /// The handshake has ended. If a flight is there it is sent, and sent again only if the peer repeats itself.
+    Connected(SessionInfo),
+}
+
+impl Core {
+    /// Adds a message of epoch `epoch` to the flight and to the transcript.
+    pub(crate) fn send_v12(&mut self, epoch: u16, message_type: HandshakeType, body: Vec<u8>) {
+        self.transcript.add_v12(message_type, self.flight.next_message_seq(), &body);
+        self.flight.push(epoch, message_type, body);
+    }
+
+    /// Adds a message of the peer to the transcript.
+    pub(crate) fn received_v12(&mut self, message: &Message) {
+        self.transcript.add_v12(message.message_type, message.message_seq, &message.body);
+    }
+
+    /// 32 random bytes. Being drawn whole they hold no downgrade sentinel but by a chance of 2^-64: a server that knows
+    /// no version above 1.2 sets none (RFC 8446 section 4.1.3).
+    pub(crate) fn random(&mut self) -> [u8; 32] {
+        let mut random = [0; 32];
+        self.rng.fill(&mut random);
+        random
+    }
+
+    /// Has the peer's certificate judged and its public key read.
+    pub(crate) fn verify_certificate(&self, chain: &CertificateMessage<'_>) -> Result<(Vec<u8>, PeerKey), Fault> {
+        let reject = |rejection| Fault::Fatal(Error::CertificateRejected(rejection));
+        let mut certificates = chain.iter();
+        let certificate = certificates.next().ok_or(reject(Rejection::Malformed))?;
+        let verifier = &self.config.verifier;
+        if matches!(verifier, Verifier::Fingerprints(all) if all.is_empty()) {
+            return Err(Fault::Fatal(Error::NoFingerprint));
+        }
+        let intermediates: Vec<&[u8]> = certificates.collect();
+        verifier.verify(certificate, &intermediates).map_err(reject)?;
+        let public = der::subject_public_key(certificate).map_err(|no_key| match no_key {
+            NoKey::Malformed => reject(Rejection::Malformed),
+            NoKey::Unsupported => reject(Rejection::Unsupported),
+        })?;
+        Ok((certificate.to_vec(), PeerKey::new(&public)))
+    }
+}

@@ -1,0 +1,202 @@
+//! Opening, sealing and packing records.
+
+use core::ops::Range;
+
+use weft_core::{Frame, Full, Overhead, Spent};
+
+use super::epoch::{ReadEpoch, WriteEpoch};
+use super::protection::Protection;
+use crate::event::Counters;
+use crate::wire::{ContentType, MAX_CIPHERTEXT, MAX_PLAINTEXT, ProtocolVersion, RECORD_HEADER, RecordHeader};
+
+/// The records of a connection: every epoch that has keys, in both directions.
+pub(crate) struct RecordLayer {
+    read: Vec<ReadEpoch>,
+    write: Vec<WriteEpoch>,
+    /// The version field of records sent; 1.0 until the version is agreed (RFC 6347 section 4.2.1).
+    version: ProtocolVersion,
+}
+
+/// What became of a record that came in.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub(crate) enum Incoming {
+    /// Opened; its content lies at this range of the record.
+    Opened { content_type: ContentType, epoch: u16, content: Range<usize> },
+    /// It belongs to an epoch whose keys are not here yet.
+    Early,
+    /// Counted and dropped.
+    Dropped,
+}
+
+/// The record that `datagram` holds from `at` on: its header and where it ends.
+pub(crate) fn split(datagram: &[u8], at: usize) -> Option<(RecordHeader, usize)> {
+    let rest = datagram.get(at..)?;
+    let header = RecordHeader::parse(rest).ok()?;
+    let end = at.checked_add(RECORD_HEADER)?.checked_add(header.length.into())?;
+    (end <= datagram.len()).then_some((header, end))
+}
+
+impl RecordLayer {
+    pub(crate) fn new() -> Self {
+        Self {
+            read: vec![ReadEpoch::new(0, Protection::Plaintext)],
+            write: vec![WriteEpoch::new(0, Protection::Plaintext)],
+            version: ProtocolVersion::DTLS_1_0,
+        }
+    }
+
+    pub(crate) fn set_version(&mut self, version: ProtocolVersion) {
+        self.version = version;
+    }
+
+    pub(crate) fn install_read(&mut self, epoch: ReadEpoch) {
+        self.read.push(epoch);
+    }
+
+    pub(crate) fn install_write(&mut self, epoch: WriteEpoch) {
+        self.write.push(epoch);
+    }
+
+    /// Forgets the keys of everything but epoch 0, so that nothing more is sealed or opened.
+    pub(crate) fn wipe(&mut self) {
+        self.read.truncate(1);
+        self.write.truncate(1);
+    }
+
+    pub(crate) fn has_read_epoch(&self, epoch: u16) -> bool {
+        self.read.iter().any(|e| e.epoch == epoch)
+    }
+
+    /// The newest epoch to write in.
+    pub(crate) fn write_epoch(&self) -> u16 {
+        self.write.last().map_or(0, |e| e.epoch)
+    }
+
+    /// Opens the record in place. `record` is header and fragment, as [`split`] found them.
+    pub(crate) fn open(&mut self, record: &mut [u8], counters: &mut Counters) -> Incoming {
+        let Some((header_bytes, fragment)) = record.split_at_mut_checked(RECORD_HEADER) else {
+            counters.malformed_records += 1;
+            return Incoming::Dropped;
+        };
+        let Ok(header) = RecordHeader::parse(header_bytes) else {
+            counters.malformed_records += 1;
+            return Incoming::Dropped;
+        };
+        if !known_version(&header) {
+            counters.unexpected_records += 1;
+            return Incoming::Dropped;
+        }
+        let newest = self.read.last().map_or(0, |e| e.epoch);
+        let Some(epoch) = self.read.iter_mut().find(|e| e.epoch == header.epoch) else {
+            if header.epoch == newest.saturating_add(1) {
+                return Incoming::Early;
+            }
+            counters.unexpected_records += 1;
+            return Incoming::Dropped;
+        };
+        if fragment.len() > MAX_CIPHERTEXT {
+            counters.malformed_records += 1;
+            return Incoming::Dropped;
+        }
+        // Anybody can write a plaintext record, so those must not move a window: handshake messages have numbers of
+        // their own to tell repeats by.
+        let protected = !matches!(epoch.protection, Protection::Plaintext);
+        if protected && !epoch.window.may_be_new(header.sequence_number) {
+            counters.replayed_records += 1;
+            return Incoming::Dropped;
+        }
+        let Ok(content) = epoch.protection.open(header, fragment) else {
+            counters.forged_records += 1;
+            return Incoming::Dropped;
+        };
+        if content.len() > MAX_PLAINTEXT {
+            counters.malformed_records += 1;
+            return Incoming::Dropped;
+        }
+        // Only now is the record known to be the peer's (RFC 6347 section 4.1.2.6).
+        if protected {
+            epoch.window.mark(header.sequence_number);
+        }
+        counters.records_received += 1;
+        let content = content.start.saturating_add(RECORD_HEADER)..content.end.saturating_add(RECORD_HEADER);
+        Incoming::Opened { content_type: header.content_type, epoch: header.epoch, content }
+    }
+
+    fn write_half(&mut self, epoch: u16) -> Option<&mut WriteEpoch> {
+        self.write.iter_mut().find(|e| e.epoch == epoch)
+    }
+
+    /// What a record of `epoch` is longer than its content.
+    pub(crate) fn overhead(&self, epoch: u16) -> Option<Overhead> {
+        self.write.iter().find(|e| e.epoch == epoch).map(|e| e.protection.overhead())
+    }
+
+    /// Appends a record that holds `parts`, end to end, to the frame's content. On failure nothing is appended.
+    pub(crate) fn append(
+        &mut self,
+        frame: &mut Frame<'_>,
+        epoch: u16,
+        content_type: ContentType,
+        parts: &[&[u8]],
+    ) -> Result<(), Spent> {
+        let version = self.version;
+        let half = self.write_half(epoch).ok_or(Spent::NoKeys)?;
+        let overhead = half.protection.overhead();
+        let content_len = parts.iter().fold(0_usize, |sum, part| sum.saturating_add(part.len()));
+        let total = overhead.total().saturating_add(content_len);
+        if total > frame.remaining() || content_len > MAX_PLAINTEXT {
+            return Err(Spent::NoRoom);
+        }
+        let header = new_header(half, content_type, version, total)?;
+        let record = frame.push_uninit(total).map_err(|Full| Spent::NoRoom)?;
+        let (head, rest) = record.split_at_mut_checked(RECORD_HEADER).ok_or(Spent::NoRoom)?;
+        head.copy_from_slice(&header.to_bytes());
+        let mut room = rest.get_mut(overhead.head.saturating_sub(RECORD_HEADER)..).ok_or(Spent::NoRoom)?;
+        for part in parts {
+            let (here, next) = room.split_at_mut_checked(part.len()).ok_or(Spent::NoRoom)?;
+            here.copy_from_slice(part);
+            room = next;
+        }
+        half.protection.seal(header, rest).map_err(|_| Spent::NoKeys)
+    }
+
+    /// Seals the whole content of the frame in place as one record.
+    pub(crate) fn wrap(&mut self, frame: &mut Frame<'_>, epoch: u16, content_type: ContentType) -> Result<(), Spent> {
+        let version = self.version;
+        let half = self.write_half(epoch).ok_or(Spent::NoKeys)?;
+        let overhead = half.protection.overhead();
+        if frame.head_room() < overhead.head || frame.tail_room() < overhead.tail || frame.len() > MAX_PLAINTEXT {
+            return Err(Spent::NoRoom);
+        }
+        let total = overhead.total().saturating_add(frame.len());
+        let header = new_header(half, content_type, version, total)?;
+        frame.claim_head(overhead.head).map_err(|Full| Spent::NoRoom)?;
+        frame.claim_tail(overhead.tail).map_err(|Full| Spent::NoRoom)?;
+        let (head, rest) = frame.content_mut().split_at_mut_checked(RECORD_HEADER).ok_or(Spent::NoRoom)?;
+        head.copy_from_slice(&header.to_bytes());
+        half.protection.seal(header, rest).map_err(|_| Spent::NoKeys)
+    }
+
+    #[cfg(test)]
+    pub(crate) fn set_next_sequence(&mut self, next: u64) {
+        if let Some(half) = self.write.last_mut() {
+            half.set_next_sequence(next);
+        }
+    }
+}
+
+/// Before keys, any 0xFEXX goes: peers write 1.0 or 1.2 into a first flight (RFC 6347 section 4.2.1). Under keys of
+/// DTLS 1.2 only that is right, and the protection covers the field anyway.
+fn known_version(header: &RecordHeader) -> bool {
+    if header.epoch == 0 { header.version.0 >> 8 == 0xFE } else { header.version == ProtocolVersion::DTLS_1_2 }
+}
+
+fn new_header(
+    half: &mut WriteEpoch,
+    content_type: ContentType,
+    version: ProtocolVersion,
+    total: usize,
+) -> Result<RecordHeader, Spent> {
+    let length = total.saturating_sub(RECORD_HEADER) as u16;
+    Ok(RecordHeader { content_type, version, epoch: half.epoch, sequence_number: half.take_sequence()?, length })
+}

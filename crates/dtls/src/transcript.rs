@@ -1,0 +1,33 @@
+//! The handshake messages so far, as both sides have to see them.
+
+use crate::crypto::Hash;
+use crate::wire::{Fragment, HandshakeType};
+
+/// Every handshake message in the order of the handshake, each as if it had travelled in one piece.
+///
+/// The bytes are kept until the handshake ends, because a signature may ask for another hash than the cipher suite's.
+/// Message sizes are bounded by the reassembly limit and each message comes once, so this is bounded too.
+#[derive(Default)]
+pub(crate) struct Transcript(Vec<u8>);
+
+impl Transcript {
+    /// Adds a message with its DTLS header, unfragmented (RFC 6347 section 4.2.6).
+    pub(crate) fn add_v12(&mut self, message_type: HandshakeType, message_seq: u16, body: &[u8]) {
+        let whole = Fragment { message_type, length: body.len(), message_seq, offset: 0, body };
+        self.0.extend_from_slice(&whole.header());
+        self.0.extend_from_slice(body);
+    }
+
+    pub(crate) fn bytes(&self) -> &[u8] {
+        &self.0
+    }
+
+    pub(crate) fn hash(&self, hash: Hash) -> impl AsRef<[u8]> + use<> {
+        hash.digest(&self.0)
+    }
+
+    /// Forgets everything: before the second ClientHello, or when it is needed no more.
+    pub(crate) fn clear(&mut self) {
+        self.0 = Vec::new();
+    }
+}

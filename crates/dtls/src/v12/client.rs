@@ -1,0 +1,295 @@
+//! The client's side of the handshake.
+
+use super::key_schedule::{Secrets, Sender};
+use super::suite::{GROUPS, Parts, SCHEMES, SUITES, parts};
+use crate::crypto::{Failed, KeyShare, PeerKey};
+use crate::error::Fault;
+use crate::event::SessionInfo;
+use crate::handshake::{Core, Step};
+use crate::reassembly::Message;
+use crate::record::{Protection, ReadEpoch, WriteEpoch};
+use crate::wire::{
+    AlertDescription, CertificateMessage, CertificateRequest, CipherSuite, ClientCertificateType, ClientHello,
+    ClientKeyExchange, DecodeError, DigitallySigned, ExtensionType, HandshakeType, HelloVerifyRequest, NamedGroup,
+    ProtocolVersion, ServerHello, ServerKeyExchange,
+};
+
+/// HelloVerifyRequests answered before giving up on the server.
+const MAX_COOKIES: u8 = 3;
+
+/// What comes next.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+enum State {
+    ServerHello,
+    Certificate,
+    ServerKeyExchange,
+    /// Or ServerHelloDone: the request is optional.
+    CertificateRequest,
+    ServerHelloDone,
+    Finished,
+    End,
+}
+
+/// What the server chose in its ServerHello.
+#[derive(Clone, Copy)]
+struct Chosen {
+    suite: CipherSuite,
+    parts: Parts,
+    server_random: [u8; 32],
+}
+
+/// A client of DTLS 1.2.
+pub(crate) struct Client {
+    state: State,
+    random: [u8; 32],
+    cookies: u8,
+    chosen: Option<Chosen>,
+    peer: Option<(Vec<u8>, PeerKey)>,
+    /// The server's group and public key.
+    share: Option<(NamedGroup, Vec<u8>)>,
+    /// Asked for a certificate: whether ours is of a kind the server takes.
+    requested: Option<bool>,
+    secrets: Option<Secrets>,
+}
+
+const OUT_OF_ORDER: Fault = Fault::internal("handshake state without what the state before it left");
+
+impl Client {
+    /// Makes the first ClientHello.
+    pub(crate) fn start(core: &mut Core) -> Self {
+        let random = core.random();
+        let client = Self {
+            state: State::ServerHello,
+            random,
+            cookies: 0,
+            chosen: None,
+            peer: None,
+            share: None,
+            requested: None,
+            secrets: None,
+        };
+        client.send_hello(core, &[]);
+        client
+    }
+
+    pub(crate) fn secrets(&self) -> Option<&Secrets> {
+        self.secrets.as_ref()
+    }
+
+    fn send_hello(&self, core: &mut Core, cookie: &[u8]) {
+        core.flight.begin();
+        let hello = ClientHello::write_v12(&self.random, cookie, SUITES, GROUPS, SCHEMES);
+        core.send_v12(0, HandshakeType::CLIENT_HELLO, hello);
+    }
+
+    /// Handles one message of the server.
+    pub(crate) fn handle(&mut self, core: &mut Core, message: &Message) -> Result<Step, Fault> {
+        // Finished alone comes under the new keys, and it never comes without.
+        if (message.message_type == HandshakeType::FINISHED) != (message.epoch == 1) {
+            return Ok(Step::Unexpected);
+        }
+        match (self.state, message.message_type) {
+            (State::ServerHello, HandshakeType::HELLO_VERIFY_REQUEST) => self.hello_verify_request(core, message),
+            (State::ServerHello, HandshakeType::SERVER_HELLO) => self.server_hello(core, message),
+            (State::Certificate, HandshakeType::CERTIFICATE) => self.certificate(core, message),
+            (State::ServerKeyExchange, HandshakeType::SERVER_KEY_EXCHANGE) => self.server_key_exchange(core, message),
+            (State::CertificateRequest, HandshakeType::CERTIFICATE_REQUEST) => self.certificate_request(core, message),
+            (State::CertificateRequest | State::ServerHelloDone, HandshakeType::SERVER_HELLO_DONE) => {
+                self.server_hello_done(core, message)
+            }
+            (State::Finished, HandshakeType::FINISHED) => self.finished(core, message),
+            _ => Ok(Step::Unexpected),
+        }
+    }
+
+    /// RFC 6347 section 4.2.1: the same hello again, with the cookie. Neither the first one nor the request counts for
+    /// the transcript.
+    fn hello_verify_request(&mut self, core: &mut Core, message: &Message) -> Result<Step, Fault> {
+        let request = HelloVerifyRequest::parse(&message.body)?;
+        if self.cookies == MAX_COOKIES {
+            return Ok(Step::Unexpected);
+        }
+        self.cookies += 1;
+        core.transcript.clear();
+        self.send_hello(core, request.cookie);
+        Ok(Step::Answer)
+    }
+
+    fn server_hello(&mut self, core: &mut Core, message: &Message) -> Result<Step, Fault> {
+        let hello = ServerHello::parse(&message.body)?;
+        let refused = |alert, reason| Err(Fault::refused(alert, reason));
+        if hello.server_version != ProtocolVersion::DTLS_1_2 {
+            return refused(AlertDescription::PROTOCOL_VERSION, "the server chose a version that was not offered");
+        }
+        let Some(parts) = SUITES.contains(&hello.cipher_suite).then(|| parts(hello.cipher_suite)).flatten() else {
+            return refused(
+                AlertDescription::ILLEGAL_PARAMETER,
+                "the server chose a cipher suite that was not offered",
+            );
+        };
+        if hello.compression_method != 0 {
+            return refused(AlertDescription::ILLEGAL_PARAMETER, "the server chose compression");
+        }
+        check_extensions(&hello)?;
+        core.records.set_version(ProtocolVersion::DTLS_1_2);
+        core.received_v12(message);
+        self.chosen = Some(Chosen { suite: hello.cipher_suite, parts, server_random: hello.random });
+        self.state = State::Certificate;
+        Ok(Step::Taken)
+    }
+
+    fn certificate(&mut self, core: &mut Core, message: &Message) -> Result<Step, Fault> {
+        let chain = CertificateMessage::parse(&message.body)?;
+        let chosen = self.chosen.ok_or(OUT_OF_ORDER)?;
+        let (certificate, key) = core.verify_certificate(&chain)?;
+        if key.is_rsa() != chosen.parts.rsa {
+            return Err(Fault::refused(
+                AlertDescription::UNSUPPORTED_CERTIFICATE,
+                "the server's key does not fit its cipher suite",
+            ));
+        }
+        core.received_v12(message);
+        self.peer = Some((certificate, key));
+        self.state = State::ServerKeyExchange;
+        Ok(Step::Taken)
+    }
+
+    fn server_key_exchange(&mut self, core: &mut Core, message: &Message) -> Result<Step, Fault> {
+        let exchange = ServerKeyExchange::parse(&message.body)?;
+        let (Some(chosen), Some((_, key))) = (&self.chosen, &self.peer) else { return Err(OUT_OF_ORDER) };
+        if !GROUPS.contains(&exchange.group) {
+            return Err(Fault::refused(
+                AlertDescription::ILLEGAL_PARAMETER,
+                "the server chose a group that was not offered",
+            ));
+        }
+        let signed = [&self.random, &chosen.server_random, exchange.params].concat();
+        verify(key, &exchange.signed, &signed)?;
+        core.received_v12(message);
+        self.share = Some((exchange.group, exchange.public.to_vec()));
+        self.state = State::CertificateRequest;
+        Ok(Step::Taken)
+    }
+
+    fn certificate_request(&mut self, core: &mut Core, message: &Message) -> Result<Step, Fault> {
+        let request = CertificateRequest::parse(&message.body)?;
+        let ours = core.config.certificate.key().scheme();
+        let fits = request.certificate_types.contains(&ClientCertificateType::ECDSA_SIGN.0)
+            && request.signature_schemes.contains(ours.0);
+        core.received_v12(message);
+        self.requested = Some(fits);
+        self.state = State::ServerHelloDone;
+        Ok(Step::Taken)
+    }
+
+    /// The end of the server's flight, and ours in answer.
+    fn server_hello_done(&mut self, core: &mut Core, message: &Message) -> Result<Step, Fault> {
+        if !message.body.is_empty() {
+            return Err(DecodeError.into());
+        }
+        let (Some(chosen), Some((group, public))) = (self.chosen, &self.share) else { return Err(OUT_OF_ORDER) };
+        let internal = |Failed| Fault::internal("key exchange");
+        let share = KeyShare::generate(*group, &mut core.rng).map_err(internal)?;
+        let premaster = share.agree(public).map_err(|Failed| {
+            Fault::refused(AlertDescription::ILLEGAL_PARAMETER, "the server's public key is not acceptable")
+        })?;
+        core.received_v12(message);
+
+        core.flight.begin();
+        let config = core.config.clone();
+        if let Some(fits) = self.requested {
+            let certificate = fits.then(|| config.certificate.der());
+            core.send_v12(0, HandshakeType::CERTIFICATE, CertificateMessage::write(certificate));
+        }
+        core.send_v12(0, HandshakeType::CLIENT_KEY_EXCHANGE, ClientKeyExchange::write(share.public()));
+        let secrets = Secrets::derive(chosen.parts, &premaster, &core.transcript, self.random, chosen.server_random);
+        let secrets = secrets.map_err(internal)?;
+        if self.requested == Some(true) {
+            let key = config.certificate.key();
+            let signature = key.sign(core.transcript.bytes()).map_err(internal)?;
+            let mut body = Vec::with_capacity(128);
+            DigitallySigned { scheme: key.scheme(), signature: &signature }.write(&mut body);
+            core.send_v12(0, HandshakeType::CERTIFICATE_VERIFY, body);
+        }
+        let keys = secrets.keys().map_err(internal)?;
+        core.records.install_write(WriteEpoch::new(1, Protection::V12(keys.client_write)));
+        core.records.install_read(ReadEpoch::new(1, Protection::V12(keys.server_write)));
+        core.flight.push_change_cipher_spec(0);
+        let finished = secrets.verify_data(Sender::Client, &core.transcript).map_err(internal)?;
+        core.send_v12(1, HandshakeType::FINISHED, finished.to_vec());
+        self.secrets = Some(secrets);
+        self.state = State::Finished;
+        Ok(Step::Answer)
+    }
+
+    fn finished(&mut self, core: &mut Core, message: &Message) -> Result<Step, Fault> {
+        let (Some(chosen), Some(secrets)) = (self.chosen, &self.secrets) else { return Err(OUT_OF_ORDER) };
+        let verified = secrets.is_verified(Sender::Server, &core.transcript, &message.body);
+        if !verified.map_err(|Failed| Fault::internal("finished"))? {
+            return Err(Fault::refused(AlertDescription::DECRYPT_ERROR, "the server's Finished is wrong"));
+        }
+        let (Some((certificate, _)), Some((group, _))) = (self.peer.take(), self.share.take()) else {
+            return Err(OUT_OF_ORDER);
+        };
+        // The server has our last flight, or it could not have finished.
+        core.flight.begin();
+        core.transcript.clear();
+        self.state = State::End;
+        Ok(Step::Connected(SessionInfo {
+            version: ProtocolVersion::DTLS_1_2,
+            cipher_suite: chosen.suite,
+            group,
+            peer_certificate: Some(certificate),
+            extended_master_secret: true,
+        }))
+    }
+}
+
+/// A server answers what was offered, nothing else (RFC 5246 section 7.4.1.4).
+fn check_extensions(hello: &ServerHello<'_>) -> Result<(), Fault> {
+    let mut extended_master_secret = false;
+    for (extension_type, data) in hello.extensions.iter() {
+        match extension_type {
+            ExtensionType::EXTENDED_MASTER_SECRET if data.is_empty() => extended_master_secret = true,
+            ExtensionType::EXTENDED_MASTER_SECRET => return Err(Fault::Malformed),
+            // RFC 5746 section 3.4: an initial handshake renegotiates nothing.
+            ExtensionType::RENEGOTIATION_INFO if data != [0] => {
+                return Err(Fault::refused(
+                    AlertDescription::HANDSHAKE_FAILURE,
+                    "the server's renegotiation_info is not empty",
+                ));
+            }
+            // RFC 8422 section 5.2: uncompressed points must be among them.
+            ExtensionType::EC_POINT_FORMATS if !data.get(1..).is_some_and(|formats| formats.contains(&0)) => {
+                return Err(Fault::refused(
+                    AlertDescription::ILLEGAL_PARAMETER,
+                    "the server takes no uncompressed points",
+                ));
+            }
+            ExtensionType::RENEGOTIATION_INFO | ExtensionType::EC_POINT_FORMATS | ExtensionType::SUPPORTED_GROUPS => {}
+            _ => {
+                return Err(Fault::refused(
+                    AlertDescription::UNSUPPORTED_EXTENSION,
+                    "the server answers an extension that was not offered",
+                ));
+            }
+        }
+    }
+    if extended_master_secret {
+        return Ok(());
+    }
+    // RFC 7627 section 5.2: without it, keys are not bound to this handshake. Nothing of the last ten years lacks it.
+    Err(Fault::refused(AlertDescription::HANDSHAKE_FAILURE, "the server lacks the extended master secret"))
+}
+
+/// Verifies a signature by a scheme that we offered.
+pub(super) fn verify(key: &PeerKey, signed: &DigitallySigned<'_>, message: &[u8]) -> Result<(), Fault> {
+    if !SCHEMES.contains(&signed.scheme) {
+        return Err(Fault::refused(
+            AlertDescription::ILLEGAL_PARAMETER,
+            "the peer signed with a scheme that was not offered",
+        ));
+    }
+    key.verify_v12(signed.scheme, message, signed.signature)
+        .map_err(|Failed| Fault::refused(AlertDescription::DECRYPT_ERROR, "the peer's signature is wrong"))
+}

@@ -1,0 +1,224 @@
+//! The server's side of the handshake.
+
+use super::client::verify;
+use super::key_schedule::{Secrets, Sender};
+use super::suite::{GROUPS, Parts, SCHEMES, SUITES, parts};
+use crate::crypto::{Failed, KeyShare, PeerKey, SigningKey};
+use crate::error::Fault;
+use crate::event::SessionInfo;
+use crate::handshake::{Core, Step};
+use crate::reassembly::Message;
+use crate::record::{Protection, ReadEpoch, V12Keys, WriteEpoch};
+use crate::wire::{
+    AlertDescription, CertificateMessage, CertificateRequest, CipherSuite, ClientCertificateType, ClientHello,
+    ClientKeyExchange, DigitallySigned, ExtensionType, HandshakeType, NamedGroup, ProtocolVersion, ServerHello,
+    ServerKeyExchange,
+};
+
+/// What comes next.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+enum State {
+    ClientHello,
+    Certificate,
+    ClientKeyExchange,
+    CertificateVerify,
+    Finished,
+    End,
+}
+
+/// What the hellos agreed on.
+struct Agreed {
+    suite: CipherSuite,
+    parts: Parts,
+    group: NamedGroup,
+    share: KeyShare,
+    client_random: [u8; 32],
+    server_random: [u8; 32],
+}
+
+/// A server of DTLS 1.2.
+///
+/// It sends no HelloVerifyRequest: its place is behind ICE, where the peer's address was proven by an authenticated
+/// check. On a bare socket, where it was not, its flight 4 amplifies what a forged ClientHello makes it send.
+pub(crate) struct Server {
+    state: State,
+    agreed: Option<Agreed>,
+    peer: Option<(Vec<u8>, PeerKey)>,
+    secrets: Option<Secrets>,
+    /// Our keys, until our ChangeCipherSpec.
+    pending_write: Option<V12Keys>,
+}
+
+const OUT_OF_ORDER: Fault = Fault::internal("handshake state without what the state before it left");
+
+impl Server {
+    pub(crate) fn new() -> Self {
+        Self { state: State::ClientHello, agreed: None, peer: None, secrets: None, pending_write: None }
+    }
+
+    pub(crate) fn secrets(&self) -> Option<&Secrets> {
+        self.secrets.as_ref()
+    }
+
+    /// Handles one message of the client.
+    pub(crate) fn handle(&mut self, core: &mut Core, message: &Message) -> Result<Step, Fault> {
+        // Finished alone comes under the new keys, and it never comes without.
+        if (message.message_type == HandshakeType::FINISHED) != (message.epoch == 1) {
+            return Ok(Step::Unexpected);
+        }
+        match (self.state, message.message_type) {
+            (State::ClientHello, HandshakeType::CLIENT_HELLO) => self.client_hello(core, message),
+            (State::Certificate, HandshakeType::CERTIFICATE) => self.certificate(core, message),
+            (State::ClientKeyExchange, HandshakeType::CLIENT_KEY_EXCHANGE) => self.client_key_exchange(core, message),
+            (State::CertificateVerify, HandshakeType::CERTIFICATE_VERIFY) => self.certificate_verify(core, message),
+            (State::Finished, HandshakeType::FINISHED) => self.finished(core, message),
+            _ => Ok(Step::Unexpected),
+        }
+    }
+
+    /// The client's flight, and ours in answer.
+    fn client_hello(&mut self, core: &mut Core, message: &Message) -> Result<Step, Fault> {
+        let hello = ClientHello::parse(&message.body)?;
+        let internal = |Failed| Fault::internal("key exchange");
+        let scheme = core.config.certificate.key().scheme();
+        let (suite, parts, group) = negotiate(&hello, core.config.certificate.key())?;
+        let share = KeyShare::generate(group, &mut core.rng).map_err(internal)?;
+        let server_random = core.random();
+        core.records.set_version(ProtocolVersion::DTLS_1_2);
+        core.received_v12(message);
+
+        core.flight.begin();
+        let formats = hello.extensions.get(ExtensionType::EC_POINT_FORMATS).is_some();
+        let answer = ServerHello::write_v12(&server_random, suite, hello.secure_renegotiation(), formats);
+        core.send_v12(0, HandshakeType::SERVER_HELLO, answer);
+        let config = core.config.clone();
+        let chain = CertificateMessage::write(Some(config.certificate.der()));
+        core.send_v12(0, HandshakeType::CERTIFICATE, chain);
+        let mut exchange = ServerKeyExchange::write_params(group, share.public());
+        let signed = [&hello.random[..], &server_random[..], &exchange].concat();
+        let signature = config.certificate.key().sign(&signed).map_err(internal)?;
+        DigitallySigned { scheme, signature: &signature }.write(&mut exchange);
+        core.send_v12(0, HandshakeType::SERVER_KEY_EXCHANGE, exchange);
+        if config.require_client_certificate {
+            let types = [ClientCertificateType::ECDSA_SIGN, ClientCertificateType::RSA_SIGN];
+            core.send_v12(0, HandshakeType::CERTIFICATE_REQUEST, CertificateRequest::write(&types, SCHEMES));
+            self.state = State::Certificate;
+        } else {
+            self.state = State::ClientKeyExchange;
+        }
+        core.send_v12(0, HandshakeType::SERVER_HELLO_DONE, Vec::new());
+        self.agreed = Some(Agreed { suite, parts, group, share, client_random: hello.random, server_random });
+        Ok(Step::Answer)
+    }
+
+    fn certificate(&mut self, core: &mut Core, message: &Message) -> Result<Step, Fault> {
+        let chain = CertificateMessage::parse(&message.body)?;
+        if chain.iter().next().is_none() {
+            return Err(Fault::refused(AlertDescription::HANDSHAKE_FAILURE, "the client sent no certificate"));
+        }
+        self.peer = Some(core.verify_certificate(&chain)?);
+        core.received_v12(message);
+        self.state = State::ClientKeyExchange;
+        Ok(Step::Taken)
+    }
+
+    fn client_key_exchange(&mut self, core: &mut Core, message: &Message) -> Result<Step, Fault> {
+        let exchange = ClientKeyExchange::parse(&message.body)?;
+        let agreed = self.agreed.as_ref().ok_or(OUT_OF_ORDER)?;
+        let internal = |Failed| Fault::internal("key exchange");
+        let premaster = agreed.share.agree(exchange.public).map_err(|Failed| {
+            Fault::refused(AlertDescription::ILLEGAL_PARAMETER, "the client's public key is not acceptable")
+        })?;
+        core.received_v12(message);
+        let secrets =
+            Secrets::derive(agreed.parts, &premaster, &core.transcript, agreed.client_random, agreed.server_random)
+                .map_err(internal)?;
+        let keys = secrets.keys().map_err(internal)?;
+        core.records.install_read(ReadEpoch::new(1, Protection::V12(keys.client_write)));
+        self.pending_write = Some(keys.server_write);
+        self.secrets = Some(secrets);
+        self.state = if self.peer.is_some() { State::CertificateVerify } else { State::Finished };
+        Ok(Step::Taken)
+    }
+
+    fn certificate_verify(&mut self, core: &mut Core, message: &Message) -> Result<Step, Fault> {
+        let signed = DigitallySigned::parse(&message.body)?;
+        let (_, key) = self.peer.as_ref().ok_or(OUT_OF_ORDER)?;
+        verify(key, &signed, core.transcript.bytes())?;
+        core.received_v12(message);
+        self.state = State::Finished;
+        Ok(Step::Taken)
+    }
+
+    fn finished(&mut self, core: &mut Core, message: &Message) -> Result<Step, Fault> {
+        let internal = |Failed| Fault::internal("finished");
+        let (Some(secrets), Some(write)) = (&self.secrets, self.pending_write.take()) else {
+            return Err(OUT_OF_ORDER);
+        };
+        if !secrets.is_verified(Sender::Client, &core.transcript, &message.body).map_err(internal)? {
+            return Err(Fault::refused(AlertDescription::DECRYPT_ERROR, "the client's Finished is wrong"));
+        }
+        core.received_v12(message);
+        core.flight.begin();
+        core.records.install_write(WriteEpoch::new(1, Protection::V12(write)));
+        core.flight.push_change_cipher_spec(0);
+        let finished = secrets.verify_data(Sender::Server, &core.transcript).map_err(internal)?;
+        core.send_v12(1, HandshakeType::FINISHED, finished.to_vec());
+        core.transcript.clear();
+        self.state = State::End;
+        let agreed = self.agreed.take().ok_or(OUT_OF_ORDER)?;
+        Ok(Step::Connected(SessionInfo {
+            version: ProtocolVersion::DTLS_1_2,
+            cipher_suite: agreed.suite,
+            group: agreed.group,
+            peer_certificate: self.peer.take().map(|(certificate, _)| certificate),
+            extended_master_secret: true,
+        }))
+    }
+}
+
+/// Chooses of what the client offers. Numbers that are not known, GREASE among them, are passed over.
+fn negotiate(hello: &ClientHello<'_>, ours: &SigningKey) -> Result<(CipherSuite, Parts, NamedGroup), Fault> {
+    let failure = |reason| Fault::refused(AlertDescription::HANDSHAKE_FAILURE, reason);
+    if !hello.offers_version(ProtocolVersion::DTLS_1_2)? {
+        return Err(Fault::refused(AlertDescription::PROTOCOL_VERSION, "the client does not offer DTLS 1.2"));
+    }
+    if !hello.compression_methods.contains(&0) {
+        return Err(Fault::refused(AlertDescription::ILLEGAL_PARAMETER, "the client insists on compression"));
+    }
+    match hello.extensions.get(ExtensionType::EXTENDED_MASTER_SECRET) {
+        Some([]) => {}
+        Some(_) => return Err(Fault::Malformed),
+        // RFC 7627 section 5.3: without it, keys are not bound to this handshake.
+        None => return Err(failure("the client lacks the extended master secret")),
+    }
+    // RFC 5746 section 3.6: an initial handshake renegotiates nothing.
+    if hello.extensions.get(ExtensionType::RENEGOTIATION_INFO).is_some_and(|data| data != [0]) {
+        return Err(failure("the client's renegotiation_info is not empty"));
+    }
+    let formats = hello.extensions.get(ExtensionType::EC_POINT_FORMATS);
+    if formats.is_some_and(|data| !data.get(1..).is_some_and(|formats| formats.contains(&0))) {
+        return Err(Fault::refused(AlertDescription::ILLEGAL_PARAMETER, "the client takes no uncompressed points"));
+    }
+    let schemes = hello.extensions.numbers(ExtensionType::SIGNATURE_ALGORITHMS)?;
+    if !schemes.is_some_and(|schemes| schemes.contains(ours.scheme().0)) {
+        return Err(failure("the client cannot verify our signature"));
+    }
+    let group = match hello.extensions.numbers(ExtensionType::SUPPORTED_GROUPS)? {
+        // RFC 8422 section 5.3: the client's list is about certificates, too.
+        Some(offered) if !offered.contains(ours.curve().0) => {
+            return Err(failure("the client does not take certificates on our curve"));
+        }
+        Some(offered) => GROUPS.iter().find(|group| offered.contains(group.0)).copied(),
+        // RFC 8422 section 4: then the choice is the server's; P-256 is what everybody has.
+        None => Some(NamedGroup::SECP256R1),
+    };
+    let group = group.ok_or(failure("no group in common"))?;
+    // Our certificate holds an ECDSA key.
+    let (suite, parts) = SUITES
+        .iter()
+        .filter(|suite| hello.cipher_suites.contains(suite.0))
+        .find_map(|suite| Some((*suite, parts(*suite).filter(|parts| !parts.rsa)?)))
+        .ok_or(failure("no cipher suite in common"))?;
+    Ok((suite, parts, group))
+}

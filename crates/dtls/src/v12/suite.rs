@@ -1,0 +1,52 @@
+//! What a DTLS 1.2 handshake can choose from, the preferred first.
+
+use crate::crypto::{AeadAlgorithm, Hash};
+use crate::wire::{CipherSuite, NamedGroup, SignatureScheme};
+
+/// Cipher suites: forward secrecy and an AEAD, nothing else.
+pub(super) const SUITES: &[CipherSuite] = &[
+    CipherSuite::ECDHE_ECDSA_AES_128_GCM_SHA256,
+    CipherSuite::ECDHE_ECDSA_AES_256_GCM_SHA384,
+    CipherSuite::ECDHE_ECDSA_CHACHA20_POLY1305_SHA256,
+    CipherSuite::ECDHE_RSA_AES_128_GCM_SHA256,
+    CipherSuite::ECDHE_RSA_AES_256_GCM_SHA384,
+    CipherSuite::ECDHE_RSA_CHACHA20_POLY1305_SHA256,
+];
+
+/// Groups of the key exchange.
+pub(super) const GROUPS: &[NamedGroup] = &[NamedGroup::X25519, NamedGroup::SECP256R1, NamedGroup::SECP384R1];
+
+/// Signatures of a peer that are verified.
+pub(super) const SCHEMES: &[SignatureScheme] = &[
+    SignatureScheme::ECDSA_SECP256R1_SHA256,
+    SignatureScheme::ED25519,
+    SignatureScheme::ECDSA_SECP384R1_SHA384,
+    SignatureScheme::RSA_PSS_RSAE_SHA256,
+    SignatureScheme::RSA_PKCS1_SHA256,
+    SignatureScheme::RSA_PSS_RSAE_SHA384,
+    SignatureScheme::RSA_PKCS1_SHA384,
+    SignatureScheme::RSA_PSS_RSAE_SHA512,
+    SignatureScheme::RSA_PKCS1_SHA512,
+];
+
+/// What a cipher suite is made of.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Parts {
+    pub(super) aead: AeadAlgorithm,
+    pub(super) hash: Hash,
+    /// Whether the server's certificate has an RSA key; else ECDSA or EdDSA (RFC 8422 section 5.3).
+    pub(super) rsa: bool,
+}
+
+pub(super) fn parts(suite: CipherSuite) -> Option<Parts> {
+    let (aead, hash, rsa) = match suite {
+        CipherSuite::ECDHE_ECDSA_AES_128_GCM_SHA256 => (AeadAlgorithm::Aes128Gcm, Hash::Sha256, false),
+        CipherSuite::ECDHE_ECDSA_AES_256_GCM_SHA384 => (AeadAlgorithm::Aes256Gcm, Hash::Sha384, false),
+        CipherSuite::ECDHE_ECDSA_CHACHA20_POLY1305_SHA256 => (AeadAlgorithm::ChaCha20Poly1305, Hash::Sha256, false),
+        CipherSuite::ECDHE_RSA_AES_128_GCM_SHA256 => (AeadAlgorithm::Aes128Gcm, Hash::Sha256, true),
+        CipherSuite::ECDHE_RSA_AES_256_GCM_SHA384 => (AeadAlgorithm::Aes256Gcm, Hash::Sha384, true),
+        CipherSuite::ECDHE_RSA_CHACHA20_POLY1305_SHA256 => (AeadAlgorithm::ChaCha20Poly1305, Hash::Sha256, true),
+        _ => return None,
+    };
+    Some(Parts { aead, hash, rsa })
+}

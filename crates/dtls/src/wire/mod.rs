@@ -1,0 +1,55 @@
+//! What is on the wire: one file for each message. Parsers borrow, check everything they pass over, and never panic.
+
+mod alert;
+mod certificate;
+mod certificate_request;
+mod certificate_verify;
+mod client_hello;
+mod client_key_exchange;
+mod codec;
+mod extensions;
+mod handshake;
+mod hello_verify_request;
+mod record;
+mod registry;
+mod server_hello;
+mod server_key_exchange;
+
+pub use alert::{Alert, AlertLevel};
+pub use certificate::CertificateMessage;
+pub use certificate_request::CertificateRequest;
+pub use certificate_verify::DigitallySigned;
+pub use client_hello::ClientHello;
+pub use client_key_exchange::ClientKeyExchange;
+pub use codec::DecodeError;
+pub use extensions::{Extensions, MAX_EXTENSIONS, Numbers};
+pub use handshake::{Fragment, HANDSHAKE_HEADER, MAX_HANDSHAKE_LENGTH};
+pub use hello_verify_request::HelloVerifyRequest;
+pub use record::{MAX_CIPHERTEXT, MAX_PLAINTEXT, RECORD_HEADER, RecordHeader};
+pub use registry::{
+    AlertDescription, CipherSuite, ClientCertificateType, ContentType, ExtensionType, HandshakeType, NamedGroup,
+    ProtocolVersion, SignatureScheme,
+};
+pub use server_hello::ServerHello;
+pub use server_key_exchange::ServerKeyExchange;
+
+pub(crate) use codec::Reader;
+#[cfg(test)]
+pub(crate) use codec::put_u8_vector;
+
+/// Parses `body` as the handshake message `message_type` names; whether it is well-formed is the answer. For fuzzing
+/// and diagnosis: one entry to every handshake parser.
+pub fn check_handshake_body(message_type: HandshakeType, body: &[u8]) -> Result<(), DecodeError> {
+    match message_type {
+        HandshakeType::CLIENT_HELLO => ClientHello::parse(body).map(drop),
+        HandshakeType::SERVER_HELLO => ServerHello::parse(body).map(drop),
+        HandshakeType::HELLO_VERIFY_REQUEST => HelloVerifyRequest::parse(body).map(drop),
+        HandshakeType::CERTIFICATE => CertificateMessage::parse(body).map(drop),
+        HandshakeType::SERVER_KEY_EXCHANGE => ServerKeyExchange::parse(body).map(drop),
+        HandshakeType::CERTIFICATE_REQUEST => CertificateRequest::parse(body).map(drop),
+        HandshakeType::CERTIFICATE_VERIFY => DigitallySigned::parse(body).map(drop),
+        HandshakeType::CLIENT_KEY_EXCHANGE => ClientKeyExchange::parse(body).map(drop),
+        HandshakeType::SERVER_HELLO_DONE if !body.is_empty() => Err(DecodeError),
+        _ => Ok(()),
+    }
+}

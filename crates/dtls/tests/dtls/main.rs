@@ -1,0 +1,12 @@
+//! Tests at the public interface, in virtual time, from seeds.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing, clippy::panic, missing_docs)]
+
+mod alerts;
+mod fixtures;
+mod handshake;
+mod hellos;
+mod link;
+mod openssl;
+mod pitfalls;
+mod records;
+mod wire;
