@@ -1,0 +1,195 @@
+//! Packets coming in ([RFC 9260 sections 8.4, 8.5](https://www.rfc-editor.org/rfc/rfc9260#section-8.4)).
+
+use weft_core::Instant;
+
+use super::Association;
+use crate::error::AssociationError;
+use crate::event::State;
+use crate::wire::abort::T_BIT;
+use crate::wire::cause::code;
+use crate::wire::{
+    Cause, Chunk, Data, ForwardTsn, Header, Init, Packet, Sack, Unknown, abort, cause, heartbeat, kind, shutdown,
+};
+
+/// The most of an unknown chunk that is sent back, bytes.
+const MAX_REPORT: usize = 256;
+
+/// Goes on with the packet, or not.
+enum Next {
+    Chunk,
+    Stop,
+}
+
+impl Association {
+    pub(super) fn on_packet(&mut self, now: Instant, bytes: &[u8]) -> Result<(), AssociationError> {
+        let Some(packet) = self.check_packet(bytes) else {
+            self.stats.packets_dropped += 1;
+            return Ok(());
+        };
+        self.stats.packets_received += 1;
+        let mut had_data = false;
+        let mut result = Ok(());
+        for chunk in packet.chunks() {
+            if chunk.kind == kind::DATA {
+                had_data = true;
+            }
+            match self.on_chunk(now, packet.header.verification_tag, &chunk) {
+                Ok(Next::Chunk) => {}
+                Ok(Next::Stop) => break,
+                Err(error) => {
+                    result = Err(error);
+                    break;
+                }
+            }
+        }
+        if result.is_ok() && had_data {
+            self.after_data(now);
+        }
+        result
+    }
+
+    /// Ports, checksum and Verification Tag. Packets that belong to no association are answered here.
+    fn check_packet<'d>(&mut self, bytes: &'d [u8]) -> Option<Packet<'d>> {
+        let packet = Packet::parse(bytes).ok()?;
+        let header = packet.header;
+        if header.source_port != self.config.remote_port || header.destination_port != self.config.local_port {
+            return None;
+        }
+        let first = packet.chunks().next()?;
+        let zero_is_fine = header.checksum == 0
+            && self.config.zero_checksum
+            && first.kind != kind::INIT
+            && first.kind != kind::COOKIE_ECHO;
+        if !zero_is_fine && !packet.checksum_ok() {
+            return None;
+        }
+        let tag = header.verification_tag;
+        let own = tag == self.local_tag;
+        let reflected = first.flags & T_BIT != 0;
+        match first.kind {
+            // "The receiver of an INIT ... MUST be 0", and it must be alone.
+            kind::INIT => (tag == 0 && packet.chunks().nth(1).is_none()).then_some(packet),
+            kind::INIT_ACK | kind::SHUTDOWN_COMPLETE if packet.chunks().nth(1).is_some() => None,
+            kind::ABORT | kind::SHUTDOWN_COMPLETE if self.exists() => {
+                (if reflected { tag == self.peer_tag && tag != 0 } else { own }).then_some(packet)
+            }
+            // Its tag is that of the cookie it brings, which is checked there.
+            kind::COOKIE_ECHO if !self.over => Some(packet),
+            kind::SHUTDOWN_ACK if matches!(self.state, State::CookieWait | State::CookieEchoed) => {
+                self.answer_stranger(header, &packet);
+                None
+            }
+            _ if self.exists() => own.then_some(packet),
+            _ => {
+                self.answer_stranger(header, &packet);
+                None
+            }
+        }
+    }
+
+    fn exists(&self) -> bool {
+        self.state != State::Closed
+    }
+
+    /// "Out of the blue" packets (section 8.4).
+    fn answer_stranger(&mut self, header: Header, packet: &Packet<'_>) {
+        let mut chunk = Vec::new();
+        for seen in packet.chunks() {
+            match seen.kind {
+                // "MUST silently discard"; COOKIE ACK and ERROR come from an association that is gone.
+                kind::ABORT | kind::SHUTDOWN_COMPLETE | kind::COOKIE_ACK | kind::ERROR => return,
+                kind::SHUTDOWN_ACK if chunk.is_empty() => shutdown::write_complete(&mut chunk, T_BIT),
+                _ => {}
+            }
+        }
+        if chunk.is_empty() {
+            abort::write_abort(&mut chunk, T_BIT, None);
+        }
+        self.push_reply(header.verification_tag, chunk);
+    }
+
+    fn on_chunk(&mut self, now: Instant, tag: u32, chunk: &Chunk<'_>) -> Result<Next, AssociationError> {
+        let value = chunk.value;
+        match chunk.kind {
+            kind::DATA => match Data::parse(chunk.flags, value) {
+                Some(data) => self.on_data(now, &data)?,
+                None => self.stats.chunks_dropped += 1,
+            },
+            kind::SACK => match Sack::parse(value) {
+                Some(sack) => self.on_sack(now, &sack)?,
+                None => self.stats.chunks_dropped += 1,
+            },
+            kind::INIT => {
+                match Init::parse(value) {
+                    Some(init) if self.over => self.refuse_init(&init),
+                    Some(init) => self.on_init(now, &init),
+                    None => self.stats.chunks_dropped += 1,
+                }
+                return Ok(Next::Stop);
+            }
+            kind::INIT_ACK => {
+                match Init::parse(value) {
+                    Some(init) => self.on_init_ack(now, &init)?,
+                    None => self.stats.chunks_dropped += 1,
+                }
+                return Ok(Next::Stop);
+            }
+            kind::COOKIE_ECHO => {
+                if !self.on_cookie_echo(now, tag, value) {
+                    return Ok(Next::Stop);
+                }
+            }
+            kind::COOKIE_ACK => self.on_cookie_ack(now),
+            kind::HEARTBEAT => self.on_heartbeat(value),
+            kind::HEARTBEAT_ACK => match heartbeat::parse(value) {
+                Some(info) => self.on_heartbeat_ack(now, info),
+                None => self.stats.chunks_dropped += 1,
+            },
+            kind::ABORT => {
+                let first = cause::first(value);
+                let text = first.filter(|c| matches!(c.0, code::USER_INITIATED_ABORT | code::PROTOCOL_VIOLATION));
+                return Err(AssociationError::PeerAborted {
+                    code: first.map(|c| c.0),
+                    reason: text.map(|c| String::from_utf8_lossy(c.1).into_owned()).unwrap_or_default(),
+                });
+            }
+            kind::ERROR => {
+                if cause::first(value).is_some_and(|c| c.0 == code::STALE_COOKIE) {
+                    self.on_stale_cookie(now)?;
+                }
+            }
+            kind::SHUTDOWN => match shutdown::parse(value) {
+                Some(cumulative) => self.on_shutdown(now, cumulative),
+                None => self.stats.chunks_dropped += 1,
+            },
+            kind::SHUTDOWN_ACK => self.on_shutdown_ack(),
+            kind::SHUTDOWN_COMPLETE => self.on_shutdown_complete(),
+            kind::RE_CONFIG if self.extensions.re_config => self.on_re_config(now, value),
+            kind::FORWARD_TSN if self.extensions.forward_tsn => match ForwardTsn::parse(value) {
+                Some(forward) => self.on_forward_tsn(now, &forward),
+                None => self.stats.chunks_dropped += 1,
+            },
+            _ => return Ok(self.on_unknown(chunk)),
+        }
+        Ok(if self.over { Next::Stop } else { Next::Chunk })
+    }
+
+    /// By the action bits (section 3.2).
+    fn on_unknown(&mut self, chunk: &Chunk<'_>) -> Next {
+        self.stats.chunks_dropped += 1;
+        let action = Unknown::chunk(chunk.kind);
+        if action.report && chunk.raw.len() <= MAX_REPORT {
+            self.push_error(&Cause::UnrecognizedChunk(chunk.raw));
+        }
+        if action.skip { Next::Chunk } else { Next::Stop }
+    }
+
+    /// It ended and will not start again.
+    fn refuse_init(&mut self, init: &Init<'_>) {
+        if init.initiate_tag != 0 {
+            let mut chunk = Vec::new();
+            abort::write_abort(&mut chunk, 0, Some(&Cause::OutOfResource));
+            self.push_reply(init.initiate_tag, chunk);
+        }
+    }
+}

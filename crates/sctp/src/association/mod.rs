@@ -1,0 +1,477 @@
+//! The association ([RFC 9260](https://www.rfc-editor.org/rfc/rfc9260)).
+
+mod cookie;
+mod input;
+mod output;
+mod path;
+mod reset;
+mod setup;
+mod shutdown;
+mod transfer;
+
+use std::collections::VecDeque;
+
+use bytes::Bytes;
+use weft_core::{Frame, Instant, Layer, Rng, Serial32, TimerKey, Timers};
+
+use crate::Config;
+use crate::congestion::{Controller, NewReno};
+use crate::error::{AssociationError, SendError};
+use crate::event::{Event, State, Stats};
+use crate::inbound::Inbound;
+use crate::message::{Message, Reliability, SendOptions};
+use crate::outbound::{Flight, OutMessage, SendQueue};
+use crate::rto::Rto;
+use crate::wire::init::Extensions;
+use crate::wire::{Cause, abort, data, packet};
+
+/// How many control chunks, and how many packets of their own, may wait to be sent.
+const MAX_CONTROL: usize = 32;
+
+/// How many events may wait before a peer's doings add no more of the kind that can be repeated.
+const MAX_EVENTS: usize = 65_536;
+
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) enum Timer {
+    T1Init,
+    T1Cookie,
+    T2Shutdown,
+    T3Rtx,
+    Sack,
+    Heartbeat,
+    Reconfig,
+    ShutdownGuard,
+}
+
+impl TimerKey for Timer {
+    const ALL: &'static [Self] = &[
+        Self::T1Init,
+        Self::T1Cookie,
+        Self::T2Shutdown,
+        Self::T3Rtx,
+        Self::Sack,
+        Self::Heartbeat,
+        Self::Reconfig,
+        Self::ShutdownGuard,
+    ];
+    fn index(self) -> usize {
+        self as usize
+    }
+}
+
+/// Chunks made anew each time they are sent.
+#[derive(Debug, Default)]
+struct Due {
+    init: bool,
+    cookie_echo: bool,
+    cookie_ack: bool,
+    shutdown: bool,
+    shutdown_ack: bool,
+    reconfig: bool,
+}
+
+/// A packet of its own, to whom the association's tag means nothing.
+#[derive(Debug)]
+struct Reply {
+    tag: u32,
+    chunk: Vec<u8>,
+}
+
+/// One SCTP association on one path.
+///
+/// Either side, or both, may call [`connect`](Self::connect); a side that does not answers the peer's INIT. Packets go
+/// in by [`handle_input`](Layer::handle_input) and come out of [`poll_transmit`](Layer::poll_transmit), whose frames
+/// must have room for [`Config::mtu`] bytes. Hand in all packets that arrived together before polling: one SACK then
+/// answers them all.
+#[derive(Debug)]
+pub struct Association {
+    config: Config,
+    rng: Rng,
+    state: State,
+    /// It ended, and will not start again.
+    over: bool,
+    dead: Option<AssociationError>,
+    timers: Timers<Timer, 8>,
+    due: Due,
+    replies: VecDeque<Reply>,
+    control: VecDeque<Vec<u8>>,
+    events: VecDeque<Event>,
+    stats: Stats,
+
+    cookie_key: [u8; 32],
+    /// Says in a cookie that it was made while this association existed (RFC 9260 section 5.2.2, Tie-Tags).
+    tie: u64,
+    /// The cookie to echo.
+    cookie: Vec<u8>,
+    local_tag: u32,
+    peer_tag: u32,
+    local_initial_tsn: Serial32,
+    peer_initial_tsn: Serial32,
+    out_streams: u16,
+    in_streams: u16,
+    extensions: Extensions,
+    /// When the first INIT left, while its answer may still be timed.
+    init_sent: Option<Instant>,
+    init_count: u32,
+
+    queue: SendQueue,
+    flight: Flight,
+    inbound: Inbound,
+    controller: Box<dyn Controller>,
+    rto: Rto,
+    mtu: usize,
+    /// Bytes that may leave before the next acknowledgement.
+    burst: usize,
+    last_data_sent: Instant,
+    /// A send was refused for want of room; the largest that was.
+    refused: Option<usize>,
+    /// Retransmissions in a row without an answer (RFC 9260 section 8.1).
+    errors: u32,
+    heartbeat: Option<(u64, Instant)>,
+    reset: reset::Reset,
+}
+
+impl Association {
+    /// An association that is not yet set up.
+    pub fn new(config: Config, mut rng: Rng) -> Self {
+        let mut cookie_key = [0; 32];
+        rng.fill(&mut cookie_key);
+        let initial_tsn = Serial32(config.initial_tsn.unwrap_or_else(|| rng.u32()));
+        let local_tag = new_tag(&mut rng);
+        let mtu = config.packet_size() & !3;
+        let chunk = chunk_size(mtu);
+        Self {
+            state: State::Closed,
+            over: false,
+            dead: None,
+            timers: Timers::new(),
+            due: Due::default(),
+            replies: VecDeque::new(),
+            control: VecDeque::new(),
+            events: VecDeque::new(),
+            stats: Stats::default(),
+            cookie_key,
+            tie: rng.u64(),
+            cookie: Vec::new(),
+            local_tag,
+            peer_tag: 0,
+            local_initial_tsn: initial_tsn,
+            peer_initial_tsn: Serial32(0),
+            out_streams: config.out_streams,
+            in_streams: config.in_streams,
+            extensions: Extensions::default(),
+            init_sent: None,
+            init_count: 0,
+            queue: SendQueue::default(),
+            flight: Flight::new(initial_tsn),
+            inbound: Inbound::new(&config, Serial32(0), config.in_streams),
+            controller: Box::new(NewReno::new(chunk, config.slow_start_limit)),
+            rto: Rto::new(&config),
+            mtu,
+            burst: config.max_burst.max(1) * chunk,
+            last_data_sent: Instant::ORIGIN,
+            refused: None,
+            errors: 0,
+            heartbeat: None,
+            reset: reset::Reset::new(initial_tsn, Serial32(0)),
+            config,
+            rng,
+        }
+    }
+
+    /// Replaces congestion control. Do it before data is sent.
+    pub fn set_controller(&mut self, controller: Box<dyn Controller>) {
+        self.controller = controller;
+        self.controller.set_chunk_size(chunk_size(self.mtu));
+    }
+
+    /// State of the association.
+    pub fn state(&self) -> State {
+        self.state
+    }
+
+    /// Whether it ended for good.
+    pub fn is_over(&self) -> bool {
+        self.over
+    }
+
+    /// Streams we may send on: what we asked for until the association is up, then what was agreed.
+    pub fn out_streams(&self) -> u16 {
+        self.out_streams
+    }
+
+    /// Streams the peer may send on.
+    pub fn in_streams(&self) -> u16 {
+        self.in_streams
+    }
+
+    /// Whether the peer takes stream resets (RFC 6525).
+    pub fn can_reset(&self) -> bool {
+        self.extensions.re_config
+    }
+
+    /// Counts and measures.
+    pub fn stats(&self) -> Stats {
+        Stats {
+            retransmissions: self.flight.retransmitted,
+            fast_retransmissions: self.flight.fast_retransmitted,
+            messages_abandoned: self.flight.abandoned + self.queue.expired,
+            cwnd: self.controller.window(),
+            ssthresh: self.controller.threshold(),
+            in_flight: self.flight.in_flight,
+            buffered: self.buffered(),
+            peer_rwnd: self.flight.a_rwnd,
+            a_rwnd: self.inbound.a_rwnd() as usize,
+            srtt: self.rto.srtt(),
+            rto: self.rto.get(),
+            mtu: self.mtu,
+            ..self.stats
+        }
+    }
+
+    fn buffered(&self) -> usize {
+        self.queue.bytes + self.flight.outstanding
+    }
+
+    /// Queues a message. It is taken in every state before a shutdown, and goes out when the association is up (some of
+    /// it already with the COOKIE ECHO).
+    pub fn send(
+        &mut self,
+        now: Instant,
+        stream: u16,
+        ppid: u32,
+        payload: Bytes,
+        options: SendOptions,
+    ) -> Result<(), SendError> {
+        let open = matches!(self.state, State::Closed | State::CookieWait | State::CookieEchoed | State::Established);
+        if !open || self.over || self.queue.is_resetting(stream) {
+            return Err(SendError::Closed);
+        }
+        if stream >= self.out_streams {
+            return Err(SendError::NotOpen);
+        }
+        if payload.is_empty() {
+            return Err(SendError::Empty);
+        }
+        if self.room_for(payload.len()).is_none() {
+            self.refused = Some(self.refused.unwrap_or(0).max(payload.len()));
+            return Err(SendError::Full);
+        }
+        let (max_retransmits, expires) = match options.reliability {
+            Reliability::Reliable => (u16::MAX, Instant::FAR_FUTURE),
+            Reliability::MaxRetransmits(n) => (n.min(u16::MAX - 1), Instant::FAR_FUTURE),
+            Reliability::MaxLifetime(millis) => (u16::MAX, now + core::time::Duration::from_millis(u64::from(millis))),
+        };
+        self.queue.push(
+            stream,
+            OutMessage {
+                payload,
+                ppid,
+                ordered: options.ordered,
+                counted: options.counted,
+                max_retransmits,
+                expires,
+                begun: false,
+            },
+        );
+        Ok(())
+    }
+
+    /// Queues a short message that must not be refused: ordered, reliable, not counted.
+    pub(crate) fn send_control(&mut self, stream: u16, ppid: u32, payload: Bytes) {
+        if !self.over && !payload.is_empty() {
+            self.queue.push(
+                stream,
+                OutMessage {
+                    payload,
+                    ppid,
+                    ordered: true,
+                    counted: false,
+                    max_retransmits: u16::MAX,
+                    expires: Instant::FAR_FUTURE,
+                    begun: false,
+                },
+            );
+        }
+    }
+
+    /// Whether a reset of our outgoing stream was asked for and is not done.
+    pub(crate) fn is_resetting(&self, stream: u16) -> bool {
+        self.queue.is_resetting(stream)
+    }
+
+    /// `Some` if a message of `len` bytes may be queued.
+    fn room_for(&self, len: usize) -> Option<()> {
+        let buffered = self.buffered();
+        let bytes = buffered == 0 || buffered.saturating_add(len) <= self.config.send_buffer;
+        (bytes && self.queue.messages < self.config.max_send_entries).then_some(())
+    }
+
+    /// The next message, if one is whole and its turn has come. Taking it opens the receive window again.
+    pub fn receive(&mut self) -> Option<Message> {
+        let message = self.inbound.take()?;
+        self.give_back(message.payload.len());
+        Some(message)
+    }
+
+    /// The next message; its room stays taken until [`give_back`](Self::give_back).
+    pub(crate) fn take_message(&mut self) -> Option<Message> {
+        self.inbound.take()
+    }
+
+    /// The application took a message of `len` bytes.
+    pub(crate) fn give_back(&mut self, len: usize) {
+        if self.inbound.give_back(len, self.mtu) && self.state == State::Established {
+            self.inbound.ack.now();
+        }
+    }
+
+    /// `len` bytes of a message that stays held turned out to be nothing.
+    pub(crate) fn give_back_part(&mut self, len: usize) {
+        self.inbound.give_back_part(len);
+    }
+
+    /// Bytes queued on `stream` and not yet sent for the first time.
+    pub fn buffered_amount(&self, stream: u16) -> usize {
+        self.queue.buffered(stream)
+    }
+
+    /// Sets when [`Event::BufferedAmountLow`] is reported. Default 0 bytes.
+    pub fn set_buffered_amount_low_threshold(&mut self, stream: u16, bytes: usize) {
+        self.queue.set_threshold(stream, bytes);
+    }
+
+    fn ports(&self) -> (u16, u16) {
+        (self.config.local_port, self.config.remote_port)
+    }
+
+    fn event(&mut self, event: Event) {
+        if self.events.len() < MAX_EVENTS {
+            self.events.push_back(event);
+        }
+    }
+
+    fn push_control(&mut self, chunk: Vec<u8>) {
+        if self.control.len() < MAX_CONTROL {
+            self.control.push_back(chunk);
+        } else {
+            self.stats.chunks_dropped += 1;
+        }
+    }
+
+    fn push_reply(&mut self, tag: u32, chunk: Vec<u8>) {
+        if self.replies.len() < MAX_CONTROL {
+            self.replies.push_back(Reply { tag, chunk });
+        }
+    }
+
+    fn push_error(&mut self, cause: &Cause<'_>) {
+        let mut chunk = Vec::new();
+        abort::write_error(&mut chunk, cause);
+        self.push_control(chunk);
+    }
+
+    /// Ends it, telling the peer (RFC 9260 section 9.1). What was queued is lost.
+    pub fn abort(&mut self, _now: Instant) {
+        if self.over {
+            return;
+        }
+        self.send_abort(&Cause::UserInitiatedAbort(b""));
+        self.end();
+        self.event(Event::Closed);
+    }
+
+    fn send_abort(&mut self, cause: &Cause<'_>) {
+        if self.peer_tag != 0 {
+            let mut chunk = Vec::new();
+            abort::write_abort(&mut chunk, 0, Some(cause));
+            self.replies.clear();
+            self.push_reply(self.peer_tag, chunk);
+        }
+    }
+
+    /// Everything stops; messages received stay to be read, replies to be sent.
+    fn end(&mut self) {
+        self.state = State::Closed;
+        self.over = true;
+        self.timers.stop_all();
+        self.due = Due::default();
+        self.control.clear();
+        self.queue.clear();
+        self.flight = Flight::new(self.flight.next_tsn());
+    }
+
+    /// It dies of `error`; the peer is told where that is fitting.
+    fn fail(&mut self, error: AssociationError) -> AssociationError {
+        match error {
+            AssociationError::ProtocolViolation(what) => self.send_abort(&Cause::ProtocolViolation(what.as_bytes())),
+            AssociationError::RetransmissionLimit => self.send_abort(&Cause::UserInitiatedAbort(b"")),
+            AssociationError::NoAnswer | AssociationError::PeerAborted { .. } => {}
+        }
+        self.end();
+        self.dead = Some(error.clone());
+        error
+    }
+}
+
+/// A Verification Tag: any number but 0.
+fn new_tag(rng: &mut Rng) -> u32 {
+    loop {
+        let tag = rng.u32();
+        if tag != 0 {
+            return tag;
+        }
+    }
+}
+
+/// PMDCS: user bytes in the largest DATA chunk.
+fn chunk_size(mtu: usize) -> usize {
+    mtu.saturating_sub(packet::HEADER_LEN + data::DATA_HEADER_LEN)
+}
+
+impl Layer for Association {
+    type Input<'d> = &'d [u8];
+    type Yield<'s> = ();
+    type Route = ();
+    type Event = Event;
+    type Error = AssociationError;
+
+    fn handle_input(&mut self, now: Instant, packet: &[u8]) -> Result<(), AssociationError> {
+        if let Some(error) = &self.dead {
+            return Err(error.clone());
+        }
+        self.on_packet(now, packet).map_err(|error| self.fail(error))
+    }
+
+    fn handle_timeout(&mut self, now: Instant) -> Result<(), AssociationError> {
+        if let Some(error) = &self.dead {
+            return Err(error.clone());
+        }
+        while let Some(timer) = self.timers.expire(now) {
+            self.on_timer(now, timer).map_err(|error| self.fail(error))?;
+        }
+        Ok(())
+    }
+
+    fn poll_transmit(&mut self, now: Instant, frame: &mut Frame<'_>) -> Option<()> {
+        self.transmit(now, frame)
+    }
+
+    fn poll_event(&mut self) -> Option<Event> {
+        if let Some(event) = self.events.pop_front() {
+            return Some(event);
+        }
+        if let Some(stream) = self.queue.low.pop_front() {
+            return Some(Event::BufferedAmountLow(stream));
+        }
+        if self.refused.is_some_and(|len| self.room_for(len).is_some()) {
+            self.refused = None;
+            return Some(Event::Writable);
+        }
+        None
+    }
+
+    fn poll_timeout(&self) -> Option<Instant> {
+        self.timers.next()
+    }
+}

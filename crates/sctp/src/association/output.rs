@@ -1,0 +1,226 @@
+//! Packets going out: bundling, and what may be sent when
+//! ([RFC 9260 sections 6.1, 6.10](https://www.rfc-editor.org/rfc/rfc9260#section-6.1)).
+
+use weft_core::{Frame, Full, Instant};
+
+use super::{Association, Timer, chunk_size};
+use crate::event::State;
+use crate::wire::{ForwardTsn, cookie, forward_tsn, packet, sack, shutdown};
+
+impl Association {
+    pub(super) fn transmit(&mut self, now: Instant, frame: &mut Frame<'_>) -> Option<()> {
+        frame.cap(self.mtu);
+        while let Some(reply) = self.replies.pop_front() {
+            if self.write_single(frame, reply.tag, &reply.chunk).is_ok() {
+                return Some(());
+            }
+            frame.truncate(0);
+        }
+        match self.state {
+            State::Closed => return None,
+            State::CookieWait => {
+                if !core::mem::take(&mut self.due.init) {
+                    return None;
+                }
+                let chunk = self.init_chunk();
+                return self.write_single(frame, 0, &chunk).ok();
+            }
+            // "the sender ... MUST NOT send any other packets to the peer" before the COOKIE ACK (section 5.1 C).
+            State::CookieEchoed if !self.due.cookie_echo => return None,
+            _ => {}
+        }
+        self.progress_resets(now);
+        packet::start(frame, self.ports(), self.peer_tag).ok()?;
+        let empty = frame.len();
+        let complete = self.fill(now, frame);
+        if frame.len() == empty {
+            frame.truncate(0);
+            return None;
+        }
+        debug_assert!(complete.is_ok() || frame.len() > empty);
+        self.stats.packets_sent += 1;
+        packet::finish(frame, self.extensions.zero_checksum);
+        Some(())
+    }
+
+    fn write_single(&mut self, frame: &mut Frame<'_>, tag: u32, chunk: &[u8]) -> Result<(), Full> {
+        packet::start(frame, self.ports(), tag)?;
+        frame.push(chunk)?;
+        // Who this goes to may not share our association: only a full checksum is sure to be understood.
+        packet::finish(frame, false);
+        self.stats.packets_sent += 1;
+        Ok(())
+    }
+
+    /// Control chunks first, then SACK, then DATA (section 6.10). `Full` when something waits for the next packet.
+    fn fill(&mut self, now: Instant, frame: &mut Frame<'_>) -> Result<(), Full> {
+        self.fill_control(frame)?;
+        let data = self.may_send_data(now);
+        if self.inbound.ack.due() || (data && self.inbound.ack.pending()) {
+            self.fill_sack(frame)?;
+        }
+        if self.flight.forward_tsn_due {
+            self.fill_forward_tsn(frame)?;
+        }
+        if data {
+            self.fill_data(now, frame);
+        }
+        Ok(())
+    }
+
+    fn fill_control(&mut self, frame: &mut Frame<'_>) -> Result<(), Full> {
+        if self.due.cookie_echo {
+            let mut chunk = Vec::new();
+            cookie::write_echo(&mut chunk, &self.cookie);
+            frame.push(&chunk)?;
+            self.due.cookie_echo = false;
+        }
+        if self.due.cookie_ack {
+            let mut chunk = Vec::new();
+            cookie::write_ack(&mut chunk);
+            frame.push(&chunk)?;
+            self.due.cookie_ack = false;
+        }
+        while let Some(chunk) = self.control.front() {
+            match frame.push(chunk) {
+                Ok(()) => {
+                    self.control.pop_front();
+                }
+                // It would fit no packet: drop it.
+                Err(Full) if frame.len() <= packet::HEADER_LEN => {
+                    self.control.pop_front();
+                }
+                Err(Full) => return Err(Full),
+            }
+        }
+        if self.due.reconfig {
+            let chunk = self.reconfig_chunk();
+            frame.push(&chunk)?;
+            self.due.reconfig = false;
+        }
+        if self.due.shutdown {
+            let mut chunk = Vec::new();
+            shutdown::write(&mut chunk, self.inbound.cumulative);
+            frame.push(&chunk)?;
+            self.due.shutdown = false;
+        }
+        if self.due.shutdown_ack {
+            let mut chunk = Vec::new();
+            shutdown::write_ack(&mut chunk);
+            frame.push(&chunk)?;
+            self.due.shutdown_ack = false;
+        }
+        Ok(())
+    }
+
+    fn fill_sack(&mut self, frame: &mut Frame<'_>) -> Result<(), Full> {
+        let a_rwnd = self.inbound.a_rwnd();
+        sack::write(frame, self.inbound.cumulative, a_rwnd, self.inbound.gaps(), self.inbound.ack.duplicates())?;
+        self.inbound.ack.sent(a_rwnd);
+        self.timers.stop(Timer::Sack);
+        self.stats.sacks_sent += 1;
+        Ok(())
+    }
+
+    fn fill_forward_tsn(&mut self, frame: &mut Frame<'_>) -> Result<(), Full> {
+        let most = frame.remaining().checked_sub(ForwardTsn::wire_len(0)).ok_or(Full)? / 4;
+        if let Some((cumulative, skipped)) = self.flight.forward_tsn(most) {
+            forward_tsn::write(frame, cumulative, &skipped)?;
+        }
+        self.flight.forward_tsn_due = false;
+        Ok(())
+    }
+
+    /// Whether at least one DATA chunk may leave now (section 6.1).
+    fn may_send_data(&mut self, now: Instant) -> bool {
+        let state = matches!(
+            self.state,
+            State::CookieEchoed | State::Established | State::ShutdownPending | State::ShutdownReceived
+        );
+        if !state {
+            return false;
+        }
+        let lost = self.flight.has_lost(now);
+        self.drop_abandoned(now);
+        let room = self.flight.in_flight < self.controller.window();
+        if lost { room || self.flight.free_retransmit } else { room && self.may_send_new() }
+    }
+
+    fn may_send_new(&self) -> bool {
+        let wants = self.queue.wants(chunk_size(self.mtu));
+        wants > 0 && self.burst > 0 && (self.flight.peer_room() >= wants || self.flight.is_empty())
+    }
+
+    /// The queue forgets what the flight gave up, and what expired unsent.
+    fn drop_abandoned(&mut self, now: Instant) {
+        if self.flight.can_abandon {
+            if let Some(stream) = self.flight.open_abandoned() {
+                self.queue.drop_begun(stream);
+            }
+            self.queue.drop_expired(now);
+        }
+    }
+
+    fn fill_data(&mut self, now: Instant, frame: &mut Frame<'_>) {
+        let whole = self.mtu - packet::HEADER_LEN;
+        let mut fresh = true;
+        while self.flight.has_lost(now) {
+            if self.flight.in_flight >= self.controller.window() && !self.flight.free_retransmit {
+                break;
+            }
+            match self.flight.retransmit(now, frame.remaining()) {
+                Some(data) if data.write(frame).is_ok() => {}
+                _ => break,
+            }
+            fresh = false;
+            self.stats.data_chunks_sent += 1;
+        }
+        self.drop_abandoned(now);
+        if !fresh {
+            self.flight.free_retransmit = false;
+        }
+        if !self.flight.has_lost(now) {
+            fresh &= !self.fill_new_data(now, frame, whole, fresh);
+        }
+        if !fresh {
+            self.last_data_sent = now;
+            self.timers.set_if_idle(Timer::T3Rtx, now + self.rto.get());
+            if self.state == State::CookieEchoed {
+                self.timers.stop(Timer::T3Rtx); // T1-cookie repeats it
+            }
+        }
+    }
+
+    fn fill_new_data(&mut self, now: Instant, frame: &mut Frame<'_>, whole: usize, mut fresh: bool) -> bool {
+        let mut sent = false;
+        if self.flight.is_empty() {
+            self.after_idle(now);
+        }
+        while self.flight.in_flight < self.controller.window() && self.may_send_new() {
+            let Some(piece) = self.queue.next_piece(frame.remaining(), whole, fresh) else { break };
+            self.burst = self.burst.saturating_sub(piece.payload.len());
+            match self.flight.push(now, piece) {
+                Some(data) if data.write(frame).is_ok() => {}
+                _ => break,
+            }
+            fresh = false;
+            sent = true;
+            self.stats.data_chunks_sent += 1;
+            self.drop_abandoned(now);
+        }
+        sent
+    }
+
+    /// "the cwnd ... SHOULD be adjusted to max(cwnd / 2, 4 * PMDCS) once per RTO" of silence (section 7.2.1).
+    fn after_idle(&mut self, now: Instant) {
+        let mut idle = now - self.last_data_sent;
+        let rto = self.rto.get().max(core::time::Duration::from_millis(1));
+        let mut rounds = 0;
+        while idle > rto && rounds < 32 && self.stats.data_chunks_sent > 0 {
+            self.controller.on_idle();
+            idle -= rto;
+            rounds += 1;
+        }
+        self.burst = self.burst.max(self.config.max_burst.max(1) * chunk_size(self.mtu));
+    }
+}

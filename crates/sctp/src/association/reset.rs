@@ -1,0 +1,301 @@
+//! Stream reset ([RFC 6525](https://www.rfc-editor.org/rfc/rfc6525)).
+
+use std::collections::VecDeque;
+
+use weft_core::{Instant, Serial32};
+
+use super::{Association, Timer};
+use crate::error::AssociationError;
+use crate::event::{Event, State};
+use crate::wire::reconfig::{self, result};
+use crate::wire::{Request, packet};
+
+/// A request of ours that was not answered yet.
+#[derive(Debug)]
+struct Outgoing {
+    /// After "In progress" it is asked again under a new one.
+    number: Serial32,
+    last_tsn: Serial32,
+    streams: Vec<u16>,
+    /// The answer was "In progress".
+    in_progress: bool,
+    /// Of the streams, those known to be reset although the answer has not come.
+    settled: Vec<u16>,
+}
+
+/// A request of the peer's that waits for its Last Assigned TSN (section 5.2.2, E2).
+#[derive(Debug)]
+struct Deferred {
+    number: Serial32,
+    last_tsn: Serial32,
+    streams: Vec<u16>,
+    performed: bool,
+}
+
+#[derive(Debug)]
+pub(super) struct Reset {
+    next_number: Serial32,
+    /// Streams to be reset: once their queue is empty, with the TSN that must be acknowledged.
+    wanted: VecDeque<(u16, Option<Serial32>)>,
+    outgoing: Option<Outgoing>,
+    /// The number the peer's next request must have.
+    expected: Serial32,
+    /// How the last one was answered.
+    last_result: u32,
+    deferred: Option<Deferred>,
+}
+
+impl Reset {
+    pub(super) fn new(local_initial_tsn: Serial32, peer_initial_tsn: Serial32) -> Self {
+        Self {
+            next_number: local_initial_tsn,
+            wanted: VecDeque::new(),
+            outgoing: None,
+            expected: peer_initial_tsn,
+            last_result: result::NOTHING_TO_DO,
+            deferred: None,
+        }
+    }
+
+    /// The peer's numbers are known. What was asked for before stays asked for.
+    pub(super) fn meet_peer(&mut self, local_initial_tsn: Serial32, peer_initial_tsn: Serial32) {
+        let wanted = core::mem::take(&mut self.wanted);
+        *self = Self { wanted, ..Self::new(local_initial_tsn, peer_initial_tsn) };
+    }
+}
+
+impl Association {
+    /// Resets outgoing streams: each once everything queued on it has been acknowledged. Nothing more is taken for them
+    /// until [`Event::OutgoingReset`]. Without RE-CONFIG on the peer's side that comes at once, with `false`.
+    pub fn reset_streams(&mut self, _now: Instant, streams: &[u16]) {
+        for &id in streams {
+            if self.over || id >= self.out_streams || self.queue.is_resetting(id) {
+                continue;
+            }
+            self.queue.set_resetting(id, true);
+            self.reset.wanted.push_back((id, None));
+        }
+    }
+
+    /// The peer uses `id` anew, which it does only once it has performed our reset: its answer got lost or is late. False
+    /// if no such request is out.
+    pub(crate) fn settle_reset(&mut self, id: u16) -> bool {
+        let Some(request) = &mut self.reset.outgoing else { return false };
+        let asked = request.streams.contains(&id) && !request.settled.contains(&id);
+        if asked {
+            request.settled.push(id);
+            self.queue.reset(id);
+        }
+        asked
+    }
+
+    /// Makes a request of what is ready to be reset.
+    pub(super) fn progress_resets(&mut self, now: Instant) {
+        if self.reset.wanted.is_empty() || self.reset.outgoing.is_some() || self.state != State::Established {
+            return;
+        }
+        if !self.extensions.re_config {
+            for (id, _) in core::mem::take(&mut self.reset.wanted) {
+                self.event(Event::OutgoingReset(id, false));
+            }
+            return;
+        }
+        let last_tsn = self.flight.next_tsn().previous();
+        let acked = self.flight.cumulative_ack;
+        // What fits one packet, and no more than a list of thousands is looked through at a time.
+        let most = (self.mtu - packet::HEADER_LEN - 24) / 2;
+        let mut streams = Vec::new();
+        for _ in 0..self.reset.wanted.len() {
+            let Some((id, drained)) = self.reset.wanted.pop_front() else { break };
+            let drained = drained.or_else(|| self.queue.is_drained(id).then_some(last_tsn));
+            if streams.len() < most && drained.is_some_and(|tsn| tsn.precedes_or_is(acked)) {
+                streams.push(id);
+            } else {
+                self.reset.wanted.push_back((id, drained));
+            }
+        }
+        if streams.is_empty() {
+            return;
+        }
+        let number = self.take_number();
+        self.reset.outgoing = Some(Outgoing { number, last_tsn, streams, in_progress: false, settled: Vec::new() });
+        self.send_request(now);
+    }
+
+    fn take_number(&mut self) -> Serial32 {
+        let number = self.reset.next_number;
+        self.reset.next_number = number.next();
+        number
+    }
+
+    fn send_request(&mut self, now: Instant) {
+        self.due.reconfig = true;
+        self.timers.set(Timer::Reconfig, now + self.rto.get());
+    }
+
+    /// The RE-CONFIG chunk with our request.
+    pub(super) fn reconfig_chunk(&self) -> Vec<u8> {
+        let mut chunk = Vec::new();
+        if let Some(request) = &self.reset.outgoing {
+            let seen = self.reset.expected.previous();
+            reconfig::write_outgoing_reset(&mut chunk, request.number, seen, request.last_tsn, &request.streams);
+        }
+        chunk
+    }
+
+    pub(super) fn on_reconfig_timer(&mut self, now: Instant) -> Result<(), AssociationError> {
+        if self.reset.outgoing.is_none() {
+            return Ok(());
+        }
+        let in_progress = self.reset.outgoing.as_ref().is_some_and(|r| r.in_progress);
+        if in_progress {
+            // Peers answer a repeated number with the answer they gave: only a new one gets a new answer.
+            let number = self.take_number();
+            if let Some(request) = &mut self.reset.outgoing {
+                request.number = number;
+                request.in_progress = false;
+            }
+        } else {
+            self.rto.back_off();
+            self.count_error()?;
+        }
+        self.send_request(now);
+        Ok(())
+    }
+
+    pub(super) fn on_re_config(&mut self, now: Instant, value: &[u8]) {
+        if !matches!(self.state, State::Established | State::ShutdownPending) {
+            self.stats.chunks_dropped += 1;
+            return;
+        }
+        // A chunk has at most two parameters (section 3.1).
+        for param in Request::params(value).take(2) {
+            match Request::parse(&param) {
+                Some(Request::OutgoingReset { request, last_tsn, streams, .. }) => {
+                    let list = if streams.is_all() { self.inbound.used_streams() } else { streams.iter().collect() };
+                    self.on_outgoing_reset(request, last_tsn, list);
+                }
+                Some(Request::IncomingReset { request, streams }) => {
+                    let list = if streams.is_all() { self.queue.used_streams() } else { streams.iter().collect() };
+                    self.on_incoming_reset(now, request, &list);
+                }
+                Some(Request::Other { request }) => {
+                    if self.is_new(request) {
+                        self.answer_new(request, result::DENIED);
+                    }
+                }
+                Some(Request::Response { response, result }) => self.on_response(now, response, result),
+                None => self.stats.chunks_dropped += 1,
+            }
+        }
+    }
+
+    /// Whether a request is the next one; a repeated one is answered as before, any other is refused (section 5.2.1).
+    fn is_new(&mut self, number: Serial32) -> bool {
+        if number == self.reset.expected {
+            return true;
+        }
+        if number == self.reset.expected.previous() {
+            self.respond(number, self.reset.last_result);
+        } else {
+            self.respond(number, result::BAD_SEQUENCE_NUMBER);
+        }
+        false
+    }
+
+    fn answer_new(&mut self, number: Serial32, result: u32) {
+        self.reset.expected = number.next();
+        self.reset.last_result = result;
+        self.respond(number, result);
+    }
+
+    fn respond(&mut self, number: Serial32, result: u32) {
+        let mut chunk = Vec::new();
+        reconfig::write_response(&mut chunk, number, result);
+        self.push_control(chunk);
+    }
+
+    fn on_outgoing_reset(&mut self, number: Serial32, last_tsn: Serial32, mut streams: Vec<u16>) {
+        if !self.is_new(number) {
+            return;
+        }
+        streams.retain(|id| *id < self.in_streams);
+        streams.sort_unstable();
+        streams.dedup();
+        if let Some(deferred) = self.reset.deferred.take() {
+            let same = deferred.last_tsn == last_tsn && deferred.streams == streams;
+            if same && deferred.performed {
+                return self.answer_new(number, result::PERFORMED);
+            }
+        }
+        if last_tsn.follows(self.inbound.cumulative) {
+            self.reset.deferred = Some(Deferred { number, last_tsn, streams, performed: false });
+            return self.answer_new(number, result::IN_PROGRESS);
+        }
+        self.perform(&streams);
+        self.answer_new(number, result::PERFORMED);
+    }
+
+    fn perform(&mut self, streams: &[u16]) {
+        self.inbound.reset(streams);
+        for id in streams {
+            self.event(Event::IncomingReset(*id));
+        }
+    }
+
+    /// A deferred reset is performed when everything before it has come (E3 to E6).
+    pub(super) fn check_deferred_reset(&mut self, _now: Instant) {
+        let cumulative = self.inbound.cumulative;
+        let Some(deferred) = &mut self.reset.deferred else { return };
+        if deferred.performed || deferred.last_tsn.follows(cumulative) {
+            return;
+        }
+        deferred.performed = true;
+        let (number, streams) = (deferred.number, deferred.streams.clone());
+        self.perform(&streams);
+        if number.next() == self.reset.expected {
+            self.reset.last_result = result::PERFORMED;
+        }
+        self.respond(number, result::PERFORMED);
+    }
+
+    /// The peer asks us to reset our outgoing streams (section 5.2.3): they are reset like any others.
+    fn on_incoming_reset(&mut self, now: Instant, number: Serial32, streams: &[u16]) {
+        if !self.is_new(number) {
+            return;
+        }
+        let known: Vec<u16> = streams.iter().copied().filter(|id| *id < self.out_streams).collect();
+        self.reset_streams(now, &known);
+        let result = if known.is_empty() { result::NOTHING_TO_DO } else { result::PERFORMED };
+        self.answer_new(number, result);
+    }
+
+    fn on_response(&mut self, now: Instant, number: Serial32, result: u32) {
+        let Some(request) = &mut self.reset.outgoing else { return };
+        if number != request.number {
+            return; // were an older number's answer taken, the peer might never see the newer one, and miss it ever after
+        }
+        self.errors = 0;
+        match result {
+            result::IN_PROGRESS => {
+                request.in_progress = true;
+                self.timers.set(Timer::Reconfig, now + self.rto.get());
+            }
+            // Our request crossed one of the peer's; it is asked again.
+            result::ALREADY_IN_PROGRESS => request.in_progress = true,
+            _ => {
+                let done = matches!(result, result::PERFORMED | result::NOTHING_TO_DO);
+                self.timers.stop(Timer::Reconfig);
+                self.due.reconfig = false;
+                if let Some(request) = self.reset.outgoing.take() {
+                    for id in request.streams {
+                        if !request.settled.contains(&id) {
+                            self.queue.reset(id);
+                            self.event(Event::OutgoingReset(id, done));
+                        }
+                    }
+                }
+            }
+        }
+    }
+}

@@ -1,0 +1,177 @@
+//! DATA and its acknowledgement ([RFC 9260 section 6](https://www.rfc-editor.org/rfc/rfc9260#section-6)).
+
+use core::time::Duration;
+
+use weft_core::{Instant, Serial32};
+
+use super::{Association, Timer, chunk_size};
+use crate::congestion::Acknowledged;
+use crate::error::AssociationError;
+use crate::event::{Event, State};
+use crate::inbound::Outcome;
+use crate::outbound::SackOutcome;
+use crate::wire::{Cause, Data, ForwardTsn, Sack};
+
+/// "An implementation MUST NOT allow the maximum delay ... to be configured to be more than 500 ms" (section 6.2).
+const MAX_SACK_DELAY: Duration = Duration::from_millis(500);
+
+impl Association {
+    /// Whether DATA is taken: before an orderly shutdown has gone too far.
+    fn takes_data(&self) -> bool {
+        matches!(self.state, State::CookieEchoed | State::Established | State::ShutdownPending | State::ShutdownSent)
+    }
+
+    pub(super) fn on_data(&mut self, _now: Instant, data: &Data<'_>) -> Result<(), AssociationError> {
+        if !self.takes_data() {
+            self.stats.chunks_dropped += 1;
+            return Ok(());
+        }
+        self.stats.data_chunks_received += 1;
+        if data.payload.is_empty() {
+            self.send_abort(&Cause::NoUserData(data.tsn.0));
+            self.peer_tag = 0;
+            return Err(AssociationError::ProtocolViolation("DATA without user data"));
+        }
+        let had_ready = self.inbound.has_ready();
+        match self.inbound.on_data(data) {
+            Outcome::Accepted => {
+                if !had_ready && self.inbound.has_ready() {
+                    self.event(Event::Readable);
+                }
+            }
+            Outcome::Duplicate => self.stats.duplicates_received += 1,
+            Outcome::Dropped => self.stats.data_chunks_dropped += 1,
+            Outcome::InvalidStream => self.push_error(&Cause::InvalidStream(data.stream)),
+            Outcome::Violation(what) => return Err(AssociationError::ProtocolViolation(what)),
+        }
+        Ok(())
+    }
+
+    /// The packet had DATA.
+    pub(super) fn after_data(&mut self, now: Instant) {
+        if !self.takes_data() {
+            return;
+        }
+        self.inbound.ack.packet();
+        if self.state == State::ShutdownSent {
+            // "MUST immediately respond to each received packet containing one or more DATA chunks with a SHUTDOWN
+            // chunk and restart the T2-shutdown timer" (section 9.2).
+            self.inbound.ack.now();
+            self.due.shutdown = true;
+            self.timers.set(Timer::T2Shutdown, now + self.rto.get());
+        }
+        if !self.inbound.ack.due() {
+            self.timers.set_if_idle(Timer::Sack, now + self.config.sack_delay.min(MAX_SACK_DELAY));
+        }
+        self.check_deferred_reset(now);
+    }
+
+    pub(super) fn on_forward_tsn(&mut self, now: Instant, chunk: &ForwardTsn<'_>) {
+        if !self.takes_data() {
+            self.stats.chunks_dropped += 1;
+            return;
+        }
+        let had_ready = self.inbound.has_ready();
+        self.inbound.on_forward_tsn(chunk);
+        if !had_ready && self.inbound.has_ready() {
+            self.event(Event::Readable);
+        }
+        self.after_data(now);
+    }
+
+    pub(super) fn on_sack(&mut self, now: Instant, sack: &Sack<'_>) -> Result<(), AssociationError> {
+        let sends = matches!(
+            self.state,
+            State::Established | State::ShutdownPending | State::ShutdownReceived | State::ShutdownSent
+        );
+        if !sends {
+            self.stats.chunks_dropped += 1;
+            return Ok(());
+        }
+        if self.flight.acks_unsent(sack) {
+            // "MUST abort the association if it receives a SACK chunk acknowledging a TSN that has not been sent"
+            // (section 12.4).
+            return Err(AssociationError::ProtocolViolation("SACK for a TSN that was never sent"));
+        }
+        let Some(outcome) = self.flight.on_sack(now, sack) else {
+            self.stats.chunks_dropped += 1;
+            return Ok(());
+        };
+        self.stats.sacks_received += 1;
+        if sack.a_rwnd == 0 {
+            // "As long as the sender continues to receive SACK chunks ... MUST NOT increment" (section 6.1, A).
+            self.errors = 0;
+        }
+        self.after_ack(now, &outcome);
+        Ok(())
+    }
+
+    /// SHUTDOWN acknowledges too.
+    pub(super) fn on_cumulative_ack(&mut self, now: Instant, cumulative: Serial32) {
+        if let Some(outcome) = self.flight.on_cumulative(now, cumulative) {
+            self.after_ack(now, &outcome);
+        }
+    }
+
+    fn after_ack(&mut self, now: Instant, outcome: &SackOutcome) {
+        if let Some(rtt) = outcome.rtt {
+            self.rto.sample(rtt);
+        }
+        let chunk = chunk_size(self.mtu);
+        if outcome.acked > 0 {
+            self.errors = 0;
+            self.controller.on_ack(
+                now,
+                &Acknowledged {
+                    bytes: outcome.acked,
+                    flight_before: outcome.flight_before,
+                    flight_after: self.flight.in_flight,
+                    advanced: outcome.advanced,
+                    in_recovery: self.flight.in_recovery() && !outcome.loss,
+                    srtt: self.rto.srtt(),
+                },
+            );
+        }
+        if outcome.loss {
+            self.controller.on_loss(now, outcome.flight_before);
+        }
+        // What was acknowledged pays for as much again and half as much more growth; Max.Burst comes on top.
+        self.burst = outcome.acked.saturating_mul(2).saturating_add(self.config.max_burst.max(1) * chunk);
+        if self.flight.is_empty() {
+            self.timers.stop(Timer::T3Rtx);
+        } else if outcome.advanced || outcome.first_lost {
+            self.timers.set(Timer::T3Rtx, now + self.rto.get());
+        } else {
+            self.timers.set_if_idle(Timer::T3Rtx, now + self.rto.get());
+        }
+        self.progress_shutdown(now);
+    }
+
+    /// T3-rtx expired (section 6.3.3).
+    pub(super) fn on_t3(&mut self, now: Instant) -> Result<(), AssociationError> {
+        if self.flight.is_empty() {
+            return Ok(());
+        }
+        self.stats.timeouts += 1;
+        // A probe of a closed window says nothing about the path.
+        let probe = self.flight.a_rwnd == 0 && self.flight.len() == 1;
+        if !probe {
+            self.controller.on_timeout(now);
+        }
+        self.rto.back_off();
+        self.count_error()?;
+        self.flight.lose_all();
+        self.burst = self.config.max_burst.max(1) * chunk_size(self.mtu);
+        self.timers.set(Timer::T3Rtx, now + self.rto.get());
+        Ok(())
+    }
+
+    /// One more retransmission without an answer (section 8.1).
+    pub(super) fn count_error(&mut self) -> Result<(), AssociationError> {
+        self.errors = self.errors.saturating_add(1);
+        match self.config.max_retransmits {
+            Some(max) if self.errors > max => Err(AssociationError::RetransmissionLimit),
+            _ => Ok(()),
+        }
+    }
+}

@@ -1,0 +1,124 @@
+//! The channels by handle and by stream.
+
+use std::collections::VecDeque;
+
+use super::event::{ChannelId, ChannelInit, ChannelMessage, ChannelState, CloseReason};
+use crate::streams::StreamTable;
+
+#[derive(Debug)]
+pub(super) struct Channel {
+    pub(super) init: ChannelInit,
+    pub(super) incoming: bool,
+    pub(super) stream: Option<u16>,
+    pub(super) state: ChannelState,
+    /// The ACK or a message came: unordered messages may go out unordered (RFC 8832 section 6).
+    pub(super) acknowledged: bool,
+    pub(super) received: VecDeque<ChannelMessage>,
+    pub(super) outgoing_reset: bool,
+    pub(super) incoming_reset: bool,
+    pub(super) reason: CloseReason,
+    /// A send was refused.
+    pub(super) blocked: bool,
+    pub(super) threshold: usize,
+}
+
+impl Channel {
+    pub(super) fn new(init: ChannelInit, incoming: bool) -> Self {
+        Self {
+            acknowledged: incoming || init.negotiated.is_some(),
+            stream: init.negotiated,
+            init,
+            incoming,
+            state: ChannelState::Connecting,
+            received: VecDeque::new(),
+            outgoing_reset: false,
+            incoming_reset: false,
+            reason: CloseReason::Local,
+            blocked: false,
+            threshold: 0,
+        }
+    }
+}
+
+#[derive(Debug, Default)]
+struct Slot {
+    generation: u32,
+    channel: Option<Channel>,
+}
+
+#[derive(Debug, Default)]
+pub(super) struct Table {
+    slots: Vec<Slot>,
+    free: Vec<u32>,
+    by_stream: StreamTable<Option<ChannelId>>,
+    pub(super) len: usize,
+}
+
+impl Table {
+    pub(super) fn insert(&mut self, channel: Channel) -> ChannelId {
+        let stream = channel.stream;
+        let slot = self.free.pop().unwrap_or_else(|| {
+            self.slots.push(Slot::default());
+            (self.slots.len() - 1) as u32
+        });
+        let mut generation = 0;
+        if let Some(entry) = self.slots.get_mut(slot as usize) {
+            generation = entry.generation;
+            entry.channel = Some(channel);
+        }
+        self.len += 1;
+        let id = ChannelId { slot, generation };
+        if let Some(stream) = stream {
+            self.bind(id, stream);
+        }
+        id
+    }
+
+    pub(super) fn remove(&mut self, id: ChannelId) -> Option<Channel> {
+        let slot = self.slots.get_mut(id.slot as usize).filter(|s| s.generation == id.generation)?;
+        let channel = slot.channel.take()?;
+        slot.generation = slot.generation.wrapping_add(1);
+        // A slot whose count is used up is left alone, so that no handle ever names two channels.
+        if slot.generation != 0 {
+            self.free.push(id.slot);
+        }
+        self.len -= 1;
+        if let Some(stream) = channel.stream {
+            self.unbind(id, stream);
+        }
+        Some(channel)
+    }
+
+    pub(super) fn get(&self, id: ChannelId) -> Option<&Channel> {
+        self.slots.get(id.slot as usize).filter(|s| s.generation == id.generation)?.channel.as_ref()
+    }
+
+    pub(super) fn get_mut(&mut self, id: ChannelId) -> Option<&mut Channel> {
+        self.slots.get_mut(id.slot as usize).filter(|s| s.generation == id.generation)?.channel.as_mut()
+    }
+
+    pub(super) fn on_stream(&self, stream: u16) -> Option<ChannelId> {
+        *self.by_stream.get(stream)?
+    }
+
+    pub(super) fn bind(&mut self, id: ChannelId, stream: u16) {
+        *self.by_stream.entry(stream) = Some(id);
+        if let Some(channel) = self.get_mut(id) {
+            channel.stream = Some(stream);
+        }
+    }
+
+    /// The stream no longer belongs to the channel.
+    pub(super) fn unbind(&mut self, id: ChannelId, stream: u16) {
+        if let Some(entry) = self.by_stream.get_mut(stream)
+            && *entry == Some(id)
+        {
+            *entry = None;
+        }
+    }
+
+    pub(super) fn ids(&self) -> Vec<ChannelId> {
+        let slots = self.slots.iter().enumerate().filter(|(_, s)| s.channel.is_some());
+        slots.map(|(n, s)| ChannelId { slot: n as u32, generation: s.generation }).collect()
+    }
+}

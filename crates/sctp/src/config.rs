@@ -1,0 +1,119 @@
+//! What an association is told before it starts.
+
+use core::time::Duration;
+
+/// Settings of an [`Association`](crate::Association).
+///
+/// [`Config::default`] has the values of RFC 9260 section 16; [`Config::rtc`] those that suit data channels over DTLS.
+#[derive(Clone, Debug)]
+pub struct Config {
+    /// Our port. Default 5000.
+    pub local_port: u16,
+    /// The peer's port. Default 5000.
+    pub remote_port: u16,
+    /// Largest packet sent, common header included, in bytes. At least 508 is used. Default 1188, which makes a datagram
+    /// of about 1210 bytes inside DTLS.
+    pub mtu: usize,
+    /// Outgoing streams asked for. Default 65,535; each costs nothing until used.
+    pub out_streams: u16,
+    /// Incoming streams taken. Default 65,535.
+    pub in_streams: u16,
+    /// What may be held for the application or wait for missing pieces, in bytes: the window advertised. Default 5 MiB.
+    /// The one message being received in order is held beside it, up to `max_message_size`.
+    pub receive_buffer: usize,
+    /// How many messages and pieces of messages may be held. Default 65,536.
+    pub max_receive_entries: usize,
+    /// What may be queued or unacknowledged, in bytes, before `send` says `Full`. Default 8 MiB. One message larger than
+    /// this is taken when nothing else is queued.
+    pub send_buffer: usize,
+    /// How many messages may be queued. Default 65,536.
+    pub max_send_entries: usize,
+    /// Largest message taken from the peer, in bytes; a larger one ends the association. Default 16 MiB.
+    pub max_message_size: usize,
+    /// RTO.Initial. Default 1 s.
+    pub rto_initial: Duration,
+    /// RTO.Min. Default 1 s.
+    pub rto_min: Duration,
+    /// RTO.Max. Default 60 s.
+    pub rto_max: Duration,
+    /// How long an acknowledgement may be held back; at most 500 ms is used. Default 200 ms.
+    pub sack_delay: Duration,
+    /// HB.interval; `None` sends no heartbeats. Default 30 s.
+    pub heartbeat_interval: Option<Duration>,
+    /// Max.Init.Retransmits; `None` tries for ever. Default 8.
+    pub max_init_retransmits: Option<u32>,
+    /// Association.Max.Retrans; `None` leaves it to others (ICE consent) to decide that the peer is dead. Default 10.
+    pub max_retransmits: Option<u32>,
+    /// Valid.Cookie.Life. Default 60 s.
+    pub cookie_lifetime: Duration,
+    /// Max.Burst, in packets: what may leave at once beyond what an acknowledgement pays for. Default 4.
+    pub max_burst: usize,
+    /// L of RFC 9260 section 7.2.1: by how many packets the window may grow for one SACK. Default 1.
+    pub slow_start_limit: usize,
+    /// Offer partial reliability (RFC 3758). Default true.
+    pub partial_reliability: bool,
+    /// Offer to take packets with a zero checksum, which only a lower layer that detects every error permits (RFC 9653,
+    /// SCTP over DTLS). Default false.
+    pub zero_checksum: bool,
+    /// First TSN, for tests; random when `None`.
+    pub initial_tsn: Option<u32>,
+    /// Most data channels at once, either side's together. Default 4096.
+    pub max_channels: usize,
+    /// Most bytes held as labels and protocols of channels the peer opened. Default 1 MiB.
+    pub max_label_bytes: usize,
+}
+
+impl Default for Config {
+    fn default() -> Self {
+        Self {
+            local_port: 5000,
+            remote_port: 5000,
+            mtu: 1188,
+            out_streams: 65_535,
+            in_streams: 65_535,
+            receive_buffer: 5 << 20,
+            max_receive_entries: 65_536,
+            send_buffer: 8 << 20,
+            max_send_entries: 65_536,
+            max_message_size: 16 << 20,
+            rto_initial: Duration::from_secs(1),
+            rto_min: Duration::from_secs(1),
+            rto_max: Duration::from_secs(60),
+            sack_delay: Duration::from_millis(200),
+            heartbeat_interval: Some(Duration::from_secs(30)),
+            max_init_retransmits: Some(8),
+            max_retransmits: Some(10),
+            cookie_lifetime: Duration::from_secs(60),
+            max_burst: 4,
+            slow_start_limit: 1,
+            partial_reliability: true,
+            zero_checksum: false,
+            initial_tsn: None,
+            max_channels: 4096,
+            max_label_bytes: 1 << 20,
+        }
+    }
+}
+
+impl Config {
+    /// For data channels: inside DTLS (zero checksum offered), where ICE consent decides that the peer is dead (no
+    /// retransmission limits), on paths whose delay is far below a second.
+    pub fn rtc() -> Self {
+        Self {
+            rto_initial: Duration::from_millis(500),
+            rto_min: Duration::from_millis(300),
+            rto_max: Duration::from_secs(10),
+            sack_delay: Duration::from_millis(100),
+            max_init_retransmits: None,
+            max_retransmits: None,
+            max_burst: 16,
+            slow_start_limit: 16,
+            zero_checksum: true,
+            ..Self::default()
+        }
+    }
+
+    pub(crate) fn packet_size(&self) -> usize {
+        self.mtu.clamp(508, 65_000)
+    }
+}

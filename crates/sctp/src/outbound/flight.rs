@@ -1,0 +1,227 @@
+//! What is outstanding: a ring indexed by TSN.
+
+use std::collections::VecDeque;
+
+use bytes::Bytes;
+use weft_core::{Instant, Serial16, Serial32};
+
+use crate::ranges::Ranges;
+use crate::wire::{Data, data};
+
+/// What goes into one DATA chunk.
+#[derive(Debug)]
+pub(crate) struct Piece {
+    pub(crate) payload: Bytes,
+    pub(crate) ppid: u32,
+    pub(crate) stream: u16,
+    pub(crate) ssn: Serial16,
+    pub(crate) flags: u8,
+    pub(crate) max_retransmits: u16,
+    pub(crate) expires: Instant,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(super) enum ChunkState {
+    InFlight,
+    /// Acknowledged by a Gap Ack Block.
+    Acked,
+    /// To be sent again.
+    Lost,
+    /// Given up (RFC 3758).
+    Abandoned,
+}
+
+/// A DATA chunk that was sent and not yet acknowledged cumulatively.
+#[derive(Debug)]
+pub(super) struct Sent {
+    pub(super) piece: Piece,
+    pub(super) state: ChunkState,
+    /// Miss indications; [`FAST_RETRANSMITTED`] once it was sent again for them.
+    pub(super) misses: u8,
+    pub(super) transmissions: u16,
+    pub(super) at: Instant,
+}
+
+/// "Mark the DATA chunk(s) as being fast retransmitted so that they will be ineligible for a subsequent fast
+/// retransmit" (RFC 9260 section 7.2.4).
+pub(super) const FAST_RETRANSMITTED: u8 = u8::MAX;
+
+#[allow(clippy::struct_field_names)] // "in flight" is what it is called
+#[derive(Debug)]
+pub(crate) struct Flight {
+    /// Cumulative TSN Ack Point; the ring starts right after it.
+    pub(crate) cumulative_ack: Serial32,
+    pub(super) ring: VecDeque<Sent>,
+    /// TSNs acknowledged by Gap Ack Blocks.
+    pub(super) acked: Ranges,
+    /// Lost TSNs in the order in which they go out again. Entries no longer lost are skipped.
+    pub(super) lost: VecDeque<Serial32>,
+    /// Every hole before this has been dealt with.
+    pub(super) scan_from: Serial32,
+    /// User bytes in flight.
+    pub(crate) in_flight: usize,
+    /// User bytes in the ring.
+    pub(crate) outstanding: usize,
+    /// Highest TSN outstanding when Fast Recovery was entered: it ends there.
+    pub(super) recovery_exit: Option<Serial32>,
+    /// One packet of retransmissions may go out whatever the window says (RFC 9260 section 7.2.4, 3).
+    pub(crate) free_retransmit: bool,
+    /// No round-trip sample before this TSN: "no more than once per round trip".
+    pub(super) sample_from: Serial32,
+    /// The peer's window as last advertised.
+    pub(crate) a_rwnd: usize,
+    /// Advanced.Peer.Ack.Point (RFC 3758 section 3.5).
+    pub(super) advanced_ack: Serial32,
+    /// The peer takes FORWARD TSN.
+    pub(crate) can_abandon: bool,
+    pub(crate) forward_tsn_due: bool,
+    pub(crate) abandoned: u64,
+    pub(crate) retransmitted: u64,
+    pub(crate) fast_retransmitted: u64,
+}
+
+impl Flight {
+    pub(crate) fn new(initial_tsn: Serial32) -> Self {
+        Self {
+            cumulative_ack: initial_tsn.previous(),
+            ring: VecDeque::new(),
+            acked: Ranges::default(),
+            lost: VecDeque::new(),
+            scan_from: initial_tsn,
+            in_flight: 0,
+            outstanding: 0,
+            recovery_exit: None,
+            free_retransmit: false,
+            sample_from: initial_tsn,
+            a_rwnd: 0,
+            advanced_ack: initial_tsn.previous(),
+            can_abandon: false,
+            forward_tsn_due: false,
+            abandoned: 0,
+            retransmitted: 0,
+            fast_retransmitted: 0,
+        }
+    }
+
+    /// The TSN the next new chunk gets.
+    pub(crate) fn next_tsn(&self) -> Serial32 {
+        self.cumulative_ack.plus(self.ring.len() as u32).next()
+    }
+
+    pub(crate) fn is_empty(&self) -> bool {
+        self.ring.is_empty()
+    }
+
+    pub(crate) fn len(&self) -> usize {
+        self.ring.len()
+    }
+
+    pub(crate) fn in_recovery(&self) -> bool {
+        self.recovery_exit.is_some()
+    }
+
+    #[inline]
+    pub(super) fn get_mut(&mut self, tsn: Serial32) -> Option<&mut Sent> {
+        let at = tsn.since(self.cumulative_ack).checked_sub(1)?;
+        self.ring.get_mut(at as usize)
+    }
+
+    fn chunk(tsn: Serial32, piece: &Piece) -> Data<'_> {
+        Data {
+            flags: piece.flags,
+            tsn,
+            stream: piece.stream,
+            ssn: piece.ssn,
+            ppid: piece.ppid,
+            payload: &piece.payload,
+        }
+    }
+
+    /// Takes in a new chunk, which gets the next TSN, and lends it to be written.
+    pub(crate) fn push(&mut self, now: Instant, piece: Piece) -> Option<Data<'_>> {
+        let tsn = self.next_tsn();
+        self.in_flight += piece.payload.len();
+        self.outstanding += piece.payload.len();
+        self.ring.push_back(Sent { piece, state: ChunkState::InFlight, misses: 0, transmissions: 1, at: now });
+        Some(Self::chunk(tsn, &self.ring.back()?.piece))
+    }
+
+    /// The first chunk to be sent again, if it fits into `room`. Chunks whose message is to be given up are passed over.
+    pub(crate) fn retransmit(&mut self, now: Instant, room: usize) -> Option<Data<'_>> {
+        let tsn = self.first_lost(now)?;
+        let sent = self.get_mut(tsn)?;
+        let len = sent.piece.payload.len();
+        if Data::wire_len(len) > room {
+            return None;
+        }
+        sent.state = ChunkState::InFlight;
+        sent.transmissions = sent.transmissions.saturating_add(1);
+        sent.at = now;
+        self.lost.pop_front();
+        self.in_flight += len;
+        self.retransmitted += 1;
+        let sent = self.get_mut(tsn)?;
+        Some(Self::chunk(tsn, &sent.piece))
+    }
+
+    /// Whether something is to be sent again.
+    pub(crate) fn has_lost(&mut self, now: Instant) -> bool {
+        self.first_lost(now).is_some()
+    }
+
+    fn first_lost(&mut self, now: Instant) -> Option<Serial32> {
+        while let Some(&tsn) = self.lost.front() {
+            let can_abandon = self.can_abandon;
+            match self.get_mut(tsn) {
+                Some(sent) if sent.state == ChunkState::Lost => {
+                    let spent = sent.piece.max_retransmits != u16::MAX
+                        && sent.transmissions > sent.piece.max_retransmits
+                        || sent.piece.expires <= now;
+                    if !(can_abandon && spent) {
+                        return Some(tsn);
+                    }
+                    self.abandon(tsn);
+                }
+                _ => {
+                    self.lost.pop_front();
+                }
+            }
+        }
+        None
+    }
+
+    /// T3-rtx expired, or the handshake is repeated: everything not acknowledged is lost (RFC 9260 section 6.3.3, E3).
+    pub(crate) fn lose_all(&mut self) {
+        self.lost.clear();
+        self.in_flight = 0;
+        self.recovery_exit = None;
+        self.free_retransmit = false;
+        let first = self.cumulative_ack.next();
+        self.scan_from = first;
+        for (n, sent) in self.ring.iter_mut().enumerate() {
+            if matches!(sent.state, ChunkState::InFlight | ChunkState::Lost) {
+                sent.state = ChunkState::Lost;
+                if sent.misses != FAST_RETRANSMITTED {
+                    sent.misses = 0;
+                }
+                self.lost.push_back(first.plus(n as u32));
+            }
+        }
+        // Chunks sent so far say nothing about the time a new one takes.
+        self.sample_from = self.next_tsn();
+        if self.advanced_ack.follows(self.cumulative_ack) {
+            self.forward_tsn_due = true;
+        }
+    }
+
+    /// The peer's window less what is on its way to it.
+    pub(crate) fn peer_room(&self) -> usize {
+        self.a_rwnd.saturating_sub(self.in_flight)
+    }
+
+    /// Whether the last chunk sent left its message unfinished.
+    pub(crate) fn last_is_open(&self) -> Option<u16> {
+        let last = self.ring.back()?;
+        (last.piece.flags & data::END == 0).then_some(last.piece.stream)
+    }
+}

@@ -1,0 +1,53 @@
+//! State for each stream, made when first used.
+
+const PAGE: usize = 8;
+
+/// A table indexed by stream id that costs nothing for ids never used.
+#[derive(Debug)]
+pub(crate) struct StreamTable<T> {
+    pages: Vec<Option<Box<[T; PAGE]>>>,
+}
+
+impl<T> Default for StreamTable<T> {
+    fn default() -> Self {
+        Self { pages: Vec::new() }
+    }
+}
+
+impl<T: Default> StreamTable<T> {
+    #[inline]
+    pub(crate) fn get(&self, id: u16) -> Option<&T> {
+        let page = self.pages.get(usize::from(id) / PAGE)?.as_ref()?;
+        page.get(usize::from(id) % PAGE)
+    }
+
+    #[inline]
+    pub(crate) fn get_mut(&mut self, id: u16) -> Option<&mut T> {
+        let page = self.pages.get_mut(usize::from(id) / PAGE)?.as_mut()?;
+        page.get_mut(usize::from(id) % PAGE)
+    }
+
+    #[inline]
+    pub(crate) fn entry(&mut self, id: u16) -> &mut T {
+        let (page, slot) = (usize::from(id) / PAGE, usize::from(id) % PAGE);
+        if page >= self.pages.len() {
+            self.pages.resize_with(page + 1, || None);
+        }
+        #[allow(clippy::indexing_slicing)] // the page was just made, and the slot is a remainder
+        let page = &mut self.pages[page];
+        let page = page.get_or_insert_with(|| Box::new(core::array::from_fn(|_| T::default())));
+        #[allow(clippy::indexing_slicing)] // as above
+        &mut page[slot]
+    }
+
+    /// Ids and states of every page in use.
+    pub(crate) fn iter_mut(&mut self) -> impl Iterator<Item = (u16, &mut T)> {
+        self.pages.iter_mut().enumerate().filter_map(|(n, page)| Some((n, page.as_mut()?))).flat_map(|(n, page)| {
+            page.iter_mut().enumerate().map(move |(slot, value)| ((n * PAGE + slot) as u16, value))
+        })
+    }
+
+    pub(crate) fn clear(&mut self) {
+        self.pages.clear();
+    }
+}

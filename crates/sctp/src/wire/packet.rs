@@ -1,0 +1,147 @@
+//! The packet: common header and chunks ([RFC 9260 section 3](https://www.rfc-editor.org/rfc/rfc9260#section-3)).
+//!
+//! ```text
+//! |      Source Port Number       |    Destination Port Number    |
+//! |                       Verification Tag                        |
+//! |                           Checksum                            |
+//! |  Chunk Type   |  Chunk Flags  |         Chunk Length          |  repeated
+//! |                          Chunk Value ...                      |
+//! ```
+
+use weft_core::{Frame, Full};
+
+use super::{be16, be32, kind, padded};
+
+/// Bytes of the common header.
+pub const HEADER_LEN: usize = 12;
+/// Bytes of a chunk's type, flags and length.
+pub const CHUNK_HEADER_LEN: usize = 4;
+
+/// Why bytes are no packet.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, thiserror::Error)]
+pub enum ParseError {
+    /// Shorter than a common header and one chunk header.
+    #[error("too short for a packet")]
+    Short,
+    /// A chunk's length is below 4 or reaches beyond the packet.
+    #[error("a chunk's length is impossible")]
+    ChunkLength,
+}
+
+/// The common header.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Header {
+    /// Port of the sender.
+    pub source_port: u16,
+    /// Port of the receiver.
+    pub destination_port: u16,
+    /// Verification Tag.
+    pub verification_tag: u32,
+    /// CRC32c as it stands in the packet (RFC 9260 appendix A).
+    pub checksum: u32,
+}
+
+/// One chunk, not looked into.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Chunk<'a> {
+    /// Chunk type.
+    pub kind: u8,
+    /// Chunk flags.
+    pub flags: u8,
+    /// Chunk value, without padding.
+    pub value: &'a [u8],
+    /// The whole chunk as it stood in the packet, without padding.
+    pub raw: &'a [u8],
+}
+
+/// A packet whose chunk lengths have all been checked.
+#[derive(Clone, Copy, Debug)]
+pub struct Packet<'a> {
+    /// The common header.
+    pub header: Header,
+    bytes: &'a [u8],
+}
+
+impl<'a> Packet<'a> {
+    /// Checks header and chunk lengths; not the checksum (see [`checksum_ok`](Self::checksum_ok)).
+    pub fn parse(bytes: &'a [u8]) -> Result<Self, ParseError> {
+        let header = Header {
+            source_port: be16(bytes, 0).ok_or(ParseError::Short)?,
+            destination_port: be16(bytes, 2).ok_or(ParseError::Short)?,
+            verification_tag: be32(bytes, 4).ok_or(ParseError::Short)?,
+            checksum: bytes.get(8..12).and_then(|b| b.first_chunk()).map_or(0, |b| u32::from_le_bytes(*b)),
+        };
+        let mut rest = bytes.get(HEADER_LEN..).ok_or(ParseError::Short)?;
+        if rest.is_empty() {
+            return Err(ParseError::Short);
+        }
+        while !rest.is_empty() {
+            let (_, next) = split_chunk(rest).ok_or(ParseError::ChunkLength)?;
+            rest = next;
+        }
+        Ok(Self { header, bytes })
+    }
+
+    /// Whether the checksum is the packet's CRC32c.
+    pub fn checksum_ok(&self) -> bool {
+        crc(self.bytes) == self.header.checksum
+    }
+
+    /// The chunks in order.
+    pub fn chunks(&self) -> Chunks<'a> {
+        Chunks(self.bytes.get(HEADER_LEN..).unwrap_or_default())
+    }
+}
+
+fn split_chunk(bytes: &[u8]) -> Option<(Chunk<'_>, &[u8])> {
+    let &[kind, flags, ..] = bytes else { return None };
+    let len = usize::from(be16(bytes, 2)?);
+    let raw = bytes.get(..len)?;
+    let value = raw.get(CHUNK_HEADER_LEN..)?;
+    // The padding of the last chunk is often left out; it is not counted in the length (RFC 9260 section 3.2).
+    let rest = bytes.get(padded(len)..).unwrap_or_default();
+    Some((Chunk { kind, flags, value, raw }, rest))
+}
+
+/// The chunks of a packet.
+#[derive(Clone, Debug)]
+pub struct Chunks<'a>(&'a [u8]);
+
+impl<'a> Iterator for Chunks<'a> {
+    type Item = Chunk<'a>;
+
+    #[inline]
+    fn next(&mut self) -> Option<Chunk<'a>> {
+        let (chunk, rest) = split_chunk(self.0)?;
+        self.0 = rest;
+        Some(chunk)
+    }
+}
+
+/// CRC32c of a packet, with its checksum field taken as zero.
+pub fn crc(packet: &[u8]) -> u32 {
+    let (Some(head), Some(tail)) = (packet.get(..8), packet.get(HEADER_LEN..)) else { return 0 };
+    let sum = crc32c::crc32c_append(crc32c::crc32c(head), &[0; 4]);
+    crc32c::crc32c_append(sum, tail)
+}
+
+/// Starts a packet in `frame`: a common header with a zero checksum.
+pub(crate) fn start(frame: &mut Frame<'_>, ports: (u16, u16), tag: u32) -> Result<(), Full> {
+    let header = frame.push_uninit(HEADER_LEN)?;
+    let (local, peer, tag) = (ports.0.to_be_bytes(), ports.1.to_be_bytes(), tag.to_be_bytes());
+    header.copy_from_slice(&[local[0], local[1], peer[0], peer[1], tag[0], tag[1], tag[2], tag[3], 0, 0, 0, 0]);
+    Ok(())
+}
+
+/// Ends a packet: writes its checksum, unless the peer takes a zero one and no chunk in it forbids that (RFC 9653).
+pub(crate) fn finish(frame: &mut Frame<'_>, zero_checksum: bool) {
+    let content = frame.content_mut();
+    let first = content.get(HEADER_LEN).copied();
+    if zero_checksum && first != Some(kind::INIT) && first != Some(kind::COOKIE_ECHO) {
+        return;
+    }
+    let sum = crc32c::crc32c(content).to_le_bytes();
+    if let Some(field) = content.get_mut(8..HEADER_LEN) {
+        field.copy_from_slice(&sum);
+    }
+}

@@ -1,0 +1,377 @@
+//! Data channels: opening, closing, kinds of messages, limits.
+
+use bytes::Bytes;
+use weft_core::{Instant, Layer, Rng};
+use weft_sctp::{
+    ChannelEvent, ChannelInit, ChannelState, CloseReason, Config, DataChannels, MessageKind, OpenError, Reliability,
+    Role, SendError,
+};
+use weft_testkit::{LinkConfig, Loss, for_seeds};
+
+use crate::common::{Peers, incoming, millis, number, open, payload, peers, peers_with, read_all, secs};
+
+fn link() -> LinkConfig {
+    LinkConfig::with_delay_ms(10)
+}
+
+fn closed(pair: &mut Peers, a: weft_sctp::ChannelId, b: weft_sctp::ChannelId) {
+    let (mut at_a, mut at_b) = (false, false);
+    pair.run_until(secs(120), |pair| {
+        at_a |= pair.a.take_event(|e| matches!(e, ChannelEvent::Closed(id, _) if *id == a)).is_some();
+        at_b |= pair.b.take_event(|e| matches!(e, ChannelEvent::Closed(id, _) if *id == b)).is_some();
+        at_a && at_b
+    })
+    .unwrap();
+}
+
+#[test]
+fn what_open_says_arrives() {
+    let mut pair = peers(&Config::rtc(), link(), 1);
+    let all = [Reliability::Reliable, Reliability::MaxRetransmits(3), Reliability::MaxLifetime(1500)];
+    for reliability in all {
+        for ordered in [true, false] {
+            let init = ChannelInit {
+                label: "Grüße".into(),
+                protocol: "chat/1".into(),
+                ordered,
+                reliability,
+                priority: 512,
+                negotiated: None,
+            };
+            let (a, b) = open(&mut pair, init);
+            let (mine, theirs) = (pair.a.layer.info(a).unwrap(), pair.b.layer.info(b).unwrap());
+            assert_eq!(theirs.label, "Grüße");
+            assert_eq!(theirs.protocol, "chat/1");
+            assert_eq!((theirs.ordered, theirs.reliability, theirs.priority), (ordered, reliability, 512));
+            assert_eq!((theirs.incoming, mine.incoming), (true, false));
+            assert_eq!((theirs.stream, theirs.state), (mine.stream, ChannelState::Open));
+        }
+    }
+}
+
+//= rfc8832#6
+//# If the side is acting as the DTLS client, it MUST choose an even stream identifier; if the side is acting as the DTLS server, it MUST choose an odd one.
+#[test]
+fn ids_follow_the_dtls_role() {
+    let mut pair = peers(&Config::rtc(), link(), 1);
+    let mut streams = Vec::new();
+    for _ in 0..3 {
+        let a = pair.a.layer.open(pair.now(), ChannelInit::default()).unwrap();
+        let b = pair.b.layer.open(pair.now(), ChannelInit::default()).unwrap();
+        streams.push((pair.a.layer.stream(a).unwrap(), pair.b.layer.stream(b).unwrap()));
+    }
+    assert_eq!(streams, [(0, 1), (2, 3), (4, 5)]);
+    for _ in 0..3 {
+        let id = incoming(&mut pair);
+        assert!(pair.b.layer.stream(id).unwrap().is_multiple_of(2));
+    }
+}
+
+#[test]
+fn channels_opened_before_the_role_is_known() {
+    let mut a = DataChannels::new(Config::rtc(), Rng::from_test_seed(1));
+    let now = Instant::ORIGIN;
+    let first = a.open(now, ChannelInit::default()).unwrap();
+    let second = a.open(now, ChannelInit { label: "two".into(), ..ChannelInit::default() }).unwrap();
+    assert_eq!(a.stream(first), None);
+    assert_eq!(a.send(now, first, MessageKind::Text, Bytes::from("x")), Err(SendError::NotOpen));
+    a.close(now, first);
+    assert_eq!(a.poll_event(), Some(ChannelEvent::Closed(first, CloseReason::Local)));
+    a.set_role(now, Role::Server);
+    assert_eq!(a.stream(second), Some(1));
+    assert_eq!(a.info(second).unwrap().state, ChannelState::Connecting);
+    assert!(a.info(first).is_none());
+}
+
+//= rfc8831#6.6
+//# The following PPIDs MUST be used (see Section 8):
+//= rfc8831#6.6
+//# When receiving an SCTP user message with one of these PPIDs, the receiver MUST ignore the SCTP user message and process it as an empty message.
+#[test]
+fn text_binary_and_empty_messages() {
+    let mut pair = peers(&Config::rtc(), link(), 1);
+    let (a, b) = open(&mut pair, ChannelInit::default());
+    let sent = [
+        (MessageKind::Text, Bytes::from_static(b"text")),
+        (MessageKind::Text, Bytes::new()),
+        (MessageKind::Binary, Bytes::new()),
+        (MessageKind::Binary, Bytes::from_static(&[0])),
+        (MessageKind::Binary, payload(1, 100_000)),
+    ];
+    for (kind, data) in &sent {
+        pair.a.layer.send(pair.now(), a, *kind, data.clone()).unwrap();
+    }
+    pair.run_for(secs(5));
+    let got: Vec<_> = read_all(&mut pair.b.layer, b).into_iter().map(|m| (m.kind, m.data)).collect();
+    assert_eq!(got, sent);
+    assert_eq!(pair.b.layer.association().stats().a_rwnd, 5 << 20, "everything was given back");
+}
+
+#[test]
+fn the_peers_message_limit_is_kept_and_the_channel_lives() {
+    let mut pair = peers(&Config::rtc(), link(), 1);
+    let (a, b) = open(&mut pair, ChannelInit::default());
+    for (limit, len, fits) in
+        [(Some(1000), 1000, true), (Some(1000), 1001, false), (None, 300_000, true), (Some(0), 1, false)]
+    {
+        pair.a.layer.set_remote_max_message_size(limit);
+        let result = pair.a.layer.send(pair.now(), a, MessageKind::Binary, payload(1, len));
+        assert_eq!(result.is_ok(), fits, "{limit:?} {len}: {result:?}");
+    }
+    let fresh = DataChannels::new(Config::rtc(), Rng::from_test_seed(1));
+    drop(fresh);
+    pair.run_for(secs(5));
+    assert_eq!(read_all(&mut pair.b.layer, b).len(), 2);
+}
+
+#[test]
+fn negotiated_channels_need_no_message() {
+    //= rfc8831#6.5
+    //# If it attempts to reuse a stream that is part of an existing data channel, the addition MUST fail.
+    let mut pair = peers(&Config::rtc(), link(), 1);
+    let init = |id| ChannelInit { negotiated: Some(id), ordered: false, ..ChannelInit::default() };
+    let a = pair.a.layer.open(pair.now(), init(7)).unwrap();
+    let b = pair.b.layer.open(pair.now(), init(7)).unwrap();
+    assert_eq!(pair.a.layer.open(pair.now(), init(7)), Err(OpenError::IdTaken));
+    assert_eq!(pair.a.layer.open(pair.now(), init(65_535)), Err(OpenError::IdTaken));
+    pair.run_until(secs(5), |pair| pair.a.take_event(|e| *e == ChannelEvent::Opened(a)).is_some()).unwrap();
+    pair.a.layer.send(pair.now(), a, MessageKind::Text, Bytes::from("hi")).unwrap();
+    pair.run_for(secs(1));
+    assert_eq!(read_all(&mut pair.b.layer, b).len(), 1);
+    pair.b.layer.close(pair.now(), b);
+    closed(&mut pair, a, b);
+    assert!(pair.a.layer.open(pair.now(), init(7)).is_ok(), "the id is free again");
+    assert!(pair.b.layer.open(pair.now(), init(7)).is_ok());
+}
+
+#[test]
+fn a_label_of_65535_bytes() {
+    let mut pair = peers(&Config::rtc(), link(), 1);
+    let label = "ü".repeat(32_767) + "x";
+    let (a, b) =
+        open(&mut pair, ChannelInit { label: label.clone(), protocol: label.clone(), ..ChannelInit::default() });
+    assert_eq!(pair.b.layer.info(b).unwrap().label, label);
+    assert_eq!(pair.b.layer.info(b).unwrap().protocol, label);
+    assert_eq!(pair.a.layer.info(a).unwrap().label.len(), 65_535);
+    let long = ChannelInit { label: label + "y", ..ChannelInit::default() };
+    assert_eq!(pair.a.layer.open(pair.now(), long), Err(OpenError::TextTooLong));
+}
+
+/// Closing delivers what was queued, from either side, under loss, while both are sending.
+#[test]
+fn close_delivers_what_was_queued() {
+    for_seeds("close_delivers_what_was_queued", 600, |seed| {
+        let link = LinkConfig { loss: Loss::Random(0.05), ..link() };
+        let mut pair = peers(&Config::rtc(), link, seed);
+        let (a, b) = open(&mut pair, ChannelInit::default());
+        let from_a = seed % 2 == 0;
+        for n in 0..100 {
+            let (side, id) = if from_a { (&mut pair.a, a) } else { (&mut pair.b, b) };
+            side.layer.send(Instant::ORIGIN, id, MessageKind::Binary, payload(n, 2000)).unwrap();
+            let (side, id) = if from_a { (&mut pair.b, b) } else { (&mut pair.a, a) };
+            side.layer.send(Instant::ORIGIN, id, MessageKind::Binary, payload(n, 2000)).unwrap();
+        }
+        let now = pair.now();
+        let (side, id) = if from_a { (&mut pair.a, a) } else { (&mut pair.b, b) };
+        side.layer.close(now, id);
+        assert_eq!(side.layer.send(now, id, MessageKind::Text, Bytes::from("late")), Err(SendError::Closed));
+        let mut got = Vec::new();
+        let mut done = false;
+        pair.run_until(secs(300), |pair| {
+            let (side, id) = if from_a { (&mut pair.b, b) } else { (&mut pair.a, a) };
+            got.extend(read_all(&mut side.layer, id).iter().map(|m| number(&m.data)));
+            done |=
+                side.take_event(|e| matches!(e, ChannelEvent::Closed(i, CloseReason::Remote) if *i == id)).is_some();
+            done && got.len() == 100
+        })
+        .unwrap();
+        assert_eq!(got, (0..100).collect::<Vec<_>>());
+        pair.run_for(secs(60)); // the answer to the last reset may be lost, too
+        let (side, id) = if from_a { (&mut pair.a, a) } else { (&mut pair.b, b) };
+        let mut more = 0;
+        while let Some(message) = side.layer.receive(id) {
+            assert_eq!(number(&message.data), more);
+            more += 1;
+        }
+        assert_eq!(more, 100, "what came before the close stays readable");
+        assert!(side.layer.info(id).is_none(), "and then the handle is forgotten");
+    });
+}
+
+#[test]
+fn ids_are_reused_only_when_both_directions_are_reset() {
+    for_seeds("ids_are_reused_only_when_both_directions_are_reset", 300, |seed| {
+        let link = LinkConfig { loss: Loss::Random(0.1), ..link() };
+        let mut pair = peers(&Config::rtc(), link, seed);
+        for round in 0..20_u32 {
+            let (a, b) = open(&mut pair, ChannelInit { label: round.to_string(), ..ChannelInit::default() });
+            assert_eq!(pair.a.layer.stream(a), Some(0), "the lowest id is free again");
+            assert_eq!(pair.b.layer.info(b).unwrap().label, round.to_string());
+            pair.a.layer.send(pair.now(), a, MessageKind::Binary, payload(round, 3000)).unwrap();
+            let (side, id) = if round % 2 == 0 { (&mut pair.a, a) } else { (&mut pair.b, b) };
+            side.layer.close(Instant::ORIGIN, id);
+            let early = pair.a.layer.open(pair.now(), ChannelInit::default()).unwrap();
+            if round % 2 == 0 {
+                assert_ne!(pair.a.layer.stream(early), Some(0), "not while it is closing");
+            }
+            pair.a.layer.close(pair.now(), early);
+            let mut got = Vec::new();
+            let (mut at_a, mut at_b) = (false, false);
+            pair.run_until(secs(120), |pair| {
+                got.extend(read_all(&mut pair.b.layer, b));
+                at_a |= pair.a.take_event(|e| matches!(e, ChannelEvent::Closed(i, _) if *i == a)).is_some();
+                at_b |= pair.b.take_event(|e| matches!(e, ChannelEvent::Closed(i, _) if *i == b)).is_some();
+                at_a && at_b && pair.a.layer.ids().is_empty() && pair.b.layer.ids().is_empty()
+            })
+            .unwrap();
+            assert_eq!(got.len(), 1, "round {round}");
+            pair.b.events.clear();
+            assert!(pair.a.layer.info(a).is_none(), "a handle is never used again");
+        }
+    });
+}
+
+#[test]
+fn both_close_at_once() {
+    //= rfc8831#6.7
+    //# Closing of a data channel MUST be signaled by resetting the corresponding outgoing streams [RFC6525].
+    let mut pair = peers(&Config::rtc(), link(), 1);
+    let (a, b) = open(&mut pair, ChannelInit::default());
+    pair.a.layer.close(pair.now(), a);
+    pair.b.layer.close(pair.now(), b);
+    closed(&mut pair, a, b);
+}
+
+#[test]
+fn a_channel_closed_before_it_was_ever_sent() {
+    let mut pair = peers(&Config::rtc(), link(), 1);
+    let a = pair.a.layer.open(pair.now(), ChannelInit::default()).unwrap();
+    pair.a.layer.send(pair.now(), a, MessageKind::Text, Bytes::from("last words")).unwrap();
+    pair.a.layer.close(pair.now(), a);
+    let b = incoming(&mut pair);
+    closed(&mut pair, a, b);
+    assert_eq!(read_all(&mut pair.b.layer, b).len(), 1);
+}
+
+#[test]
+fn buffered_amount_and_its_threshold() {
+    let mut pair = peers(&Config::rtc(), link(), 1);
+    let (a, _) = open(&mut pair, ChannelInit::default());
+    pair.a.layer.set_buffered_amount_low_threshold(a, 10_000);
+    for n in 0..20 {
+        pair.a.layer.send(pair.now(), a, MessageKind::Binary, payload(n, 5000)).unwrap();
+    }
+    assert_eq!(pair.a.layer.buffered_amount(a), 100_000);
+    pair.run_until(secs(5), |pair| pair.a.take_event(|e| *e == ChannelEvent::BufferedAmountLow(a)).is_some()).unwrap();
+    assert!(pair.a.layer.buffered_amount(a) <= 10_000);
+    pair.run_for(secs(1));
+    assert_eq!(pair.a.layer.buffered_amount(a), 0);
+    assert!(pair.a.take_event(|e| *e == ChannelEvent::BufferedAmountLow(a)).is_none(), "once for each crossing");
+}
+
+/// The first messages go with the handshake, and an unordered channel keeps order until the peer has answered.
+#[test]
+fn messages_before_the_ack_are_ordered() {
+    //= rfc8832#6
+    //# After the DATA_CHANNEL_ACK or any other message has been received on the data channel, messages containing user data MUST be sent ordered on ordered data channels and MUST be sent unordered on unordered data channels.
+    let mut pair = peers(&Config::rtc(), link(), 1);
+    let a = pair.a.layer.open(pair.now(), ChannelInit { ordered: false, ..ChannelInit::default() }).unwrap();
+    for n in 0..3 {
+        pair.a.layer.send(pair.now(), a, MessageKind::Binary, payload(n, 100)).unwrap();
+    }
+    pair.capture();
+    let b = incoming(&mut pair);
+    assert!(pair.now() <= Instant::ORIGIN + millis(31), "with the COOKIE ECHO: {:?}", pair.now());
+    assert_eq!(read_all(&mut pair.b.layer, b).len(), 3);
+    //= rfc8832#6
+    //# However, before the DATA_CHANNEL_ACK message or any other message has been received on a data channel, all other messages containing user data and belonging to this data channel MUST be sent ordered, no matter whether the data channel is ordered or not.
+    let unordered = |pair: &Peers| {
+        let from_a = pair.trace().iter().filter(|t| t.from == weft_testkit::Side::A);
+        from_a
+            .flat_map(|t| crate::common::chunks(&t.packet.payload))
+            .filter(|c| c.kind == 0 && c.flags & 4 != 0)
+            .count()
+    };
+    assert_eq!(unordered(&pair), 0);
+    pair.run_for(secs(1));
+    pair.a.layer.send(pair.now(), a, MessageKind::Binary, payload(3, 100)).unwrap();
+    pair.run_for(secs(1));
+    assert_eq!(unordered(&pair), 1);
+}
+
+#[test]
+fn channels_that_break_the_rules_are_refused() {
+    // Both believe to be the client: their ids collide.
+    let mut pair = peers(&Config::rtc(), link(), 1);
+    pair.b.layer.set_role(Instant::ORIGIN, Role::Client);
+    let a = pair.a.layer.open(pair.now(), ChannelInit::default()).unwrap();
+    //= rfc8832#6
+    //# If the DATA_CHANNEL_OPEN message doesn't satisfy the conditions above, the receiver MUST close the corresponding data channel using the procedure described in [RFC8831] and MUST NOT send a DATA_CHANNEL_ACK message in response to the received message.
+    pair.run_until(secs(30), |pair| pair.a.take_event(|e| *e == ChannelEvent::Closing(a)).is_some()).unwrap();
+    assert!(pair.b.layer.ids().is_empty());
+    assert_eq!(pair.b.layer.dropped_messages(), 1);
+}
+
+#[test]
+fn channels_of_the_peer_are_bounded() {
+    let b = Config { max_channels: 10, max_label_bytes: 1000, ..Config::rtc() };
+    let mut pair = peers_with(Config::rtc(), b, link(), 1);
+    for _ in 0..40 {
+        pair.a.layer.open(pair.now(), ChannelInit::default()).unwrap();
+    }
+    pair.run_for(secs(20));
+    assert_eq!(pair.b.layer.ids().len(), 10);
+    assert_eq!(pair.a.layer.ids().len(), 10, "the others were refused by a reset, and are closed");
+    for id in pair.b.layer.ids() {
+        pair.b.layer.close(pair.now(), id);
+    }
+    pair.run_for(secs(20));
+    pair.a.layer.open(pair.now(), ChannelInit { label: "x".repeat(1001), ..ChannelInit::default() }).unwrap();
+    pair.run_for(secs(20));
+    assert!(pair.b.layer.ids().is_empty() && pair.a.layer.ids().is_empty());
+}
+
+#[test]
+fn the_end_of_the_association_closes_every_channel() {
+    for abort in [true, false] {
+        let mut pair = peers(&Config::rtc(), link(), 1);
+        let (a, b) = open(&mut pair, ChannelInit::default());
+        pair.a.layer.send(pair.now(), a, MessageKind::Text, Bytes::from("bye")).unwrap();
+        pair.run_for(secs(1));
+        if abort {
+            pair.a.layer.abort(pair.now());
+        } else {
+            pair.a.layer.shutdown(pair.now());
+        }
+        pair.run_for(secs(5));
+        for (events, id) in [(&pair.a.events, a), (&pair.b.events, b)] {
+            assert!(events.contains(&ChannelEvent::Closed(id, CloseReason::Disconnected)), "{events:?}");
+            assert!(matches!(events.back(), Some(ChannelEvent::Disconnected(_))));
+        }
+        assert_eq!(read_all(&mut pair.b.layer, b).len(), 1, "what came is still there");
+        assert_eq!(pair.b.layer.open(pair.now(), ChannelInit::default()), Err(OpenError::Closed));
+        assert!(pair.a.layer.ids().is_empty() && pair.b.layer.ids().is_empty());
+    }
+}
+
+#[test]
+fn many_channels_at_once() {
+    let mut pair = peers(&Config::rtc(), link(), 1);
+    let ids: Vec<_> = (0..1000).map(|_| pair.a.layer.open(pair.now(), ChannelInit::default()).unwrap()).collect();
+    for (n, id) in ids.iter().enumerate() {
+        pair.a.layer.send(pair.now(), *id, MessageKind::Binary, payload(n as u32, 50)).unwrap();
+    }
+    pair.run_for(secs(20));
+    let mut seen = 0;
+    for id in pair.b.layer.ids() {
+        let message = pair.b.layer.receive(id).unwrap();
+        assert_eq!(u32::from(pair.b.layer.stream(id).unwrap()), 2 * number(&message.data));
+        seen += 1;
+    }
+    assert_eq!(seen, 1000);
+    for id in ids {
+        pair.a.layer.close(pair.now(), id);
+    }
+    pair.run_for(secs(60));
+    assert!(pair.a.layer.ids().is_empty() && pair.b.layer.ids().is_empty());
+}

@@ -1,0 +1,13 @@
+//! SCTP and data channels at their public interface, in virtual time.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing, clippy::panic, missing_docs)]
+
+mod channels;
+mod common;
+mod hostile;
+mod lifecycle;
+mod pitfalls;
+mod reset;
+mod rules;
+mod setup;
+mod transfer;
+mod wire;
