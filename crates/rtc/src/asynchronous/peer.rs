@@ -1,0 +1,288 @@
+//! The handle of a connection.
+
+use std::future::poll_fn;
+use std::sync::{Arc, Mutex};
+use std::task::Poll;
+
+use weft_core::Rng;
+use weft_net::{AsyncUdpSocket, Clock};
+use weft_sdp::jsep::{Description, SignalingState};
+
+use super::driver::Driver;
+use super::{DataChannel, Shared, SharedHandle, State};
+use crate::config::Config;
+use crate::error::Error;
+use crate::event::{ConnectionState, Event, Failure, GatheringState, IceCandidate, IceConnectionState};
+use crate::io::Sockets;
+use crate::sans_io::{self, DataChannelInit, Stats};
+
+/// What [`PeerConnection::next_event`] reports.
+#[derive(Clone, Debug)]
+#[non_exhaustive]
+pub enum PeerEvent {
+    /// A local candidate to be signalled; an empty one is the end of them.
+    IceCandidate(IceCandidate),
+    /// `signalingState` changed.
+    SignalingState(SignalingState),
+    /// `iceGatheringState` changed.
+    GatheringState(GatheringState),
+    /// `iceConnectionState` changed.
+    IceConnectionState(IceConnectionState),
+    /// `connectionState` changed.
+    ConnectionState(ConnectionState),
+    /// An offer should be made.
+    NegotiationNeeded,
+    /// Something failed for good.
+    Failed(Failure),
+}
+
+/// A WebRTC peer connection on tokio: a cheap handle, cloned at will.
+///
+/// The connection is closed, and the peer told at once, by [`close`](Self::close) or when the last handle is dropped;
+/// its [`DataChannel`]s count as handles.
+#[derive(Debug)]
+pub struct PeerConnection {
+    shared: SharedHandle,
+}
+
+impl PeerConnection {
+    /// Binds sockets and starts the connection's task on the current tokio runtime.
+    ///
+    /// # Errors
+    /// [`Error::Io`] without a network interface to bind or outside a runtime, [`Error::Certificate`].
+    pub fn new(config: Config) -> Result<Self, Error> {
+        let clock = Clock::new();
+        let now = clock.now();
+        tokio::runtime::Handle::try_current().map_err(std::io::Error::other)?;
+        let sockets = Sockets::bind(&config, AsyncUdpSocket::new)?;
+        let mut core = sans_io::PeerConnection::new(now, config, Rng::from_seed(weft_net::entropy_seed()?))?;
+        sockets.announce(now, &mut core);
+        let shared = Arc::new(Shared { clock, state: Mutex::new(State::new(core)) });
+        tokio::spawn(Driver::new(Arc::clone(&shared), sockets));
+        shared.lock().handles = 1;
+        Ok(Self { shared })
+    }
+
+    /// Creates a data channel; see [`DataChannelInit`].
+    ///
+    /// # Errors
+    /// [`Error::Closed`], [`Error::Open`].
+    pub fn create_data_channel(&self, init: DataChannelInit) -> Result<DataChannel, Error> {
+        let id = self.act(|core, now| core.create_data_channel(now, init))?;
+        Ok(DataChannel::new(&self.shared, &mut self.shared.lock(), id))
+    }
+
+    /// Makes an offer, applies it and waits until its candidates are gathered: the short way when descriptions are
+    /// exchanged whole.
+    ///
+    /// # Errors
+    /// As [`create_offer`](Self::create_offer).
+    pub async fn offer(&self) -> Result<Description, Error> {
+        let offer = self.create_offer()?;
+        self.set_local_description(Some(offer))?;
+        self.gathered().await?;
+        self.local_description().ok_or(Error::Closed)
+    }
+
+    /// Applies an offer, makes the answer, applies it and waits until its candidates are gathered.
+    ///
+    /// # Errors
+    /// As [`set_remote_description`](Self::set_remote_description) and [`create_answer`](Self::create_answer).
+    pub async fn answer(&self, offer: &Description) -> Result<Description, Error> {
+        self.set_remote_description(offer)?;
+        let answer = self.create_answer()?;
+        self.set_local_description(Some(answer))?;
+        self.gathered().await?;
+        self.local_description().ok_or(Error::Closed)
+    }
+
+    /// Makes an offer (W3C `createOffer`). Nothing starts before it is applied.
+    ///
+    /// # Errors
+    /// [`Error::Closed`], [`Error::Negotiation`].
+    pub fn create_offer(&self) -> Result<Description, Error> {
+        self.act(|core, _| core.create_offer())
+    }
+
+    /// Makes an answer to the offer that was applied (W3C `createAnswer`).
+    ///
+    /// # Errors
+    /// [`Error::Closed`], [`Error::Negotiation`].
+    pub fn create_answer(&self) -> Result<Description, Error> {
+        self.act(|core, _| core.create_answer())
+    }
+
+    /// Applies a local description (W3C `setLocalDescription`), or the one that fits the state when `None`. Gathering
+    /// starts.
+    ///
+    /// # Errors
+    /// [`Error::Closed`], [`Error::Negotiation`].
+    pub fn set_local_description(&self, description: Option<Description>) -> Result<(), Error> {
+        self.act(|core, now| core.set_local_description(now, description))
+    }
+
+    /// Applies a description of the other side (W3C `setRemoteDescription`).
+    ///
+    /// # Errors
+    /// [`Error::Closed`], [`Error::Negotiation`].
+    pub fn set_remote_description(&self, description: &Description) -> Result<(), Error> {
+        self.act(|core, now| core.set_remote_description(now, description))
+    }
+
+    /// Adds a candidate of the other side (W3C `addIceCandidate`); an empty string is the end of them. One that comes
+    /// before its description is kept.
+    ///
+    /// # Errors
+    /// [`Error::Closed`], [`Error::Negotiation`].
+    pub fn add_ice_candidate(&self, candidate: &IceCandidate) -> Result<(), Error> {
+        self.act(|core, now| core.add_ice_candidate(now, candidate))
+    }
+
+    /// The local description in force or pending, with all candidates known so far.
+    pub fn local_description(&self) -> Option<Description> {
+        self.shared.lock().core.local_description()
+    }
+
+    /// `connectionState`.
+    pub fn connection_state(&self) -> ConnectionState {
+        self.shared.lock().core.connection_state()
+    }
+
+    /// Figures of the connection.
+    pub fn stats(&self) -> Stats {
+        self.shared.lock().core.stats()
+    }
+
+    /// The next event; `None` once the connection is closed. Cancel-safe. With several callers each event goes to one.
+    pub async fn next_event(&self) -> Option<PeerEvent> {
+        poll_fn(|cx| {
+            let mut state = self.shared.lock();
+            while let Some(event) = state.events.pop_front() {
+                if let Some(event) = public(event) {
+                    return Poll::Ready(Some(event));
+                }
+            }
+            if state.is_over() {
+                return Poll::Ready(None);
+            }
+            state.waiters.event.register(cx);
+            Poll::Pending
+        })
+        .await
+    }
+
+    /// The next channel that the other side opened; `None` once the connection is closed. Cancel-safe.
+    pub async fn accept(&self) -> Option<DataChannel> {
+        poll_fn(|cx| {
+            let mut state = self.shared.lock();
+            if let Some(id) = state.incoming.pop_front() {
+                return Poll::Ready(Some(DataChannel::new(&self.shared, &mut state, id)));
+            }
+            if state.is_over() {
+                return Poll::Ready(None);
+            }
+            state.waiters.incoming.register(cx);
+            Poll::Pending
+        })
+        .await
+    }
+
+    /// Waits until the connection is connected.
+    ///
+    /// # Errors
+    /// [`Error::Closed`] when it failed or was closed instead.
+    pub async fn connected(&self) -> Result<(), Error> {
+        self.until(|core| match core.connection_state() {
+            ConnectionState::Connected => Some(Ok(())),
+            ConnectionState::Failed => Some(Err(Error::Closed)),
+            _ => None,
+        })
+        .await
+    }
+
+    /// Waits until all local candidates are known.
+    ///
+    /// # Errors
+    /// [`Error::Closed`].
+    pub async fn gathered(&self) -> Result<(), Error> {
+        self.until(|core| (core.gathering_state() == GatheringState::Complete).then_some(Ok(()))).await
+    }
+
+    /// Closes the connection at once (W3C `close`): what is queued is dropped, the peer is told. To lose nothing, close
+    /// the channels and await [`DataChannel::closed`] first.
+    pub fn close(&self) {
+        close(&self.shared, &mut self.shared.lock());
+    }
+
+    async fn until<T>(&self, done: impl Fn(&sans_io::PeerConnection) -> Option<Result<T, Error>>) -> Result<T, Error> {
+        poll_fn(|cx| {
+            let mut state = self.shared.lock();
+            if state.is_over() {
+                return Poll::Ready(Err(Error::Closed));
+            }
+            if let Some(result) = done(&state.core) {
+                return Poll::Ready(result);
+            }
+            state.waiters.state.register(cx);
+            Poll::Pending
+        })
+        .await
+    }
+
+    /// Calls the core, then lets its events out and the task send.
+    fn act<T>(
+        &self,
+        call: impl FnOnce(&mut sans_io::PeerConnection, weft_core::Instant) -> Result<T, Error>,
+    ) -> Result<T, Error> {
+        let mut state = self.shared.lock();
+        if state.is_over() {
+            return Err(Error::Closed);
+        }
+        let result = call(&mut state.core, self.shared.clock.now());
+        state.dispatch();
+        state.waiters.driver.wake();
+        result
+    }
+}
+
+impl Clone for PeerConnection {
+    fn clone(&self) -> Self {
+        self.shared.lock().handles += 1;
+        Self { shared: Arc::clone(&self.shared) }
+    }
+}
+
+impl Drop for PeerConnection {
+    fn drop(&mut self) {
+        release(&self.shared, &mut self.shared.lock());
+    }
+}
+
+/// One handle less; the last one closes.
+pub(super) fn release(shared: &Shared, state: &mut State) {
+    state.handles = state.handles.saturating_sub(1);
+    if state.handles == 0 {
+        close(shared, state);
+    }
+}
+
+fn close(shared: &Shared, state: &mut State) {
+    state.core.close(shared.clock.now());
+    state.events.clear();
+    state.incoming.clear();
+    state.wake_all();
+}
+
+/// The events that are not about a channel.
+fn public(event: Event) -> Option<PeerEvent> {
+    Some(match event {
+        Event::IceCandidate(candidate) => PeerEvent::IceCandidate(candidate),
+        Event::SignalingState(state) => PeerEvent::SignalingState(state),
+        Event::GatheringState(state) => PeerEvent::GatheringState(state),
+        Event::IceConnectionState(state) => PeerEvent::IceConnectionState(state),
+        Event::ConnectionState(state) => PeerEvent::ConnectionState(state),
+        Event::NegotiationNeeded => PeerEvent::NegotiationNeeded,
+        Event::Failed(failure) => PeerEvent::Failed(failure),
+        _ => return None,
+    })
+}

@@ -1,0 +1,76 @@
+//! What a peer connection is told at birth.
+
+use std::sync::Arc;
+
+use weft_dtls::Certificate;
+
+/// Settings of a peer connection. The defaults are right for a browser at the other end of the internet.
+#[derive(Clone, Debug)]
+#[non_exhaustive]
+pub struct Config {
+    /// The certificate to show; a fresh self-signed ECDSA P-256 one when `None`. Its fingerprint goes into the SDP.
+    pub certificate: Option<Arc<Certificate>>,
+    /// Offer candidates on loopback interfaces. Off by default: no other machine can use them (RFC 8445
+    /// section 5.1.1.1 forbids them). For two peers on one machine, tests and measurements.
+    pub loopback: bool,
+    /// Use only the interfaces with these names; all when `None`.
+    pub interfaces: Option<Vec<String>>,
+    /// UDP port to bind on every interface; 0 lets the system choose.
+    pub port: u16,
+    /// The largest message we accept, in bytes, announced as `a=max-message-size` (RFC 8841 section 6). 256 KiB by
+    /// default, as browsers announce.
+    pub max_message_size: u32,
+    /// Bytes that may wait in the send buffers of all channels together before a send has to wait. 1 MiB by default.
+    pub send_buffer: usize,
+    /// Bytes of received messages that may wait to be read before the peer has to wait. 4 MiB by default, and at least
+    /// `max_message_size`.
+    pub receive_buffer: usize,
+    /// How large a UDP payload may become, in bytes. 1200 by default: what every path is expected to carry.
+    pub max_datagram: usize,
+    /// Announce that candidates trickle (RFC 8840). On by default.
+    pub trickle: bool,
+}
+
+impl Default for Config {
+    fn default() -> Self {
+        Self {
+            certificate: None,
+            loopback: false,
+            interfaces: None,
+            port: 0,
+            max_message_size: 256 * 1024,
+            send_buffer: 1024 * 1024,
+            receive_buffer: 4 * 1024 * 1024,
+            max_datagram: 1200,
+            trickle: true,
+        }
+    }
+}
+
+impl Config {
+    /// The defaults.
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// Sets [`loopback`](Self::loopback).
+    #[must_use]
+    pub fn with_loopback(mut self, loopback: bool) -> Self {
+        self.loopback = loopback;
+        self
+    }
+
+    /// Sets [`certificate`](Self::certificate).
+    #[must_use]
+    pub fn with_certificate(mut self, certificate: Arc<Certificate>) -> Self {
+        self.certificate = Some(certificate);
+        self
+    }
+
+    /// Sets [`max_message_size`](Self::max_message_size).
+    #[must_use]
+    pub fn with_max_message_size(mut self, bytes: u32) -> Self {
+        self.max_message_size = bytes;
+        self
+    }
+}

@@ -1,0 +1,68 @@
+//! The same things as different layers call them.
+
+use weft_core::Transport;
+use weft_dtls::HashAlgorithm;
+use weft_ice::{CandidateKind, Foundation};
+use weft_sdp::{Address, CandidateTransport, CandidateType, HashFunction};
+
+/// A candidate of ours, as SDP writes it.
+pub(crate) fn to_sdp(candidate: &weft_ice::Candidate) -> weft_sdp::Candidate {
+    weft_sdp::Candidate {
+        foundation: candidate.foundation.to_string(),
+        component: candidate.component,
+        transport: CandidateTransport::Udp,
+        priority: candidate.priority,
+        address: Address::Ip(candidate.address.ip()),
+        port: candidate.address.port(),
+        candidate_type: match candidate.kind {
+            CandidateKind::Host => CandidateType::Host,
+            CandidateKind::ServerReflexive => CandidateType::ServerReflexive,
+            CandidateKind::PeerReflexive => CandidateType::PeerReflexive,
+            CandidateKind::Relayed => CandidateType::Relayed,
+        },
+        related_address: candidate.related.map(|related| Address::Ip(related.ip())),
+        related_port: candidate.related.map(|related| related.port()),
+        tcp_type: None,
+        extensions: Vec::new(),
+    }
+}
+
+/// A candidate of the peer's, for the agent; `None` if it is of a kind the agent cannot use: TCP, a name that is not
+/// resolved, an unknown type.
+pub(crate) fn from_sdp(candidate: &weft_sdp::Candidate) -> Option<weft_ice::Candidate> {
+    if candidate.transport != CandidateTransport::Udp {
+        return None;
+    }
+    let kind = match candidate.candidate_type {
+        CandidateType::Host => CandidateKind::Host,
+        CandidateType::ServerReflexive => CandidateKind::ServerReflexive,
+        CandidateType::PeerReflexive => CandidateKind::PeerReflexive,
+        CandidateType::Relayed => CandidateKind::Relayed,
+        CandidateType::Other(_) => return None,
+    };
+    let related = candidate.related_address.as_ref().and_then(Address::ip).zip(candidate.related_port);
+    Some(weft_ice::Candidate {
+        foundation: Foundation::new(&candidate.foundation)?,
+        component: candidate.component,
+        transport: Transport::Udp,
+        priority: candidate.priority,
+        address: (candidate.address.ip()?, candidate.port).into(),
+        kind,
+        related: related.map(Into::into),
+    })
+}
+
+/// A fingerprint of ours, as SDP writes it.
+pub(crate) fn fingerprint_to_sdp(fingerprint: &weft_dtls::Fingerprint) -> weft_sdp::Fingerprint {
+    let hash = match fingerprint.algorithm() {
+        HashAlgorithm::Sha256 => HashFunction::Sha256,
+        HashAlgorithm::Sha384 => HashFunction::Sha384,
+        HashAlgorithm::Sha512 => HashFunction::Sha512,
+    };
+    weft_sdp::Fingerprint { hash, bytes: fingerprint.bytes().to_vec() }
+}
+
+/// A fingerprint of the peer's, for the verifier; `None` if its hash is not one we check.
+pub(crate) fn fingerprint_from_sdp(fingerprint: &weft_sdp::Fingerprint) -> Option<weft_dtls::Fingerprint> {
+    fingerprint.to_string().parse().ok()
+}

@@ -1,0 +1,31 @@
+//! Errors of calls. The connection is as it was before a call that failed.
+
+use weft_sctp::{OpenError, SendError};
+use weft_sdp::jsep::NegotiationError;
+
+/// Why a call on a peer connection was refused.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum Error {
+    /// The peer connection is closed.
+    #[error("the peer connection is closed")]
+    Closed,
+    /// The call does not fit the state the connection is in.
+    #[error("{0}")]
+    InvalidState(&'static str),
+    /// A description or a candidate was refused.
+    #[error(transparent)]
+    Negotiation(#[from] NegotiationError),
+    /// A channel could not be opened.
+    #[error(transparent)]
+    Open(#[from] OpenError),
+    /// A message could not be sent.
+    #[error(transparent)]
+    Send(#[from] SendError),
+    /// The certificate could not be made or read.
+    #[error("certificate: {0}")]
+    Certificate(String),
+    /// Sockets could not be opened.
+    #[error("sockets: {0}")]
+    Io(#[from] std::io::Error),
+}

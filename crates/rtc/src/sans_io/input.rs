@@ -1,0 +1,88 @@
+//! The way in: ICE, then by first byte, then DTLS, then SCTP.
+
+use weft_core::{Datagram, Instant, Layer};
+use weft_sctp::DataChannels;
+
+use super::{Dtls, PeerConnection};
+use crate::event::Failure;
+
+impl PeerConnection {
+    /// Handles a datagram that arrived. Its payload is opened in place. Whatever is wrong with it is counted and
+    /// dropped.
+    pub fn handle_input(&mut self, now: Instant, datagram: Datagram<'_>) {
+        if self.states.closed {
+            return;
+        }
+        self.counters.datagrams_received += 1;
+        self.counters.bytes_received += datagram.payload.len() as u64;
+        let failure = match self.ice.handle_input(now, datagram) {
+            Err(error) => Some(Failure::Agent(error)),
+            Ok(None) => None,
+            // RFC 7983 section 7: 20 to 63 is DTLS; STUN was taken by ICE.
+            Ok(Some(rest)) if matches!(rest.payload.first(), Some(20..=63)) => match &mut self.dtls {
+                Dtls::Running(dtls) => open(now, dtls, &mut self.channels, rest.payload).err(),
+                Dtls::Waiting | Dtls::Ended(_) => {
+                    self.counters.early_dtls += 1;
+                    None
+                }
+            },
+            Ok(Some(_)) => {
+                self.counters.unknown_first_byte += 1;
+                None
+            }
+        };
+        self.failed(failure);
+        self.settle(now);
+    }
+
+    /// Lets due timers fire.
+    pub fn handle_timeout(&mut self, now: Instant) {
+        if self.states.closed {
+            return;
+        }
+        let ice = self.ice.handle_timeout(now).map_err(Failure::Agent).err();
+        self.failed(ice);
+        let dtls = match &mut self.dtls {
+            Dtls::Running(dtls) => dtls.handle_timeout(now).map_err(Failure::Dtls).err(),
+            Dtls::Waiting | Dtls::Ended(_) => None,
+        };
+        self.failed(dtls);
+        let sctp = self.channels.handle_timeout(now).map_err(Failure::Sctp).err();
+        self.failed(sctp);
+        self.settle(now);
+    }
+
+    /// When [`handle_timeout`](Self::handle_timeout) wants to be called.
+    pub fn poll_timeout(&self) -> Option<Instant> {
+        if self.states.closed {
+            return None;
+        }
+        let dtls = match &self.dtls {
+            Dtls::Running(dtls) => dtls.poll_timeout(),
+            Dtls::Waiting | Dtls::Ended(_) => None,
+        };
+        [self.ice.poll_timeout(), dtls, self.channels.poll_timeout()].into_iter().flatten().min()
+    }
+
+    fn failed(&mut self, failure: Option<Failure>) {
+        match failure {
+            Some(Failure::Dtls(error)) => self.dtls_failed(error),
+            Some(failure) => self.fail(failure),
+            None => {}
+        }
+    }
+}
+
+/// Opens a datagram in place and hands what was in it to SCTP.
+fn open(
+    now: Instant,
+    dtls: &mut weft_dtls::Connection,
+    channels: &mut DataChannels,
+    payload: &mut [u8],
+) -> Result<(), Failure> {
+    let mut records = dtls.handle_input(now, payload).map_err(Failure::Dtls)?;
+    while let Some(packet) = records.next() {
+        channels.handle_input(now, packet).map_err(Failure::Sctp)?;
+    }
+    Ok(())
+}

@@ -1,0 +1,247 @@
+//! The peer connection without I/O: datagrams and time in, datagrams and events out.
+//!
+//! [`PeerConnection`] composes the layers and holds no protocol of its own:
+//!
+//! ```text
+//!  datagram in ──► ICE ──► first byte (RFC 7983) ──► DTLS opens in place ──► SCTP ──► messages
+//!  messages ──► SCTP writes chunks ──► DTLS seals in place ──► batch, by the selected path ──► datagrams out
+//! ```
+
+mod channel;
+mod input;
+mod negotiate;
+mod output;
+mod settle;
+mod stats;
+
+use std::collections::VecDeque;
+use std::net::SocketAddr;
+use std::sync::Arc;
+
+use weft_core::{Instant, Rng};
+use weft_dtls::Certificate;
+use weft_ice::Agent;
+use weft_sctp::DataChannels;
+use weft_sdp::jsep::{IceCandidate, LocalParameters, Negotiator, NegotiatorConfig, SignalingState};
+
+use crate::config::Config;
+use crate::error::Error;
+use crate::event::{ConnectionState, DtlsState, Event, GatheringState, IceConnectionState, SctpState};
+pub use channel::{DataChannelInit, Message, MessageKind, Reliability};
+pub use stats::{Stats, Timeline};
+
+/// A WebRTC peer connection with data channels, as a value.
+///
+/// # Order of calls
+/// Hand in everything that arrived ([`handle_input`](Self::handle_input)) and let due timers fire
+/// ([`handle_timeout`](Self::handle_timeout)); then drain [`poll_transmit`](Self::poll_transmit) and
+/// [`poll_event`](Self::poll_event), and sleep until [`poll_timeout`](Self::poll_timeout). Every other call may make
+/// something to transmit, so drain after those too.
+#[derive(Debug)]
+pub struct PeerConnection {
+    config: Config,
+    certificate: Arc<Certificate>,
+    rng: Rng,
+    negotiator: Negotiator,
+    local: LocalParameters,
+    ice: Agent,
+    dtls: Dtls,
+    channels: DataChannels,
+    host_addresses: Vec<SocketAddr>,
+    /// Candidates that came before the description they belong to.
+    early_candidates: Vec<IceCandidate>,
+    states: States,
+    events: VecDeque<Event>,
+    timeline: Timeline,
+    counters: Counters,
+}
+
+/// Where DTLS is.
+#[derive(Debug)]
+enum Dtls {
+    /// Role or fingerprints are not known yet, or no path works.
+    Waiting,
+    /// Handshake or traffic.
+    Running(Box<weft_dtls::Connection>),
+    /// Closed or failed; it may still have an alert to send.
+    Ended(Option<Box<weft_dtls::Connection>>),
+}
+
+/// States as last reported.
+#[derive(Clone, Copy, Debug)]
+struct States {
+    signaling: SignalingState,
+    gathering: GatheringState,
+    ice: IceConnectionState,
+    dtls: DtlsState,
+    sctp: Option<SctpState>,
+    connection: ConnectionState,
+    negotiation_needed: bool,
+    closed: bool,
+}
+
+/// What arrived and was dropped here, between the layers.
+#[derive(Clone, Copy, Default, PartialEq, Eq, Debug)]
+#[non_exhaustive]
+pub struct Counters {
+    /// Datagrams whose first byte is neither STUN's nor DTLS's (RFC 7983 section 7).
+    pub unknown_first_byte: u64,
+    /// DTLS that came before there was a DTLS connection.
+    pub early_dtls: u64,
+    /// Remote candidates of kinds not supported (TCP, unresolved names), or more than are kept.
+    pub ignored_candidates: u64,
+    /// UDP payload bytes in.
+    pub bytes_received: u64,
+    /// UDP payload bytes out.
+    pub bytes_sent: u64,
+    /// Datagrams in.
+    pub datagrams_received: u64,
+    /// Datagrams out.
+    pub datagrams_sent: u64,
+}
+
+impl PeerConnection {
+    /// A new peer connection. `rng` must be seeded from the operating system's entropy, except in tests.
+    ///
+    /// # Errors
+    /// [`Error::Certificate`] when a certificate cannot be made.
+    pub fn new(now: Instant, config: Config, mut rng: Rng) -> Result<Self, Error> {
+        let certificate = match &config.certificate {
+            Some(certificate) => Arc::clone(certificate),
+            None => Arc::new(Certificate::generate().map_err(|e| Error::Certificate(e.to_string()))?),
+        };
+        let ice = Agent::new(weft_ice::Config::default(), weft_ice::Role::Controlling, rng.fork());
+        let channels = DataChannels::new(sctp_config(&config), rng.fork());
+        let local = negotiate::local_parameters(&config, &certificate, ice.local_credentials());
+        Ok(Self {
+            certificate,
+            negotiator: Negotiator::new(NegotiatorConfig::new(rng.u64())),
+            local,
+            ice,
+            dtls: Dtls::Waiting,
+            channels,
+            host_addresses: Vec::new(),
+            early_candidates: Vec::new(),
+            states: States::default(),
+            events: VecDeque::new(),
+            timeline: Timeline { created: now, ..Timeline::default() },
+            counters: Counters::default(),
+            rng,
+            config,
+        })
+    }
+
+    /// Tells the connection an address it can be reached at: that of a bound socket. Candidates are made of it when a
+    /// local description is set.
+    pub fn add_host_address(&mut self, now: Instant, address: SocketAddr) {
+        if self.states.closed || self.host_addresses.contains(&address) {
+            return;
+        }
+        self.host_addresses.push(address);
+        if self.states.gathering != GatheringState::New {
+            self.gather(now, address);
+        }
+    }
+
+    /// `signalingState`.
+    pub fn signaling_state(&self) -> SignalingState {
+        self.states.signaling
+    }
+
+    /// `iceGatheringState`.
+    pub fn gathering_state(&self) -> GatheringState {
+        self.states.gathering
+    }
+
+    /// `iceConnectionState`.
+    pub fn ice_connection_state(&self) -> IceConnectionState {
+        self.states.ice
+    }
+
+    /// `connectionState`.
+    pub fn connection_state(&self) -> ConnectionState {
+        self.states.connection
+    }
+
+    /// `RTCIceTransport.role`: which side nominates.
+    pub fn ice_role(&self) -> weft_ice::Role {
+        self.ice.role()
+    }
+
+    /// State of the DTLS transport.
+    pub fn dtls_state(&self) -> DtlsState {
+        self.states.dtls
+    }
+
+    /// State of the SCTP transport; `None` before it was negotiated.
+    pub fn sctp_state(&self) -> Option<SctpState> {
+        self.states.sctp
+    }
+
+    /// `[[NegotiationNeeded]]`: an offer should be made.
+    pub fn negotiation_needed(&self) -> bool {
+        self.states.negotiation_needed
+    }
+
+    /// Our certificate.
+    pub fn certificate(&self) -> &Arc<Certificate> {
+        &self.certificate
+    }
+
+    /// Settings it was made with.
+    pub fn config(&self) -> &Config {
+        &self.config
+    }
+
+    /// Closes the connection: what is queued is dropped, the peer is told at once (SCTP ABORT, DTLS close_notify), and
+    /// nothing more is reported. Drain [`poll_transmit`](Self::poll_transmit) once more to let the farewell out. To lose
+    /// nothing, close the channels and wait for their `Closed` first.
+    pub fn close(&mut self, now: Instant) {
+        if self.states.closed {
+            return;
+        }
+        self.states.closed = true;
+        self.channels.abort(now);
+        self.negotiator.close();
+        self.states.signaling = SignalingState::Closed;
+        self.states.ice = IceConnectionState::Closed;
+        self.states.connection = ConnectionState::Closed;
+        self.states.sctp = self.states.sctp.map(|_| SctpState::Closed);
+        self.states.dtls = DtlsState::Closed;
+        self.events.clear();
+    }
+
+    /// Whether [`close`](Self::close) was called.
+    pub fn is_closed(&self) -> bool {
+        self.states.closed
+    }
+}
+
+impl Default for States {
+    fn default() -> Self {
+        Self {
+            signaling: SignalingState::Stable,
+            gathering: GatheringState::New,
+            ice: IceConnectionState::New,
+            dtls: DtlsState::New,
+            sctp: None,
+            connection: ConnectionState::New,
+            negotiation_needed: false,
+            closed: false,
+        }
+    }
+}
+
+/// SCTP over DTLS over ICE: consent decides death, so retransmission never gives up.
+fn sctp_config(config: &Config) -> weft_sctp::Config {
+    weft_sctp::Config {
+        mtu: config.max_datagram.saturating_sub(DTLS_OVERHEAD),
+        max_message_size: config.max_message_size as usize,
+        send_buffer: config.send_buffer,
+        receive_buffer: config.receive_buffer.max(config.max_message_size as usize),
+        ..weft_sctp::Config::rtc()
+    }
+}
+
+/// What the costliest DTLS protection adds to a record: 13 bytes of header, 8 of explicit nonce, 16 of tag.
+const DTLS_OVERHEAD: usize = 37;

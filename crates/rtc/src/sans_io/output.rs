@@ -1,0 +1,71 @@
+//! The way out: STUN, DTLS flights and sealed SCTP packets into the caller's batch.
+
+use weft_core::{Batch, Instant, Layer, Overhead, Path, Wrap};
+
+use super::{Dtls, PeerConnection};
+
+impl PeerConnection {
+    /// Builds datagrams in `batch` until there is nothing to send now or the batch has no room for another. Returns how
+    /// many were built; when the batch is full, send it and call again.
+    pub fn poll_transmit(&mut self, now: Instant, batch: &mut Batch<Path>) -> usize {
+        let mut built = 0;
+        while let Some(len) = self.transmit_one(now, batch) {
+            built += 1;
+            self.counters.datagrams_sent += 1;
+            self.counters.bytes_sent += len as u64;
+        }
+        built
+    }
+
+    /// One datagram; its length.
+    fn transmit_one(&mut self, now: Instant, batch: &mut Batch<Path>) -> Option<usize> {
+        if !self.states.closed
+            && let Some(len) = self.transmit_ice(now, batch)
+        {
+            return Some(len);
+        }
+        let path = self.ice.selected_path()?;
+        // While keys exist, the last packets of SCTP leave before DTLS says goodbye.
+        self.transmit_sctp(now, batch, path).or_else(|| self.transmit_dtls(now, batch, path))
+    }
+
+    fn transmit_ice(&mut self, now: Instant, batch: &mut Batch<Path>) -> Option<usize> {
+        let mut frame = batch.frame(self.config.max_datagram, Overhead::NONE)?;
+        let path = self.ice.poll_transmit(now, &mut frame)?;
+        let len = frame.len();
+        let frame = frame.finish();
+        batch.commit(frame, path);
+        Some(len)
+    }
+
+    fn transmit_dtls(&mut self, now: Instant, batch: &mut Batch<Path>, path: Path) -> Option<usize> {
+        let dtls = match &mut self.dtls {
+            Dtls::Running(dtls) | Dtls::Ended(Some(dtls)) => dtls,
+            Dtls::Waiting | Dtls::Ended(None) => return None,
+        };
+        if self.states.closed {
+            dtls.close(now);
+        }
+        let mut frame = batch.frame(self.config.max_datagram, Overhead::NONE)?;
+        dtls.poll_transmit(now, &mut frame)?;
+        let len = frame.len();
+        let frame = frame.finish();
+        batch.commit(frame, path);
+        Some(len)
+    }
+
+    fn transmit_sctp(&mut self, now: Instant, batch: &mut Batch<Path>, path: Path) -> Option<usize> {
+        let Dtls::Running(dtls) = &mut self.dtls else { return None };
+        let overhead = dtls.overhead()?;
+        let mut frame = batch.frame(self.config.max_datagram, overhead)?;
+        self.channels.poll_transmit(now, &mut frame)?;
+        if let Err(spent) = dtls.wrap(&mut frame) {
+            tracing::warn!(%spent, "a packet could not be sealed");
+            return None;
+        }
+        let len = frame.len();
+        let frame = frame.finish();
+        batch.commit(frame, path);
+        Some(len)
+    }
+}

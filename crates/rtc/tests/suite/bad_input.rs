@@ -1,0 +1,109 @@
+//! Bad datagrams and bad descriptions never disturb a running connection.
+
+use std::time::Duration;
+
+use bytes::Bytes;
+use weft_core::{Path, Rng};
+use weft_rtc::{DataChannelInit, Description, Error, MessageKind};
+use weft_testkit::{A_V4, B_V4, Packet, Side, for_seeds};
+
+use crate::support::{connected, link, negotiate, peers};
+
+/// Truncated, bit-flipped, spliced and random datagrams at every moment of a connection's life, from the peer's address
+/// and from others. Only handshake messages in the clear are left alone: nobody can tell changed ones from the real ones
+/// before Finished, which then rightly ends the handshake.
+#[test]
+fn garbage_neither_panics_nor_disturbs() {
+    for_seeds("garbage_neither_panics_nor_disturbs", 5_000, |seed| {
+        let mut rng = Rng::from_test_seed(seed);
+        let mut pair = peers(link(4), seed);
+        let id = pair.a.pc.create_data_channel(pair.now(), DataChannelInit::new("x")).unwrap();
+        pair.capture();
+        negotiate(&mut pair);
+        let mut sent = 0_u32;
+        for round in 0..200 {
+            pair.run_for(Duration::from_micros(200 + rng.below(1500)));
+            for _ in 0..rng.below(4) {
+                let to = if rng.chance(0.5) { Side::A } else { Side::B };
+                let packet = garbage(&mut rng, &pair, to);
+                let handshake = matches!(packet.payload.first(), Some(20..=22));
+                if !handshake || connected(&mut pair) {
+                    pair.inject(to, packet);
+                }
+            }
+            if round > 100 && connected(&mut pair) {
+                let now = pair.now();
+                let message = Bytes::from(sent.to_be_bytes().to_vec());
+                if pair.a.pc.send(now, id, MessageKind::Binary, message).is_ok() {
+                    sent += 1;
+                }
+            }
+        }
+        assert!(
+            sent > 0,
+            "never connected: {:?} {:?} {:?} {:?}",
+            pair.a.pc.connection_state(),
+            pair.b.pc.connection_state(),
+            pair.a.events,
+            pair.b.events
+        );
+        pair.run_until(Duration::from_secs(30), |p| p.b.messages.len() == sent as usize).unwrap();
+        for (n, (_, message)) in pair.b.messages.iter().enumerate() {
+            assert_eq!(message.data[..], (n as u32).to_be_bytes());
+        }
+    });
+}
+
+fn garbage(rng: &mut Rng, pair: &crate::support::Peers, to: Side) -> Packet {
+    let path = match (to, rng.chance(0.8)) {
+        (Side::A, true) => Path::udp(B_V4, A_V4),
+        (Side::B, true) => Path::udp(A_V4, B_V4),
+        (Side::A, false) => Path::udp("198.51.100.7:7".parse().unwrap(), A_V4),
+        (Side::B, false) => Path::udp("198.51.100.7:7".parse().unwrap(), B_V4),
+    };
+    let trace: Vec<_> = pair.trace().iter().filter(|t| t.from != to).collect();
+    let mut bytes = if trace.is_empty() || rng.chance(0.1) {
+        let mut random = vec![0; rng.below(1300) as usize];
+        rng.fill(&mut random);
+        if let Some(first) = random.first_mut()
+            && rng.chance(0.7)
+        {
+            *first = [0, 1, 20, 21, 22, 23, 25, 0x2f][rng.below(8) as usize];
+        }
+        random
+    } else {
+        trace[rng.below(trace.len() as u64) as usize].packet.payload.clone()
+    };
+    if !bytes.is_empty() {
+        match rng.below(4) {
+            0 => bytes.truncate(rng.below(bytes.len() as u64 + 1) as usize),
+            1 => {
+                for _ in 0..=rng.below(4) {
+                    let at = rng.below(bytes.len() as u64) as usize;
+                    bytes[at] ^= 1 << rng.below(8);
+                }
+            }
+            2 => bytes.extend_from_within(..),
+            _ => {} // a replay
+        }
+    }
+    Packet::new(path, bytes)
+}
+
+#[test]
+fn a_malformed_description_is_refused_with_line_and_reason() {
+    let mut pair = peers(link(4), 1);
+    let now = pair.now();
+    let offer = pair.a.pc.create_offer().unwrap();
+    pair.a.pc.set_local_description(now, Some(offer)).unwrap();
+    let mut offer = pair.a.pc.local_description().unwrap();
+    let good = offer.clone();
+    offer.sdp = offer.sdp.replace("t=0 0", "t=0 nonsense");
+    let error = pair.b.pc.set_remote_description(now, &offer).unwrap_err();
+    assert!(matches!(error, Error::Negotiation(_)), "{error:?}");
+    assert!(error.to_string().contains("line 4"), "{error}");
+    // The connection is as it was.
+    pair.b.pc.set_remote_description(now, &good).unwrap();
+    assert!(pair.b.pc.create_answer().is_ok());
+    assert!(pair.b.pc.set_remote_description(now, &Description::answer(good.sdp)).is_err());
+}

@@ -1,0 +1,160 @@
+//! From two descriptions to an open channel.
+
+use std::time::Duration;
+
+use weft_rtc::{ChannelState, ConnectionState, DataChannelInit, DtlsState, Error, Event, SctpState, SignalingState};
+use weft_testkit::{LinkConfig, Loss, Side, for_seeds};
+
+use crate::support::{connected, link, negotiate, peers};
+
+#[test]
+fn connects_and_opens_a_channel() {
+    let mut pair = peers(link(10), 1);
+    let id = pair.a.pc.create_data_channel(pair.now(), DataChannelInit::new("chat")).unwrap();
+    negotiate(&mut pair);
+    let took = pair
+        .run_until(Duration::from_secs(5), |p| {
+            connected(p) && p.a.saw(|e| matches!(e, Event::Open(x) if *x == id)) && p.b.incoming().is_some()
+        })
+        .unwrap();
+    // Check, two DTLS round trips, INIT and COOKIE: no fixed wait on top.
+    assert!(took < Duration::from_millis(60), "{took:?}");
+    let there = pair.b.incoming().unwrap();
+    assert_eq!(pair.b.pc.data_channel(there).unwrap().label, "chat");
+    for peer in [&pair.a, &pair.b] {
+        assert_eq!(peer.pc.dtls_state(), DtlsState::Connected);
+        assert_eq!(peer.pc.sctp_state(), Some(SctpState::Connected));
+        assert_eq!(peer.pc.signaling_state(), SignalingState::Stable);
+        assert!(peer.pc.stats().selected_pair.is_some() && peer.pc.stats().dtls.is_some());
+    }
+}
+
+#[test]
+fn the_offerer_may_be_without_channels() {
+    let mut pair = peers(link(10), 2);
+    negotiate(&mut pair);
+    pair.run_until(Duration::from_secs(5), connected).unwrap();
+    let now = pair.now();
+    let id = pair.b.pc.create_data_channel(now, DataChannelInit::new("late")).unwrap();
+    pair.run_until(Duration::from_secs(5), |p| p.a.incoming().is_some()).unwrap();
+    assert_eq!(pair.b.pc.data_channel(id).unwrap().state, ChannelState::Open);
+}
+
+#[test]
+fn trickles_candidates_late() {
+    let mut pair = peers(link(10), 3);
+    pair.a.pc.create_data_channel(pair.now(), DataChannelInit::new("x")).unwrap();
+    let now = pair.now();
+    let offer = pair.a.pc.create_offer().unwrap();
+    pair.a.pc.set_local_description(now, Some(offer.clone())).unwrap();
+    // The offer travels without candidates.
+    assert!(!offer.sdp.contains("a=candidate"));
+    pair.b.pc.set_remote_description(now, &offer).unwrap();
+    let answer = pair.b.pc.create_answer().unwrap();
+    pair.b.pc.set_local_description(now, Some(answer.clone())).unwrap();
+    pair.a.pc.set_remote_description(now, &answer).unwrap();
+    pair.run_for(Duration::from_millis(500));
+    assert_ne!(pair.a.pc.connection_state(), ConnectionState::Failed);
+    let now = pair.now();
+    for candidate in std::mem::take(&mut pair.a.candidates) {
+        pair.b.pc.add_ice_candidate(now, &candidate).unwrap();
+    }
+    // B's candidates never travel: A learns B as peer-reflexive, as it learns a browser behind `.local` names.
+    pair.run_until(Duration::from_secs(5), connected).unwrap();
+}
+
+#[test]
+fn candidates_before_their_description_are_kept() {
+    let mut pair = peers(link(10), 4);
+    let now = pair.now();
+    let offer = pair.a.pc.create_offer().unwrap();
+    pair.a.pc.set_local_description(now, Some(offer.clone())).unwrap();
+    pair.flush();
+    for candidate in std::mem::take(&mut pair.a.candidates) {
+        pair.b.pc.add_ice_candidate(now, &candidate).unwrap();
+    }
+    pair.b.pc.set_remote_description(now, &offer).unwrap();
+    let answer = pair.b.pc.create_answer().unwrap();
+    pair.b.pc.set_local_description(now, Some(answer.clone())).unwrap();
+    pair.a.pc.set_remote_description(now, &answer).unwrap();
+    pair.run_until(Duration::from_secs(5), connected).unwrap();
+}
+
+#[test]
+fn connects_on_bad_networks() {
+    for_seeds("connects_on_bad_networks", 5_000, |seed| {
+        let bad = LinkConfig {
+            delay: Duration::from_millis(25),
+            jitter: Duration::from_millis(10),
+            loss: Loss::Random(0.2),
+            duplicate: 0.05,
+            ..LinkConfig::default()
+        };
+        let mut pair = peers(bad, seed);
+        pair.a.pc.create_data_channel(pair.now(), DataChannelInit::new("x")).unwrap();
+        negotiate(&mut pair);
+        let took = pair.run_until(Duration::from_secs(60), |p| p.b.incoming().is_some());
+        assert!(
+            took.as_ref().is_ok_and(|t| t.as_secs() < 30),
+            "{took:?}\na: {:?}\nb: {:?}",
+            pair.a.events,
+            pair.b.events
+        );
+    });
+}
+
+#[test]
+fn a_wrong_fingerprint_is_refused() {
+    let mut pair = peers(link(10), 5);
+    pair.a.pc.create_data_channel(pair.now(), DataChannelInit::new("x")).unwrap();
+    let now = pair.now();
+    let offer = pair.a.pc.create_offer().unwrap();
+    pair.a.pc.set_local_description(now, Some(offer)).unwrap();
+    let mut offer = pair.a.pc.local_description().unwrap();
+    // Flip one digit of the fingerprint on its way.
+    let at = offer.sdp.find("a=fingerprint:sha-256 ").unwrap() + "a=fingerprint:sha-256 ".len();
+    let digit = if offer.sdp.as_bytes()[at] == b'0' { "1" } else { "0" };
+    offer.sdp.replace_range(at..=at, digit);
+    pair.b.pc.set_remote_description(now, &offer).unwrap();
+    let answer = pair.b.pc.create_answer().unwrap();
+    pair.b.pc.set_local_description(now, Some(answer)).unwrap();
+    let answer = pair.b.pc.local_description().unwrap();
+    pair.a.pc.set_remote_description(now, &answer).unwrap();
+    pair.run_until(Duration::from_secs(10), |p| p.b.pc.connection_state() == ConnectionState::Failed).unwrap();
+    pair.run_for(Duration::from_secs(2));
+    assert_eq!(pair.b.pc.dtls_state(), DtlsState::Failed);
+    assert!(pair.b.saw(|e| matches!(e, Event::Failed(_))) && pair.b.incoming().is_none());
+    assert_ne!(pair.a.pc.connection_state(), ConnectionState::Connected);
+}
+
+#[test]
+fn close_is_seen_by_the_other_side_at_once() {
+    let mut pair = peers(link(10), 6);
+    pair.a.pc.create_data_channel(pair.now(), DataChannelInit::new("x")).unwrap();
+    negotiate(&mut pair);
+    pair.run_until(Duration::from_secs(5), |p| p.b.incoming().is_some()).unwrap();
+    let now = pair.now();
+    pair.a.pc.close(now);
+    let id = pair.b.incoming().unwrap();
+    let took =
+        pair.run_until(Duration::from_secs(5), |p| p.b.saw(|e| matches!(e, Event::Closed(x, _) if *x == id))).unwrap();
+    assert!(took < Duration::from_millis(20), "{took:?}");
+    assert_eq!(pair.b.pc.sctp_state(), Some(SctpState::Closed));
+    let now = pair.now();
+    assert!(matches!(pair.a.pc.create_offer(), Err(Error::Closed)));
+    assert!(matches!(pair.a.pc.create_data_channel(now, DataChannelInit::new("y")), Err(Error::Closed)));
+}
+
+#[test]
+fn a_peer_that_vanishes_is_noticed_within_consent_time() {
+    let mut pair = peers(link(10), 7);
+    pair.a.pc.create_data_channel(pair.now(), DataChannelInit::new("x")).unwrap();
+    negotiate(&mut pair);
+    pair.run_until(Duration::from_secs(5), connected).unwrap();
+    pair.kill(Side::B);
+    // RFC 7675 section 5.1: consent expires 30 seconds after the last answer.
+    let took =
+        pair.run_until(Duration::from_secs(60), |p| p.a.pc.connection_state() == ConnectionState::Failed).unwrap();
+    assert!((25..=37).contains(&took.as_secs()), "{took:?}");
+    assert!(pair.a.saw(|e| matches!(e, Event::ConnectionState(ConnectionState::Disconnected))));
+}

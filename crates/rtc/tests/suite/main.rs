@@ -1,0 +1,8 @@
+//! Whole peer connections in virtual time, and the async handles over real sockets.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing, clippy::panic)]
+
+mod asynchronous;
+mod bad_input;
+mod connect;
+mod support;
+mod transfer;
