@@ -1,1 +1,6 @@
 //! Does a stack obey the RFCs? Requirement ledger, wire tests, fuzz targets and their corpora.
+//!
+//! - `ledger/` lists what the RFCs require, and `cargo xtask conformance` holds it against the tests.
+//! - [`fuzz`] has a function for each parser that eats whatever comes; `fuzz/corpus/` has what it ate before.
+
+pub mod fuzz;

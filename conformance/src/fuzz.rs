@@ -1,0 +1,43 @@
+//! Fuzz targets: functions over any bytes at all, which may refuse but never panic, hang or allocate without limit.
+//!
+//! Each target also checks what must hold of the input it accepts (what was read writes back to the same value; a view
+//! stays inside its bytes), so that fuzzing finds wrong answers as well as crashes. `fuzz/fuzz_targets/` runs them under
+//! cargo-fuzz, and an ordinary test replays `fuzz/corpus/` through them.
+
+mod dcep;
+mod dtls_handshake;
+mod dtls_record;
+mod peer_connection;
+mod sctp_packet;
+mod sdp_candidate;
+mod sdp_negotiation;
+mod sdp_session;
+mod stun_message;
+
+/// A target's name, which is also that of its corpus and of its file in `fuzz_targets`, and what it does.
+pub type Target = (&'static str, fn(&[u8]));
+
+/// Every target.
+pub const TARGETS: &[Target] = &[
+    ("dcep", dcep::run),
+    ("dtls_handshake", dtls_handshake::run),
+    ("dtls_record", dtls_record::run),
+    ("peer_connection", peer_connection::run),
+    ("sctp_packet", sctp_packet::run),
+    ("sdp_candidate", sdp_candidate::run),
+    ("sdp_negotiation", sdp_negotiation::run),
+    ("sdp_session", sdp_session::run),
+    ("stun_message", stun_message::run),
+];
+
+/// Runs the target with this name.
+///
+/// # Panics
+/// If there is none, or if the target finds a fault.
+pub fn run(name: &str, data: &[u8]) {
+    let target = TARGETS.iter().find(|(known, _)| *known == name);
+    assert!(target.is_some(), "no fuzz target `{name}`");
+    if let Some((_, run)) = target {
+        run(data);
+    }
+}

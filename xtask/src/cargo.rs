@@ -1,0 +1,49 @@
+//! `cargo xtask docs`, `deny`, `browser`, and the formatting and clippy steps of `ci`: cargo does the work.
+
+use crate::{Outcome, Result, shell};
+
+/// Formatting of the workspace and of the fuzz package, which is a workspace of its own.
+pub(crate) fn fmt(quiet: bool) -> Result<Outcome> {
+    let all = shell::run(shell::cargo().args(["fmt", "--all", "--check"]), quiet)?;
+    let fuzz = ["fmt", "--manifest-path", "conformance/fuzz/Cargo.toml", "--check"];
+    let fuzz = shell::run(shell::cargo().args(fuzz), quiet)?;
+    Ok(Outcome::new(all && fuzz, "rustfmt".to_owned()))
+}
+
+/// Clippy over everything, warnings as errors.
+pub(crate) fn clippy(quiet: bool) -> Result<Outcome> {
+    let args = ["clippy", "--workspace", "--all-targets", "--", "-D", "warnings"];
+    let ok = shell::run(shell::cargo().args(args), quiet)?;
+    Ok(Outcome::new(ok, "clippy, all targets, no warnings".to_owned()))
+}
+
+/// The documentation, warnings as errors.
+pub(crate) fn docs(quiet: bool) -> Result<Outcome> {
+    let mut doc = shell::cargo();
+    doc.args(["doc", "--no-deps", "--workspace"]).env("RUSTDOCFLAGS", "-D warnings");
+    let ok = shell::run(&mut doc, quiet)?;
+    Ok(Outcome::new(ok, "documentation, no warnings".to_owned()))
+}
+
+/// Licenses, banned crates and sources, by deny.toml. Advisories need a database from the network and are left out.
+pub(crate) fn deny(quiet: bool) -> Result<Outcome> {
+    if !shell::succeeds(shell::cargo().args(["deny", "--version"])) {
+        return Err("cargo-deny is missing: `cargo install cargo-deny --locked` installs it".into());
+    }
+    let ok = shell::run(shell::cargo().args(["deny", "check", "licenses", "bans", "sources"]), quiet)?;
+    Ok(Outcome::new(ok, "licenses, bans, sources".to_owned()))
+}
+
+/// The browser tests of `interop`.
+pub(crate) fn browser(args: &[String], quiet: bool) -> Result<Outcome> {
+    let mut run = shell::cargo();
+    run.args(["run", "--release", "--package", "weft-interop", "--", "browser"]).args(args);
+    let ok = shell::run(&mut run, quiet)?;
+    Ok(Outcome::new(ok, "browser tests".to_owned()))
+}
+
+/// Every committed corpus through its fuzz target, as ordinary tests.
+pub(crate) fn replay(quiet: bool) -> Result<Outcome> {
+    let ok = shell::run(shell::cargo().args(["test", "--package", "weft-conformance", "--test", "corpora"]), quiet)?;
+    Ok(Outcome::new(ok, "fuzz corpora replayed".to_owned()))
+}
