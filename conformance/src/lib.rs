@@ -4,3 +4,8 @@
 //! - [`fuzz`] has a function for each parser that eats whatever comes; `fuzz/corpus/` has what it ate before.
 
 pub mod fuzz;
+
+/// The program in the project's README works as printed.
+#[cfg(doctest)]
+#[doc = include_str!("../../README.md")]
+struct Readme;

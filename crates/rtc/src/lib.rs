@@ -51,3 +51,7 @@ pub use weft_sctp::{ChannelId, ChannelInfo, ChannelState, OpenError, SendError};
 pub use weft_sdp::jsep::{Description, NegotiationError, SdpType};
 // Types of the layers appear in events and figures.
 pub use {weft_dtls as dtls, weft_ice as ice, weft_sctp as sctp, weft_sdp as sdp};
+
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+struct Readme;

@@ -107,3 +107,23 @@ fn a_malformed_description_is_refused_with_line_and_reason() {
     assert!(pair.b.pc.create_answer().is_ok());
     assert!(pair.b.pc.set_remote_description(now, &Description::answer(good.sdp)).is_err());
 }
+
+//= rfc7983#7
+//# If the value does not match any known range, then the packet MUST be dropped and an alert MAY be logged.
+#[test]
+fn unknown_first_bytes_are_dropped() {
+    let mut pair = peers(link(4), 1);
+    let id = pair.a.pc.create_data_channel(pair.now(), DataChannelInit::new("x")).unwrap();
+    negotiate(&mut pair);
+    pair.run_until(Duration::from_secs(5), |p| connected(p) && p.b.incoming().is_some()).unwrap();
+    for first in (4..20).chain(64..=255) {
+        let mut bytes = [0x55; 100];
+        bytes[0] = first;
+        pair.inject(Side::B, Packet::new(Path::udp(A_V4, B_V4), bytes));
+    }
+    pair.run_for(Duration::from_millis(50));
+    assert_eq!(pair.b.pc.stats().counters.unknown_first_byte, 16 + 192);
+    let now = pair.now();
+    pair.a.pc.send(now, id, MessageKind::Text, Bytes::from_static(b"still here")).unwrap();
+    pair.run_until(Duration::from_secs(5), |p| p.b.messages.len() == 1).unwrap();
+}

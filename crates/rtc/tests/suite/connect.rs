@@ -7,6 +7,27 @@ use weft_testkit::{LinkConfig, Loss, Side, for_seeds};
 
 use crate::support::{connected, link, negotiate, peers};
 
+//= rfc8261#6.1
+//# A DTLS connection MUST be established before an SCTP association can be set up.
+#[test]
+fn sctp_waits_for_dtls() {
+    let mut pair = peers(link(10), 1);
+    pair.a.pc.create_data_channel(pair.now(), DataChannelInit::new("x")).unwrap();
+    negotiate(&mut pair);
+    pair.run_until(Duration::from_secs(5), |p| {
+        for peer in [&p.a.pc, &p.b.pc] {
+            let quiet = peer.stats().sctp.packets_sent == 0 && peer.stats().sctp.packets_received == 0;
+            assert!(quiet || peer.dtls_state() == DtlsState::Connected);
+        }
+        [&p.a.pc, &p.b.pc].iter().all(|peer| peer.sctp_state() == Some(SctpState::Connected))
+    })
+    .unwrap();
+    for peer in [&pair.a.pc, &pair.b.pc] {
+        let timeline = peer.timeline();
+        assert!(timeline.dtls_connected.unwrap() < timeline.sctp_connected.unwrap());
+    }
+}
+
 #[test]
 fn connects_and_opens_a_channel() {
     let mut pair = peers(link(10), 1);
