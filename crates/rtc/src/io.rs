@@ -107,6 +107,12 @@ impl<S: Socket> Sockets<S> {
         Ok(all)
     }
 
+    /// Lets go of the sockets; what was not sent is lost.
+    pub fn close(&mut self) {
+        self.all.clear();
+        self.batch.clear();
+    }
+
     /// The sockets, to wait on.
     pub fn sockets(&self) -> &[S] {
         &self.all

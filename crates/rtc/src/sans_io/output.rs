@@ -14,6 +14,10 @@ impl PeerConnection {
             self.counters.datagrams_sent += 1;
             self.counters.bytes_sent += len as u64;
         }
+        if built > 0 {
+            // Sending drains queues: channels may be writable again.
+            self.settle(now);
+        }
         built
     }
 
