@@ -6,6 +6,11 @@ use weft_sctp::DataChannels;
 use super::{Dtls, PeerConnection};
 use crate::event::Failure;
 
+/// Early DTLS datagrams kept: a ClientHello with post-quantum keys takes two, and one repetition may follow.
+const MAX_EARLY_DTLS: usize = 4;
+/// The longest of them, in bytes.
+const MAX_EARLY_LEN: usize = 2048;
+
 impl PeerConnection {
     /// Handles a datagram that arrived. Its payload is opened in place. Whatever is wrong with it is counted and
     /// dropped.
@@ -21,6 +26,10 @@ impl PeerConnection {
             // RFC 7983 section 7: 20 to 63 is DTLS; STUN was taken by ICE.
             Ok(Some(rest)) if matches!(rest.payload.first(), Some(20..=63)) => match &mut self.dtls {
                 Dtls::Running(dtls) => open(now, dtls, &mut self.channels, rest.payload).err(),
+                Dtls::Waiting if self.early_dtls.len() < MAX_EARLY_DTLS && rest.payload.len() <= MAX_EARLY_LEN => {
+                    self.early_dtls.push(rest.payload.to_vec());
+                    None
+                }
                 Dtls::Waiting | Dtls::Ended(_) => {
                     self.counters.early_dtls += 1;
                     None
@@ -62,6 +71,15 @@ impl PeerConnection {
             Dtls::Waiting | Dtls::Ended(_) => None,
         };
         [self.ice.poll_timeout(), dtls, self.channels.poll_timeout()].into_iter().flatten().min()
+    }
+
+    /// Hands what came early to the connection it was for.
+    pub(super) fn replay_early_dtls(&mut self, now: Instant) {
+        for mut payload in std::mem::take(&mut self.early_dtls) {
+            let Dtls::Running(dtls) = &mut self.dtls else { return };
+            let failure = open(now, dtls, &mut self.channels, &mut payload).err();
+            self.failed(failure);
+        }
     }
 
     fn failed(&mut self, failure: Option<Failure>) {

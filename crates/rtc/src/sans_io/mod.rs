@@ -48,6 +48,8 @@ pub struct PeerConnection {
     dtls: Dtls,
     channels: DataChannels,
     host_addresses: Vec<SocketAddr>,
+    /// DTLS datagrams that came before there was a connection for them: the peer knew first that a path works.
+    early_dtls: Vec<Vec<u8>>,
     /// Candidates that came before the description they belong to.
     early_candidates: Vec<IceCandidate>,
     states: States,
@@ -86,7 +88,7 @@ struct States {
 pub struct Counters {
     /// Datagrams whose first byte is neither STUN's nor DTLS's (RFC 7983 section 7).
     pub unknown_first_byte: u64,
-    /// DTLS that came before there was a DTLS connection.
+    /// DTLS datagrams that came before there was a DTLS connection, beyond the few that are kept for it.
     pub early_dtls: u64,
     /// Remote candidates of kinds not supported (TCP, unresolved names), or more than are kept.
     pub ignored_candidates: u64,
@@ -121,6 +123,7 @@ impl PeerConnection {
             dtls: Dtls::Waiting,
             channels,
             host_addresses: Vec::new(),
+            early_dtls: Vec::new(),
             early_candidates: Vec::new(),
             states: States::default(),
             events: VecDeque::new(),

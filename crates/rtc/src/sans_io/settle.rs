@@ -62,6 +62,7 @@ impl PeerConnection {
         self.dtls = Dtls::Running(Box::new(dtls));
         self.states.dtls = DtlsState::Connecting;
         self.events.push_back(Event::DtlsState(DtlsState::Connecting));
+        self.replay_early_dtls(now);
         true
     }
 

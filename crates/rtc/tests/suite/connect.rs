@@ -179,3 +179,26 @@ fn a_peer_that_vanishes_is_noticed_within_consent_time() {
     assert!((25..=37).contains(&took.as_secs()), "{took:?}");
     assert!(pair.a.saw(|e| matches!(e, Event::ConnectionState(ConnectionState::Disconnected))));
 }
+
+/// The client's path works before the server knows that it does: its hello must not have to be repeated.
+#[test]
+fn an_early_client_hello_is_kept() {
+    for_seeds("an_early_client_hello_is_kept", 1_000, |seed| {
+        let mut pair = peers(link(40), seed);
+        pair.a.pc.create_data_channel(pair.now(), DataChannelInit::new("x")).unwrap();
+        let now = pair.now();
+        let offer = pair.a.pc.create_offer().unwrap();
+        pair.a.pc.set_local_description(now, Some(offer)).unwrap();
+        let offer = pair.a.pc.local_description().unwrap();
+        pair.b.pc.set_remote_description(now, &offer).unwrap();
+        pair.b.pc.set_local_description(now, None).unwrap();
+        let answer = pair.b.pc.local_description().unwrap();
+        // The answer is late by some part of a round trip.
+        pair.run_for(Duration::from_millis(seed % 100));
+        let now = pair.now();
+        pair.a.pc.set_remote_description(now, &answer).unwrap();
+        let took = pair.run_until(Duration::from_secs(5), |p| p.b.incoming().is_some()).unwrap();
+        // Check, two round trips of DTLS, COOKIE ECHO with the channel: at most five of 40 ms, and no repetition.
+        assert!(took <= Duration::from_millis(200), "{took:?}");
+    });
+}
