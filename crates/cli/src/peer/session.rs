@@ -288,7 +288,13 @@ impl Session {
         let result = link.sockets.transmit_noting(now, &mut link.pc, |pc| channels.report_buffered(pc, out));
         match result {
             Ok(Progress::Blocked(index)) => link.blocked = Some(index),
-            Ok(Progress::Done | Progress::More) => link.blocked = None,
+            Ok(Progress::Done | Progress::More) => {
+                link.blocked = None;
+                if link.pc.is_closed() {
+                    // The farewell has left: nothing comes or goes any more.
+                    link.sockets.close();
+                }
+            }
             Err(error) => self.fatal(&error),
         }
     }
