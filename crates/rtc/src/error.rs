@@ -10,9 +10,9 @@ pub enum Error {
     /// The peer connection is closed.
     #[error("the peer connection is closed")]
     Closed,
-    /// The call does not fit the state the connection is in.
-    #[error("{0}")]
-    InvalidState(&'static str),
+    /// What was asked for is not offered by this version.
+    #[error("not supported: {0}")]
+    Unsupported(&'static str),
     /// A description or a candidate was refused.
     #[error(transparent)]
     Negotiation(#[from] NegotiationError),

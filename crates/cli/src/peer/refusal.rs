@@ -51,7 +51,8 @@ impl From<Error> for Refusal {
     fn from(error: Error) -> Self {
         let message = error.to_string();
         match error {
-            Error::Closed | Error::InvalidState(_) => Self::invalid_state(message),
+            Error::Closed => Self::invalid_state(message),
+            Error::Unsupported(_) => Self::unsupported(message),
             Error::Io(_) => Self::operation(message),
             Error::Certificate(_) => Self::invalid_access(message),
             Error::Open(error) => error.into(),

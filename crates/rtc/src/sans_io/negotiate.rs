@@ -69,6 +69,11 @@ impl PeerConnection {
     pub fn set_remote_description(&mut self, now: Instant, description: &Description) -> Result<(), Error> {
         self.ensure_open()?;
         let applied = self.negotiator.set_remote(description)?;
+        let renews = applied.ice_restart || (applied.new_dtls_association && !matches!(self.dtls, Dtls::Waiting));
+        if renews && description.kind == SdpType::Offer {
+            self.negotiator.set_remote(&Description::rollback())?;
+            return Err(Error::Unsupported("the offer restarts ICE or DTLS"));
+        }
         if let Some(remote) = &applied.data {
             if description.kind == SdpType::Offer && self.timeline.negotiated.is_none() {
                 // RFC 8445 section 6.1.1: the side that made the offer controls, unless the other is a lite agent.

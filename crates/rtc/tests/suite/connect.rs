@@ -202,3 +202,35 @@ fn an_early_client_hello_is_kept() {
         assert!(took <= Duration::from_millis(200), "{took:?}");
     });
 }
+
+#[test]
+fn an_offer_that_restarts_is_refused_and_disturbs_nothing() {
+    let mut pair = peers(link(10), 8);
+    let id = pair.a.pc.create_data_channel(pair.now(), DataChannelInit::new("x")).unwrap();
+    negotiate(&mut pair);
+    pair.run_until(Duration::from_secs(5), |p| p.b.incoming().is_some()).unwrap();
+    let now = pair.now();
+    let mut offer = pair.a.pc.create_offer().unwrap();
+    let renew = |sdp: &str, name: &str, value: &str| {
+        sdp.lines()
+            .map(|l| if l.starts_with(name) { format!("{name}{value}\r\n") } else { format!("{l}\r\n") })
+            .collect()
+    };
+    offer.sdp = renew(&offer.sdp, "a=ice-ufrag:", "other");
+    offer.sdp = renew(&offer.sdp, "a=ice-pwd:", "anotheranotheranotheranother");
+    assert!(matches!(pair.b.pc.set_remote_description(now, &offer), Err(Error::Unsupported(_))));
+    assert_eq!(pair.b.pc.signaling_state(), SignalingState::Stable);
+    pair.a.pc.send(now, id, weft_rtc::MessageKind::Text, "still here".into()).unwrap();
+    pair.run_until(Duration::from_secs(5), |p| p.b.messages.len() == 1).unwrap();
+}
+
+#[test]
+fn descriptions_are_negotiated_again() {
+    let mut pair = peers(link(10), 9);
+    negotiate(&mut pair);
+    pair.run_until(Duration::from_secs(5), connected).unwrap();
+    negotiate(&mut pair);
+    let now = pair.now();
+    pair.b.pc.create_data_channel(now, DataChannelInit::new("after")).unwrap();
+    pair.run_until(Duration::from_secs(5), |p| p.a.incoming().is_some()).unwrap();
+}
