@@ -12,6 +12,7 @@ mod sctp_packet;
 mod sdp_candidate;
 mod sdp_negotiation;
 mod sdp_session;
+mod stream_framing;
 mod stun_message;
 
 /// A target's name, which is also that of its corpus and of its file in `fuzz_targets`, and what it does.
@@ -27,6 +28,7 @@ pub const TARGETS: &[Target] = &[
     ("sdp_candidate", sdp_candidate::run),
     ("sdp_negotiation", sdp_negotiation::run),
     ("sdp_session", sdp_session::run),
+    ("stream_framing", stream_framing::run),
     ("stun_message", stun_message::run),
 ];
 
