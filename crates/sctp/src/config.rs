@@ -7,9 +7,9 @@ use core::time::Duration;
 /// [`Config::default`] has the values of RFC 9260 section 16; [`Config::rtc`] those that suit data channels over DTLS.
 #[derive(Clone, Debug)]
 pub struct Config {
-    /// Our port. Default 5000.
+    /// Our port. Default 5000, which 0 stands for, too.
     pub local_port: u16,
-    /// The peer's port. Default 5000.
+    /// The peer's port. Default 5000, which 0 stands for, too.
     pub remote_port: u16,
     /// Largest packet sent, common header included, in bytes. At least 508 is used. Default 1188, which makes a datagram
     /// of about 1210 bytes inside DTLS.

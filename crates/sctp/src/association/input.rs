@@ -8,7 +8,8 @@ use crate::event::State;
 use crate::wire::abort::T_BIT;
 use crate::wire::cause::code;
 use crate::wire::{
-    Cause, Chunk, Data, ForwardTsn, Header, Init, Packet, Sack, Unknown, abort, cause, heartbeat, kind, shutdown,
+    Cause, Chunk, Data, ForwardTsn, Header, Init, Packet, Params, Sack, Unknown, abort, cause, heartbeat, kind,
+    shutdown,
 };
 
 /// The most of an unknown chunk that is sent back, bytes.
@@ -29,8 +30,15 @@ impl Association {
         self.stats.packets_received += 1;
         let mut had_data = false;
         let mut result = Ok(());
-        for chunk in packet.chunks() {
-            if chunk.kind == kind::DATA {
+        self.answered = 0;
+        for (n, chunk) in packet.chunks().enumerate() {
+            // These stand alone or first: elsewhere they and all that follows mean nothing (sections 3, 3.2.2, 12.3).
+            const FIRST: [u8; 4] = [kind::INIT, kind::INIT_ACK, kind::SHUTDOWN_COMPLETE, kind::COOKIE_ECHO];
+            if n > 0 && FIRST.contains(&chunk.kind) {
+                self.stats.chunks_dropped += 1;
+                break;
+            }
+            if chunk.kind == kind::DATA || (chunk.kind == kind::FORWARD_TSN && self.extensions.forward_tsn) {
                 had_data = true;
             }
             match self.on_chunk(now, packet.header.verification_tag, &chunk) {
@@ -94,15 +102,17 @@ impl Association {
     /// "Out of the blue" packets (section 8.4).
     fn answer_stranger(&mut self, header: Header, packet: &Packet<'_>) {
         let mut chunk = Vec::new();
-        for seen in packet.chunks() {
-            match seen.kind {
-                // "MUST silently discard"; COOKIE ACK and ERROR come from an association that is gone.
-                kind::ABORT | kind::SHUTDOWN_COMPLETE | kind::COOKIE_ACK | kind::ERROR => return,
-                kind::SHUTDOWN_ACK if chunk.is_empty() => shutdown::write_complete(&mut chunk, T_BIT),
-                _ => {}
-            }
+        let has = |kind: u8| packet.chunks().any(|c| c.kind == kind);
+        let stale =
+            |c: Chunk<'_>| c.kind == kind::ERROR && cause::first(c.value).is_some_and(|e| e.0 == code::STALE_COOKIE);
+        if has(kind::ABORT) {
+            return;
         }
-        if chunk.is_empty() {
+        if has(kind::SHUTDOWN_ACK) {
+            shutdown::write_complete(&mut chunk, T_BIT);
+        } else if has(kind::SHUTDOWN_COMPLETE) || has(kind::COOKIE_ACK) || packet.chunks().any(stale) {
+            return;
+        } else {
             abort::write_abort(&mut chunk, T_BIT, None);
         }
         self.push_reply(header.verification_tag, chunk);
@@ -140,12 +150,18 @@ impl Association {
                 }
             }
             kind::COOKIE_ACK => self.on_cookie_ack(now),
-            kind::HEARTBEAT => self.on_heartbeat(value),
+            kind::HEARTBEAT if self.state != State::CookieWait => self.on_heartbeat(value),
             kind::HEARTBEAT_ACK => match heartbeat::parse(value) {
                 Some(info) => self.on_heartbeat_ack(now, info),
                 None => self.stats.chunks_dropped += 1,
             },
             kind::ABORT => {
+                // Format error, or a T bit that does not fit the tag: "silently discard" (sections 3.3.7, 8.5.1).
+                let reflected = chunk.flags & T_BIT != 0;
+                if !Params::new(value).well_formed() || (reflected && tag != self.peer_tag) {
+                    self.stats.chunks_dropped += 1;
+                    return Ok(Next::Stop);
+                }
                 let first = cause::first(value);
                 let text = first.filter(|c| matches!(c.0, code::USER_INITIATED_ABORT | code::PROTOCOL_VIOLATION));
                 return Err(AssociationError::PeerAborted {
@@ -166,7 +182,7 @@ impl Association {
             kind::SHUTDOWN_COMPLETE => self.on_shutdown_complete(),
             kind::RE_CONFIG if self.extensions.re_config => self.on_re_config(now, value),
             kind::FORWARD_TSN if self.extensions.forward_tsn => match ForwardTsn::parse(value) {
-                Some(forward) => self.on_forward_tsn(now, &forward),
+                Some(forward) => self.on_forward_tsn(&forward),
                 None => self.stats.chunks_dropped += 1,
             },
             _ => return Ok(self.on_unknown(chunk)),
@@ -179,7 +195,9 @@ impl Association {
         self.stats.chunks_dropped += 1;
         let action = Unknown::chunk(chunk.kind);
         if action.report && chunk.raw.len() <= MAX_REPORT {
-            self.push_error(&Cause::UnrecognizedChunk(chunk.raw));
+            let mut error = Vec::new();
+            abort::write_error(&mut error, &Cause::UnrecognizedChunk(chunk.raw));
+            self.answer(error);
         }
         if action.skip { Next::Chunk } else { Next::Stop }
     }

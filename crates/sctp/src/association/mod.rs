@@ -23,10 +23,13 @@ use crate::message::{Message, Reliability, SendOptions};
 use crate::outbound::{Flight, OutMessage, SendQueue};
 use crate::rto::Rto;
 use crate::wire::init::Extensions;
-use crate::wire::{Cause, abort, data, packet};
+use crate::wire::{Cause, abort, data, packet, sack};
 
 /// How many control chunks, and how many packets of their own, may wait to be sent.
 const MAX_CONTROL: usize = 32;
+
+/// The port of SCTP over DTLS (RFC 8261).
+const DEFAULT_PORT: u16 = 5000;
 
 /// How many events may wait before a peer's doings add no more of the kind that can be repeated.
 const MAX_EVENTS: usize = 65_536;
@@ -77,6 +80,22 @@ struct Reply {
     chunk: Vec<u8>,
 }
 
+/// What is counted as it happens; the rest of [`Stats`] is kept where it belongs.
+#[derive(Debug, Default)]
+struct Counters {
+    packets_sent: u64,
+    packets_received: u64,
+    packets_dropped: u64,
+    chunks_dropped: u64,
+    data_chunks_sent: u64,
+    data_chunks_received: u64,
+    duplicates_received: u64,
+    data_chunks_dropped: u64,
+    timeouts: u64,
+    sacks_sent: u64,
+    sacks_received: u64,
+}
+
 /// One SCTP association on one path.
 ///
 /// Either side, or both, may call [`connect`](Self::connect); a side that does not answers the peer's INIT. Packets go
@@ -85,8 +104,8 @@ struct Reply {
 /// answers them all.
 #[derive(Debug)]
 pub struct Association {
-    config: Config,
-    rng: Rng,
+    config: Box<Config>,
+    rng: Box<Rng>,
     state: State,
     /// It ended, and will not start again.
     over: bool,
@@ -95,8 +114,10 @@ pub struct Association {
     due: Due,
     replies: VecDeque<Reply>,
     control: VecDeque<Vec<u8>>,
+    /// Bytes of `control` that answer the packet being handled.
+    answered: usize,
     events: VecDeque<Event>,
-    stats: Stats,
+    stats: Counters,
 
     cookie_key: [u8; 32],
     /// Says in a cookie that it was made while this association existed (RFC 9260 section 5.2.2, Tie-Tags).
@@ -123,17 +144,24 @@ pub struct Association {
     /// Bytes that may leave before the next acknowledgement.
     burst: usize,
     last_data_sent: Instant,
+    /// T3-rtx expired, and nothing was acknowledged since.
+    timed_out: bool,
     /// A send was refused for want of room; the largest that was.
     refused: Option<usize>,
     /// Retransmissions in a row without an answer (RFC 9260 section 8.1).
     errors: u32,
     heartbeat: Option<(u64, Instant)>,
-    reset: reset::Reset,
+    reset: Box<reset::Reset>,
 }
 
 impl Association {
     /// An association that is not yet set up.
-    pub fn new(config: Config, mut rng: Rng) -> Self {
+    pub fn new(mut config: Config, mut rng: Rng) -> Self {
+        for port in [&mut config.local_port, &mut config.remote_port] {
+            if *port == 0 {
+                *port = DEFAULT_PORT; // "The Source Port Number 0 MUST NOT be used" (section 3.1)
+            }
+        }
         let mut cookie_key = [0; 32];
         rng.fill(&mut cookie_key);
         let initial_tsn = Serial32(config.initial_tsn.unwrap_or_else(|| rng.u32()));
@@ -148,8 +176,9 @@ impl Association {
             due: Due::default(),
             replies: VecDeque::new(),
             control: VecDeque::new(),
+            answered: 0,
             events: VecDeque::new(),
-            stats: Stats::default(),
+            stats: Counters::default(),
             cookie_key,
             tie: rng.u64(),
             cookie: Vec::new(),
@@ -170,12 +199,13 @@ impl Association {
             mtu,
             burst: config.max_burst.max(1) * chunk,
             last_data_sent: Instant::ORIGIN,
+            timed_out: false,
             refused: None,
             errors: 0,
             heartbeat: None,
-            reset: reset::Reset::new(initial_tsn, Serial32(0)),
-            config,
-            rng,
+            reset: Box::new(reset::Reset::new(initial_tsn, Serial32(0))),
+            config: Box::new(config),
+            rng: Box::new(rng),
         }
     }
 
@@ -225,7 +255,17 @@ impl Association {
             srtt: self.rto.srtt(),
             rto: self.rto.get(),
             mtu: self.mtu,
-            ..self.stats
+            packets_sent: self.stats.packets_sent,
+            packets_received: self.stats.packets_received,
+            packets_dropped: self.stats.packets_dropped,
+            chunks_dropped: self.stats.chunks_dropped,
+            data_chunks_sent: self.stats.data_chunks_sent,
+            data_chunks_received: self.stats.data_chunks_received,
+            duplicates_received: self.stats.duplicates_received,
+            data_chunks_dropped: self.stats.data_chunks_dropped,
+            timeouts: self.stats.timeouts,
+            sacks_sent: self.stats.sacks_sent,
+            sacks_received: self.stats.sacks_received,
         }
     }
 
@@ -354,6 +394,19 @@ impl Association {
     fn push_control(&mut self, chunk: Vec<u8>) {
         if self.control.len() < MAX_CONTROL {
             self.control.push_back(chunk);
+        } else {
+            self.stats.chunks_dropped += 1;
+        }
+    }
+
+    /// Queues what answers the packet being handled. All of that must fit one packet (section 12.4): what does not is
+    /// left unsaid.
+    fn answer(&mut self, chunk: Vec<u8>) {
+        let whole = self.mtu - packet::HEADER_LEN;
+        let room = if self.answered == 0 { whole } else { whole.saturating_sub(self.answered + sack::SACK_LEN) };
+        if chunk.len() <= room {
+            self.answered += chunk.len();
+            self.push_control(chunk);
         } else {
             self.stats.chunks_dropped += 1;
         }

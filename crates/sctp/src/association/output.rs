@@ -7,6 +7,10 @@ use super::{Association, Timer, chunk_size};
 use crate::event::State;
 use crate::wire::{ForwardTsn, cookie, forward_tsn, packet, sack, shutdown};
 
+/// How many chunks may be outstanding. Fewer than half of all Stream Sequence Numbers, so that the receiver can tell the
+/// order of two messages, whatever stream they are on (section 6.1: at most 65,535), and few enough for Gap Ack Blocks.
+const MAX_OUTSTANDING: usize = 32_767;
+
 impl Association {
     pub(super) fn transmit(&mut self, now: Instant, frame: &mut Frame<'_>) -> Option<()> {
         frame.cap(self.mtu);
@@ -103,6 +107,9 @@ impl Association {
             shutdown::write(&mut chunk, self.inbound.cumulative);
             frame.push(&chunk)?;
             self.due.shutdown = false;
+            if self.inbound.gaps().len() > 0 || !self.inbound.ack.duplicates().is_empty() {
+                self.inbound.ack.now(); // "then a SACK chunk MUST also be sent" (section 9.2)
+            }
         }
         if self.due.shutdown_ack {
             let mut chunk = Vec::new();
@@ -142,22 +149,34 @@ impl Association {
         }
         let lost = self.flight.has_lost(now);
         self.drop_abandoned(now);
+        if self.timed_out && self.flight.in_flight > 0 {
+            return false; // "only one packet is allowed to be in flight until successful acknowledgement" (section 7.2.1)
+        }
         let room = self.flight.in_flight < self.controller.window();
         if lost { room || self.flight.free_retransmit } else { room && self.may_send_new() }
     }
 
     fn may_send_new(&self) -> bool {
         let wants = self.queue.wants(chunk_size(self.mtu));
-        wants > 0 && self.burst > 0 && (self.flight.peer_room() >= wants || self.flight.is_empty())
+        wants > 0
+            && self.burst > 0
+            && self.flight.len() < MAX_OUTSTANDING
+            && (self.flight.peer_room() >= wants || self.flight.is_empty())
     }
 
     /// The queue forgets what the flight gave up, and what expired unsent.
     fn drop_abandoned(&mut self, now: Instant) {
         if self.flight.can_abandon {
+            if self.queue.begun_expired(now) {
+                self.flight.abandon_open();
+            }
             if let Some(stream) = self.flight.open_abandoned() {
                 self.queue.drop_begun(stream);
             }
             self.queue.drop_expired(now);
+            if core::mem::take(&mut self.flight.ack_point_moved) {
+                self.timers.set(Timer::T3Rtx, now + self.rto.get()); // section 6.3.2, R3
+            }
         }
     }
 
@@ -168,8 +187,13 @@ impl Association {
             if self.flight.in_flight >= self.controller.window() && !self.flight.free_retransmit {
                 break;
             }
+            let earliest = self.flight.cumulative_ack.next();
             match self.flight.retransmit(now, frame.remaining()) {
-                Some(data) if data.write(frame).is_ok() => {}
+                Some(data) if data.write(frame).is_ok() => {
+                    if data.tsn == earliest {
+                        self.timers.stop(Timer::T3Rtx); // to be started anew below (section 6.1, C)
+                    }
+                }
                 _ => break,
             }
             fresh = false;

@@ -44,7 +44,7 @@ impl Association {
         }
         let mut chunk = Vec::new();
         heartbeat::write_ack(&mut chunk, value);
-        self.push_control(chunk);
+        self.answer(chunk);
     }
 
     pub(super) fn on_heartbeat_ack(&mut self, now: Instant, info: &[u8]) {

@@ -17,10 +17,25 @@ struct Outgoing {
     number: Serial32,
     last_tsn: Serial32,
     streams: Vec<u16>,
+    /// The peer's Incoming SSN Reset Request this answers, with its list of streams (section 5.1.2, A4).
+    answers: Option<(Serial32, Vec<u16>)>,
     /// The answer was "In progress".
     in_progress: bool,
+    /// It was asked again under the same number since.
+    repeated: bool,
     /// Of the streams, those known to be reset although the answer has not come.
     settled: Vec<u16>,
+}
+
+/// An Incoming SSN Reset Request of the peer's: our Outgoing SSN Reset Request is to answer it.
+#[derive(Debug)]
+struct Asked {
+    number: Serial32,
+    /// The list as it came; empty for all streams.
+    listed: Vec<u16>,
+    streams: Vec<u16>,
+    /// What must be acknowledged, once nothing is queued on any of the streams.
+    drained: Option<Serial32>,
 }
 
 /// A request of the peer's that waits for its Last Assigned TSN (section 5.2.2, E2).
@@ -43,6 +58,9 @@ pub(super) struct Reset {
     /// How the last one was answered.
     last_result: u32,
     deferred: Option<Deferred>,
+    asked: Option<Asked>,
+    /// Responses to what the chunk being handled asks: they go into one chunk (section 5.2.1).
+    responses: Vec<(Serial32, u32)>,
 }
 
 impl Reset {
@@ -54,6 +72,8 @@ impl Reset {
             expected: peer_initial_tsn,
             last_result: result::NOTHING_TO_DO,
             deferred: None,
+            asked: None,
+            responses: Vec::new(),
         }
     }
 
@@ -91,7 +111,11 @@ impl Association {
 
     /// Makes a request of what is ready to be reset.
     pub(super) fn progress_resets(&mut self, now: Instant) {
-        if self.reset.wanted.is_empty() || self.reset.outgoing.is_some() || self.state != State::Established {
+        let idle = self.reset.wanted.is_empty() && self.reset.asked.is_none();
+        if idle || self.reset.outgoing.is_some() || self.state != State::Established {
+            return;
+        }
+        if self.answer_by_reset(now) {
             return;
         }
         if !self.extensions.re_config {
@@ -103,7 +127,7 @@ impl Association {
         let last_tsn = self.flight.next_tsn().previous();
         let acked = self.flight.cumulative_ack;
         // What fits one packet, and no more than a list of thousands is looked through at a time.
-        let most = (self.mtu - packet::HEADER_LEN - 24) / 2;
+        let most = self.most_streams();
         let mut streams = Vec::new();
         for _ in 0..self.reset.wanted.len() {
             let Some((id, drained)) = self.reset.wanted.pop_front() else { break };
@@ -118,8 +142,46 @@ impl Association {
             return;
         }
         let number = self.take_number();
-        self.reset.outgoing = Some(Outgoing { number, last_tsn, streams, in_progress: false, settled: Vec::new() });
+        self.reset.outgoing = Some(Outgoing {
+            number,
+            last_tsn,
+            streams,
+            answers: None,
+            in_progress: false,
+            repeated: false,
+            settled: Vec::new(),
+        });
         self.send_request(now);
+    }
+
+    /// Makes the request that answers the peer's Incoming SSN Reset Request, once its streams are drained.
+    fn answer_by_reset(&mut self, now: Instant) -> bool {
+        let last_tsn = self.flight.next_tsn().previous();
+        let Some(asked) = &mut self.reset.asked else { return false };
+        if asked.drained.is_none() && asked.streams.iter().all(|id| self.queue.is_drained(*id)) {
+            asked.drained = Some(last_tsn);
+        }
+        if asked.drained.is_none_or(|tsn| tsn.follows(self.flight.cumulative_ack)) {
+            return false;
+        }
+        let Some(asked) = self.reset.asked.take() else { return false };
+        let number = self.take_number();
+        self.reset.outgoing = Some(Outgoing {
+            number,
+            last_tsn,
+            streams: asked.streams,
+            answers: Some((asked.number, asked.listed)),
+            in_progress: false,
+            repeated: false,
+            settled: Vec::new(),
+        });
+        self.send_request(now);
+        true
+    }
+
+    /// Streams one request can list.
+    fn most_streams(&self) -> usize {
+        (self.mtu - packet::HEADER_LEN - 24) / 2
     }
 
     fn take_number(&mut self) -> Serial32 {
@@ -137,8 +199,11 @@ impl Association {
     pub(super) fn reconfig_chunk(&self) -> Vec<u8> {
         let mut chunk = Vec::new();
         if let Some(request) = &self.reset.outgoing {
-            let seen = self.reset.expected.previous();
-            reconfig::write_outgoing_reset(&mut chunk, request.number, seen, request.last_tsn, &request.streams);
+            let (seen, streams) = match &request.answers {
+                Some((number, listed)) => (*number, listed),
+                None => (self.reset.expected.previous(), &request.streams),
+            };
+            reconfig::write_outgoing_reset(&mut chunk, request.number, seen, request.last_tsn, streams);
         }
         chunk
     }
@@ -147,12 +212,15 @@ impl Association {
         if self.reset.outgoing.is_none() {
             return Ok(());
         }
-        let in_progress = self.reset.outgoing.as_ref().is_some_and(|r| r.in_progress);
+        let (in_progress, repeated) =
+            self.reset.outgoing.as_ref().map_or((false, false), |r| (r.in_progress, r.repeated));
         if in_progress {
-            // Peers answer a repeated number with the answer they gave: only a new one gets a new answer.
-            let number = self.take_number();
+            // It is repeated first (section 5.2.7). Some peers answer a number always as they did first: then only a
+            // new one gets a new answer.
+            let number = if repeated { Some(self.take_number()) } else { None };
             if let Some(request) = &mut self.reset.outgoing {
-                request.number = number;
+                request.number = number.unwrap_or(request.number);
+                request.repeated = !repeated;
                 request.in_progress = false;
             }
         } else {
@@ -176,8 +244,7 @@ impl Association {
                     self.on_outgoing_reset(request, last_tsn, list);
                 }
                 Some(Request::IncomingReset { request, streams }) => {
-                    let list = if streams.is_all() { self.queue.used_streams() } else { streams.iter().collect() };
-                    self.on_incoming_reset(now, request, &list);
+                    self.on_incoming_reset(request, streams.iter().collect());
                 }
                 Some(Request::Other { request }) => {
                     if self.is_new(request) {
@@ -187,6 +254,16 @@ impl Association {
                 Some(Request::Response { response, result }) => self.on_response(now, response, result),
                 None => self.stats.chunks_dropped += 1,
             }
+        }
+        self.flush_responses();
+    }
+
+    fn flush_responses(&mut self) {
+        if !self.reset.responses.is_empty() {
+            let mut chunk = Vec::new();
+            reconfig::write_responses(&mut chunk, &self.reset.responses);
+            self.reset.responses.clear();
+            self.answer(chunk);
         }
     }
 
@@ -210,9 +287,7 @@ impl Association {
     }
 
     fn respond(&mut self, number: Serial32, result: u32) {
-        let mut chunk = Vec::new();
-        reconfig::write_response(&mut chunk, number, result);
-        self.push_control(chunk);
+        self.reset.responses.push((number, result));
     }
 
     fn on_outgoing_reset(&mut self, number: Serial32, last_tsn: Serial32, mut streams: Vec<u16>) {
@@ -227,8 +302,12 @@ impl Association {
             if same && deferred.performed {
                 return self.answer_new(number, result::PERFORMED);
             }
+            if !same {
+                self.inbound.release_held();
+            }
         }
         if last_tsn.follows(self.inbound.cumulative) {
+            self.inbound.hold_after(last_tsn, &streams);
             self.reset.deferred = Some(Deferred { number, last_tsn, streams, performed: false });
             return self.answer_new(number, result::IN_PROGRESS);
         }
@@ -237,9 +316,13 @@ impl Association {
     }
 
     fn perform(&mut self, streams: &[u16]) {
-        self.inbound.reset(streams);
         for id in streams {
             self.event(Event::IncomingReset(*id));
+        }
+        let had_ready = self.inbound.has_ready();
+        self.inbound.reset(streams);
+        if !had_ready && self.inbound.has_ready() {
+            self.event(Event::Readable);
         }
     }
 
@@ -257,16 +340,34 @@ impl Association {
             self.reset.last_result = result::PERFORMED;
         }
         self.respond(number, result::PERFORMED);
+        self.flush_responses();
     }
 
-    /// The peer asks us to reset our outgoing streams (section 5.2.3): they are reset like any others.
-    fn on_incoming_reset(&mut self, now: Instant, number: Serial32, streams: &[u16]) {
+    /// The peer asks us to reset our outgoing streams (section 5.2.3): once they are drained, a request of ours answers.
+    fn on_incoming_reset(&mut self, number: Serial32, listed: Vec<u16>) {
         if !self.is_new(number) {
             return;
         }
-        let known: Vec<u16> = streams.iter().copied().filter(|id| *id < self.out_streams).collect();
-        self.reset_streams(now, &known);
-        let result = if known.is_empty() { result::NOTHING_TO_DO } else { result::PERFORMED };
+        let mut streams = if listed.is_empty() { self.queue.used_streams() } else { listed.clone() };
+        streams.sort_unstable();
+        streams.dedup();
+        let out = &self.reset.outgoing;
+        let result = if streams.iter().any(|id| *id >= self.out_streams) {
+            result::WRONG_SSN
+        } else if streams.is_empty() || out.as_ref().is_some_and(|o| streams.iter().all(|id| o.streams.contains(id))) {
+            result::NOTHING_TO_DO
+        } else if listed.len() > self.most_streams() {
+            result::DENIED
+        } else if self.reset.asked.is_some() {
+            result::ALREADY_IN_PROGRESS
+        } else {
+            self.reset.wanted.retain(|(id, _)| streams.binary_search(id).is_err());
+            for id in &streams {
+                self.queue.set_resetting(*id, true);
+            }
+            self.reset.asked = Some(Asked { number, listed, streams, drained: None });
+            result::IN_PROGRESS
+        };
         self.answer_new(number, result);
     }
 
@@ -282,12 +383,15 @@ impl Association {
                 self.timers.set(Timer::Reconfig, now + self.rto.get());
             }
             // Our request crossed one of the peer's; it is asked again.
-            result::ALREADY_IN_PROGRESS => request.in_progress = true,
+            result::ALREADY_IN_PROGRESS => (request.in_progress, request.repeated) = (true, true),
             _ => {
                 let done = matches!(result, result::PERFORMED | result::NOTHING_TO_DO);
                 self.timers.stop(Timer::Reconfig);
                 self.due.reconfig = false;
                 if let Some(request) = self.reset.outgoing.take() {
+                    if request.answers.is_some_and(|(number, _)| number.next() == self.reset.expected) && done {
+                        self.reset.last_result = result::PERFORMED;
+                    }
                     for id in request.streams {
                         if !request.settled.contains(&id) {
                             self.queue.reset(id);

@@ -9,7 +9,7 @@ use crate::event::{Event, State};
 use crate::inbound::Inbound;
 use crate::outbound::Flight;
 use crate::wire::init::Extensions;
-use crate::wire::{Cause, Init, Params, Unknown, abort, kind, param, put_param, shutdown};
+use crate::wire::{Cause, Init, Params, Unknown, abort, kind, padded, param, put_param, shutdown};
 
 /// The most of an INIT's unknown parameters that is reported, bytes.
 const MAX_REPORT: usize = 256;
@@ -19,13 +19,13 @@ const MIN_RWND: u32 = 1500;
 
 /// What the parameters of an INIT or INIT ACK come to.
 enum Verdict {
-    /// Unknown parameters to report, whole.
-    Fine(Vec<u8>),
+    /// Unknown parameters to report, each whole with its padding.
+    Fine(Vec<Vec<u8>>),
     /// The association is refused: an ABORT with this cause.
     Refuse(Vec<u8>),
 }
 
-fn known(kind: u16) -> bool {
+fn known(kind: u16, partial_reliability: bool) -> bool {
     matches!(
         kind,
         param::STATE_COOKIE
@@ -36,8 +36,7 @@ fn known(kind: u16) -> bool {
             | param::SUPPORTED_ADDRESS_TYPES
             | param::ZERO_CHECKSUM
             | param::SUPPORTED_EXTENSIONS
-            | param::FORWARD_TSN_SUPPORTED
-    )
+    ) || (kind == param::FORWARD_TSN_SUPPORTED && partial_reliability)
 }
 
 fn refuse(cause: &Cause<'_>) -> Verdict {
@@ -47,25 +46,25 @@ fn refuse(cause: &Cause<'_>) -> Verdict {
 }
 
 /// Looks at the parameters by their action bits (section 3.2.1).
-fn judge(init: &Init<'_>) -> Verdict {
+fn judge(init: &Init<'_>, partial_reliability: bool) -> Verdict {
     if init.outbound_streams == 0 || init.inbound_streams == 0 || init.a_rwnd < MIN_RWND {
         return refuse(&Cause::InvalidParameter);
     }
     if !init.params.well_formed() {
         return refuse(&Cause::ProtocolViolation(b"a parameter's length is impossible"));
     }
-    let mut report = Vec::new();
+    let (mut report, mut reported) = (Vec::new(), 0);
     for p in init.params.clone() {
         if p.kind == param::HOST_NAME_ADDRESS {
             return refuse(&Cause::UnresolvableAddress(p.raw));
         }
-        if known(p.kind) {
+        if known(p.kind, partial_reliability) {
             continue;
         }
         let action = Unknown::param(p.kind);
-        if action.report && report.len() + p.raw.len() <= MAX_REPORT {
-            report.extend_from_slice(p.raw);
-            report.resize(report.len().next_multiple_of(4), 0);
+        if action.report && reported + p.raw.len() <= MAX_REPORT {
+            reported += p.raw.len();
+            report.push(p.raw.to_vec());
         }
         if !action.skip {
             break;
@@ -138,7 +137,7 @@ impl Association {
             self.due.shutdown_ack = true;
             return;
         }
-        let report = match judge(init) {
+        let report = match judge(init, self.config.partial_reliability) {
             Verdict::Fine(report) => report,
             Verdict::Refuse(chunk) => return self.push_reply(init.initiate_tag, chunk),
         };
@@ -162,10 +161,13 @@ impl Association {
         }
         .seal(&self.cookie_key);
         let mut chunk = Vec::new();
-        self.init_fields(tag, tsn).write(&mut chunk, kind::INIT_ACK, self.offered(), |out| {
+        let mut fields = self.init_fields(tag, tsn);
+        // "the value MUST NOT be greater than the MIS value sent in the INIT chunk" (section 3.3.3).
+        fields.outbound_streams = fields.outbound_streams.min(init.inbound_streams);
+        fields.write(&mut chunk, kind::INIT_ACK, self.offered(), |out| {
             put_param(out, param::STATE_COOKIE, |out| out.extend_from_slice(&cookie));
-            if !report.is_empty() {
-                put_param(out, param::UNRECOGNIZED, |out| out.extend_from_slice(&report));
+            for unknown in &report {
+                put_param(out, param::UNRECOGNIZED, |out| out.extend_from_slice(unknown));
             }
         });
         self.push_reply(init.initiate_tag, chunk);
@@ -180,8 +182,17 @@ impl Association {
         if init.initiate_tag == 0 {
             return Err(AssociationError::ProtocolViolation("INIT ACK with an Initiate Tag of 0"));
         }
+        if init.a_rwnd < MIN_RWND {
+            // "MUST discard the packet, SHOULD send a packet in response containing an ABORT chunk ... and MUST NOT change
+            // the state" (section 3.3.3).
+            self.stats.chunks_dropped += 1;
+            let mut chunk = Vec::new();
+            abort::write_abort(&mut chunk, 0, Some(&Cause::InvalidParameter));
+            self.push_reply(init.initiate_tag, chunk);
+            return Ok(());
+        }
         self.peer_tag = init.initiate_tag;
-        let report = match judge(init) {
+        let report = match judge(init, self.config.partial_reliability) {
             Verdict::Fine(report) => report,
             Verdict::Refuse(chunk) => {
                 self.push_reply(init.initiate_tag, chunk);
@@ -208,7 +219,12 @@ impl Association {
         self.init_count = 0;
         self.send_cookie_echo(now);
         if !report.is_empty() {
-            self.push_error(&Cause::UnrecognizedParameters(&report));
+            let mut all = Vec::new();
+            for unknown in report {
+                all.resize(padded(all.len()), 0);
+                all.extend_from_slice(&unknown);
+            }
+            self.push_error(&Cause::UnrecognizedParameters(&all));
         }
         Ok(())
     }
@@ -254,12 +270,17 @@ impl Association {
             (true, true, false) if matches!(self.state, State::CookieWait | State::CookieEchoed) => {
                 self.accept(now, &cookie);
             }
+            (true, true, false) if self.state == State::Established => {
+                self.peer_tag = cookie.peer_tag;
+                self.due.cookie_ack = true;
+            }
             // Action A: the peer started anew.
             (true, false, false) if cookie.tie == self.tie => {
                 if self.state == State::ShutdownAckSent {
                     let mut chunk = Vec::new();
-                    abort::write_error(&mut chunk, &Cause::CookieWhileShuttingDown);
+                    // SHUTDOWN ACK first: by it a peer that started anew knows what to answer (section 8.5.1 E).
                     shutdown::write_ack(&mut chunk);
+                    abort::write_error(&mut chunk, &Cause::CookieWhileShuttingDown);
                     self.push_reply(self.peer_tag, chunk);
                     return false;
                 }
@@ -310,10 +331,11 @@ impl Association {
         self.due = Due::default();
         self.control.clear();
         self.queue.clear();
-        self.reset = reset::Reset::new(cookie.local_tsn, cookie.peer_tsn);
+        *self.reset = reset::Reset::new(cookie.local_tsn, cookie.peer_tsn);
         self.flight = Flight::new(cookie.local_tsn);
         self.local_initial_tsn = cookie.local_tsn;
         self.controller.restart();
+        self.timed_out = false;
         self.tie = self.rng.u64();
         self.event(Event::Restarted);
         self.accept(now, cookie);

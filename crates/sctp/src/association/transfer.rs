@@ -10,7 +10,7 @@ use crate::error::AssociationError;
 use crate::event::{Event, State};
 use crate::inbound::Outcome;
 use crate::outbound::SackOutcome;
-use crate::wire::{Cause, Data, ForwardTsn, Sack};
+use crate::wire::{Cause, Data, ForwardTsn, Sack, abort};
 
 /// "An implementation MUST NOT allow the maximum delay ... to be configured to be more than 500 ms" (section 6.2).
 const MAX_SACK_DELAY: Duration = Duration::from_millis(500);
@@ -18,7 +18,7 @@ const MAX_SACK_DELAY: Duration = Duration::from_millis(500);
 impl Association {
     /// Whether DATA is taken: before an orderly shutdown has gone too far.
     fn takes_data(&self) -> bool {
-        matches!(self.state, State::CookieEchoed | State::Established | State::ShutdownPending | State::ShutdownSent)
+        matches!(self.state, State::Established | State::ShutdownPending | State::ShutdownSent)
     }
 
     pub(super) fn on_data(&mut self, _now: Instant, data: &Data<'_>) -> Result<(), AssociationError> {
@@ -41,7 +41,11 @@ impl Association {
             }
             Outcome::Duplicate => self.stats.duplicates_received += 1,
             Outcome::Dropped => self.stats.data_chunks_dropped += 1,
-            Outcome::InvalidStream => self.push_error(&Cause::InvalidStream(data.stream)),
+            Outcome::InvalidStream => {
+                let mut error = Vec::new();
+                abort::write_error(&mut error, &Cause::InvalidStream(data.stream));
+                self.answer(error);
+            }
             Outcome::Violation(what) => return Err(AssociationError::ProtocolViolation(what)),
         }
         Ok(())
@@ -66,7 +70,7 @@ impl Association {
         self.check_deferred_reset(now);
     }
 
-    pub(super) fn on_forward_tsn(&mut self, now: Instant, chunk: &ForwardTsn<'_>) {
+    pub(super) fn on_forward_tsn(&mut self, chunk: &ForwardTsn<'_>) {
         if !self.takes_data() {
             self.stats.chunks_dropped += 1;
             return;
@@ -76,7 +80,6 @@ impl Association {
         if !had_ready && self.inbound.has_ready() {
             self.event(Event::Readable);
         }
-        self.after_data(now);
     }
 
     pub(super) fn on_sack(&mut self, now: Instant, sack: &Sack<'_>) -> Result<(), AssociationError> {
@@ -118,6 +121,9 @@ impl Association {
             self.rto.sample(rtt);
         }
         let chunk = chunk_size(self.mtu);
+        if outcome.acked > 0 || outcome.advanced {
+            self.timed_out = false;
+        }
         if outcome.acked > 0 {
             self.errors = 0;
             self.controller.on_ack(
@@ -139,7 +145,7 @@ impl Association {
         self.burst = outcome.acked.saturating_mul(2).saturating_add(self.config.max_burst.max(1) * chunk);
         if self.flight.is_empty() {
             self.timers.stop(Timer::T3Rtx);
-        } else if outcome.advanced || outcome.first_lost {
+        } else if outcome.advanced {
             self.timers.set(Timer::T3Rtx, now + self.rto.get());
         } else {
             self.timers.set_if_idle(Timer::T3Rtx, now + self.rto.get());
@@ -161,6 +167,7 @@ impl Association {
         self.rto.back_off();
         self.count_error()?;
         self.flight.lose_all();
+        self.timed_out = true;
         self.burst = self.config.max_burst.max(1) * chunk_size(self.mtu);
         self.timers.set(Timer::T3Rtx, now + self.rto.get());
         Ok(())

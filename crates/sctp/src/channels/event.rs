@@ -150,7 +150,8 @@ pub enum ChannelEvent {
     Writable(ChannelId),
     /// The buffered amount fell to its threshold.
     BufferedAmountLow(ChannelId),
-    /// The peer began to close it.
+    /// The peer began to close it. What was queued is still sent, as the W3C's closing procedure has it; then our
+    /// direction is reset, too.
     Closing(ChannelId),
     /// It is closed.
     Closed(ChannelId, CloseReason),

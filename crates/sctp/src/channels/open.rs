@@ -97,12 +97,13 @@ impl DataChannels {
     }
 
     /// The lowest free stream id of our parity.
-    fn free_stream(&self, role: Role) -> Option<u16> {
-        let first = match role {
+    fn free_stream(&mut self, role: Role) -> Option<u16> {
+        let parity = match role {
             Role::Client => 0,
             Role::Server => 1,
         };
-        (first..self.streams()).step_by(2).find(|stream| self.is_free(*stream))
+        let end = self.streams();
+        self.table.free_stream(parity, end, |stream| self.association.is_resetting(stream))
     }
 
     /// The peer's channel on `stream` is refused: our direction is reset, which tells it so.
@@ -130,6 +131,10 @@ impl DataChannels {
                     Some(Role::Server) => stream.is_multiple_of(2),
                     None => true,
                 };
+                if self.table.on_stream(stream).is_none() {
+                    // A channel was refused here: the peer has seen our reset, or it would not open another.
+                    self.association.settle_reset(stream);
+                }
                 let text = label.len() + protocol.len();
                 let room = self.table.len < self.max_channels && self.label_bytes + text <= self.max_label_bytes;
                 if !theirs || stream >= self.streams() || !self.is_free(stream) || !room {

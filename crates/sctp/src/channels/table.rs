@@ -1,6 +1,6 @@
 //! The channels by handle and by stream.
 
-use std::collections::VecDeque;
+use std::collections::{BTreeSet, VecDeque};
 
 use super::event::{ChannelId, ChannelInit, ChannelMessage, ChannelState, CloseReason};
 use crate::streams::StreamTable;
@@ -51,6 +51,10 @@ pub(super) struct Table {
     slots: Vec<Slot>,
     free: Vec<u32>,
     by_stream: StreamTable<Option<ChannelId>>,
+    /// Streams below `fresh` (by parity) that may be free again.
+    freed: BTreeSet<u16>,
+    /// The lowest stream of each parity never looked at.
+    fresh: [u32; 2],
     pub(super) len: usize,
 }
 
@@ -103,6 +107,7 @@ impl Table {
 
     pub(super) fn bind(&mut self, id: ChannelId, stream: u16) {
         *self.by_stream.entry(stream) = Some(id);
+        self.freed.remove(&stream);
         if let Some(channel) = self.get_mut(id) {
             channel.stream = Some(stream);
         }
@@ -114,7 +119,30 @@ impl Table {
             && *entry == Some(id)
         {
             *entry = None;
+            self.freed.insert(stream);
         }
+    }
+
+    /// The lowest stream of `parity` below `end` that has no channel and is not `busy`. It looks at no stream twice but
+    /// those given back, so that opening thousands costs no more each.
+    pub(super) fn free_stream(&mut self, parity: u16, end: u16, busy: impl Fn(u16) -> bool) -> Option<u16> {
+        let free = |stream: u16| self.by_stream.get(stream).copied().flatten().is_none() && !busy(stream);
+        let again = self.freed.iter().copied().find(|s| s % 2 == parity && *s < end && free(*s));
+        if let Some(stream) = again {
+            return Some(stream);
+        }
+        let fresh = self.fresh.get(usize::from(parity))?;
+        let mut next = *fresh * 2 + u32::from(parity);
+        while next < u32::from(end) && !free(next as u16) {
+            if self.by_stream.get(next as u16).copied().flatten().is_none() {
+                self.freed.insert(next as u16);
+            }
+            next += 2;
+        }
+        if let Some(fresh) = self.fresh.get_mut(usize::from(parity)) {
+            *fresh = next / 2;
+        }
+        (next < u32::from(end)).then_some(next as u16)
     }
 
     pub(super) fn ids(&self) -> Vec<ChannelId> {

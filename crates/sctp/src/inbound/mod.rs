@@ -27,6 +27,25 @@ const MAX_DISTANCE: u32 = 65_535;
 /// How many holes are remembered; more would not fit a SACK anyway.
 const MAX_RANGES: usize = 1024;
 
+/// A chunk beyond a reset that is not yet to be performed.
+#[derive(Debug)]
+struct Held {
+    tsn: Serial32,
+    flags: u8,
+    stream: u16,
+    ssn: Serial16,
+    ppid: u32,
+    payload: Bytes,
+}
+
+/// "Deferred reset processing" (RFC 6525 section 5.2.2, E2): what comes on these streams after `last_tsn` is held.
+#[derive(Debug)]
+struct Hold {
+    last_tsn: Serial32,
+    streams: Vec<u16>,
+    chunks: Vec<Held>,
+}
+
 /// What became of a DATA chunk.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(crate) enum Outcome {
@@ -66,6 +85,7 @@ pub(crate) struct Inbound {
     limit: usize,
     max_entries: usize,
     max_message: usize,
+    hold: Option<Box<Hold>>,
     pub(crate) ack: AckState,
 }
 
@@ -85,6 +105,7 @@ impl Inbound {
             limit: config.receive_buffer,
             max_entries: config.max_receive_entries,
             max_message: config.max_message_size,
+            hold: None,
             ack: AckState::default(),
         }
     }
@@ -96,7 +117,8 @@ impl Inbound {
     }
 
     fn entries(&self) -> usize {
-        self.ready.len() + self.taken_entries + self.waiting_entries + self.reassembly.entries
+        (self.ready.len() + self.taken_entries + self.waiting_entries + self.reassembly.entries)
+            .saturating_sub(self.reassembly.in_order_entries(self.cumulative))
     }
 
     /// The window to advertise.
@@ -109,8 +131,13 @@ impl Inbound {
 
     fn has_room(&self, tsn: Serial32, len: usize) -> bool {
         if tsn == self.cumulative.next() {
-            // The next one in order is what everything else waits for. It may find room as long as the application
-            // keeps taking: it either becomes ready or lengthens the message in the making.
+            if self.received.is_empty() {
+                // "When the receiver's advertised window is 0, the receiver MUST drop any new incoming DATA chunk with a
+                // TSN larger than the largest TSN received so far" (section 6.2).
+                return self.a_rwnd() > 0;
+            }
+            // It fills a hole, and is what everything else waits for. It may find room as long as the application keeps
+            // taking: it either becomes ready or lengthens the message in the making.
             return self.ready_charge <= self.limit && self.ready.len() + self.taken_entries < self.max_entries;
         }
         let (mut limit, mut entries) = (self.limit, self.max_entries);
@@ -133,6 +160,10 @@ impl Inbound {
         }
         if distance > MAX_DISTANCE || !self.has_room(chunk.tsn, chunk.payload.len()) {
             self.ack.now();
+            if in_order && self.received.is_empty() && self.ready_charge == 0 {
+                // The window is shut, and nothing the application does opens it.
+                return Outcome::Violation("messages wait for others that were never sent");
+            }
             return Outcome::Dropped;
         }
         if in_order && self.received.is_empty() {
@@ -150,7 +181,9 @@ impl Inbound {
         if chunk.stream >= self.in_streams {
             return Outcome::InvalidStream;
         }
-        self.assemble(chunk);
+        if !self.hold(chunk) {
+            self.assemble(chunk);
+        }
         self.reassembly.drop_headless(self.cumulative);
         if self.reassembly.longest() > self.max_message {
             return Outcome::Violation("a message is larger than was allowed");
@@ -265,6 +298,7 @@ impl Inbound {
             self.ack.now();
             return;
         }
+        let gaps = !self.received.is_empty();
         self.cumulative = self.received.advance(chunk.new_cumulative_tsn);
         self.reassembly.forget_through(chunk.new_cumulative_tsn);
         for (id, ssn) in chunk.skipped() {
@@ -289,7 +323,43 @@ impl Inbound {
             self.release(id);
         }
         self.reassembly.drop_headless(self.cumulative);
-        self.ack.packet();
+        if gaps {
+            self.ack.now(); // as for DATA that fills a hole
+        }
+    }
+
+    /// Holds what comes on `streams` (sorted) after `last_tsn` until they are reset.
+    pub(crate) fn hold_after(&mut self, last_tsn: Serial32, streams: &[u16]) {
+        let same = self.hold.as_ref().is_some_and(|h| h.last_tsn == last_tsn && h.streams == streams);
+        if !same {
+            self.release_held();
+            self.hold = Some(Box::new(Hold { last_tsn, streams: streams.to_vec(), chunks: Vec::new() }));
+        }
+    }
+
+    fn hold(&mut self, chunk: &Data<'_>) -> bool {
+        let Some(hold) = &mut self.hold else { return false };
+        if !chunk.tsn.follows(hold.last_tsn) || hold.streams.binary_search(&chunk.stream).is_err() {
+            return false;
+        }
+        let Data { tsn, flags, stream, ssn, ppid, payload } = *chunk;
+        self.waiting_charge += payload.len() + ENTRY_CHARGE;
+        self.waiting_entries += 1;
+        hold.chunks.push(Held { tsn, flags, stream, ssn, ppid, payload: Bytes::copy_from_slice(payload) });
+        true
+    }
+
+    /// What was held goes its way.
+    pub(crate) fn release_held(&mut self) {
+        let Some(mut hold) = self.hold.take() else { return };
+        let last_tsn = hold.last_tsn;
+        hold.chunks.sort_unstable_by_key(|c| c.tsn.since(last_tsn));
+        for Held { tsn, flags, stream, ssn, ppid, payload } in hold.chunks {
+            self.waiting_charge = self.waiting_charge.saturating_sub(payload.len() + ENTRY_CHARGE);
+            self.waiting_entries = self.waiting_entries.saturating_sub(1);
+            self.assemble(&Data { flags, tsn, stream, ssn, ppid, payload: &payload });
+        }
+        self.reassembly.drop_headless(self.cumulative);
     }
 
     /// The peer reset its outgoing streams: theirs start again at SSN 0 (RFC 6525 section 5.2.2).
@@ -302,6 +372,7 @@ impl Inbound {
                 }
             }
         }
+        self.release_held();
     }
 
     /// Ids of the streams in use.

@@ -70,6 +70,11 @@ impl Reassembly {
         self.spans.front().filter(|s| s.first.precedes_or_is(cumulative)).map_or(0, Span::charge)
     }
 
+    /// Parts of that span.
+    pub(super) fn in_order_entries(&self, cumulative: Serial32) -> usize {
+        self.spans.front().filter(|s| s.first.precedes_or_is(cumulative)).map_or(0, |s| s.parts.len())
+    }
+
     /// Length of the longest message in the making that grew last.
     pub(super) fn longest(&self) -> usize {
         self.longest
@@ -194,9 +199,14 @@ impl Reassembly {
         }
     }
 
-    /// Throws away what begins at or before `tsn`.
+    /// Throws away messages that lack something at or before `tsn`. One that began before and has everything so far is
+    /// still to be completed: the sender acknowledged pieces of it, and gave up only what lay before.
     pub(super) fn forget_through(&mut self, tsn: Serial32) {
-        while self.spans.front().is_some_and(|s| s.first.precedes_or_is(tsn)) {
+        while self
+            .spans
+            .front()
+            .is_some_and(|s| s.first.precedes_or_is(tsn) && (!s.has(data::BEGIN) || s.last.precedes(tsn)))
+        {
             self.take_out(0);
         }
     }

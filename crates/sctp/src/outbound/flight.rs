@@ -75,6 +75,8 @@ pub(crate) struct Flight {
     /// The peer takes FORWARD TSN.
     pub(crate) can_abandon: bool,
     pub(crate) forward_tsn_due: bool,
+    /// The Advanced.Peer.Ack.Point moved: giving up counts as acknowledgement (RFC 3758 section 3.5, A2).
+    pub(crate) ack_point_moved: bool,
     pub(crate) abandoned: u64,
     pub(crate) retransmitted: u64,
     pub(crate) fast_retransmitted: u64,
@@ -97,6 +99,7 @@ impl Flight {
             advanced_ack: initial_tsn.previous(),
             can_abandon: false,
             forward_tsn_due: false,
+            ack_point_moved: false,
             abandoned: 0,
             retransmitted: 0,
             fast_retransmitted: 0,

@@ -2,7 +2,7 @@
 
 use weft_core::{Serial16, Serial32};
 
-use super::flight::{ChunkState, Flight};
+use super::flight::{ChunkState, FAST_RETRANSMITTED, Flight};
 use crate::wire::data;
 
 impl Flight {
@@ -17,6 +17,8 @@ impl Flight {
         for sent in self.ring.range_mut(first.min(self.ring.len())..) {
             if sent.state == ChunkState::InFlight {
                 self.in_flight = self.in_flight.saturating_sub(sent.piece.payload.len());
+            } else {
+                sent.misses = FAST_RETRANSMITTED; // its loss is dealt with
             }
             sent.state = ChunkState::Abandoned;
             if sent.piece.flags & data::END != 0 {
@@ -25,6 +27,13 @@ impl Flight {
         }
         self.abandoned += 1;
         self.advance_ack_point();
+    }
+
+    /// Gives up the newest message, part of which was not sent yet.
+    pub(crate) fn abandon_open(&mut self) {
+        if self.last_is_open().is_some() && self.ring.back().is_some_and(|s| s.state != ChunkState::Abandoned) {
+            self.abandon(self.next_tsn().previous());
+        }
     }
 
     /// The stream of the newest message, if it was given up before all of it was sent: the rest must not follow.
@@ -41,6 +50,7 @@ impl Flight {
             match self.ring.get(at) {
                 Some(sent) if matches!(sent.state, ChunkState::Acked | ChunkState::Abandoned) => {
                     self.advanced_ack = self.advanced_ack.next();
+                    self.ack_point_moved = true;
                 }
                 _ => break,
             }

@@ -184,6 +184,12 @@ impl SendQueue {
         Some(piece)
     }
 
+    /// Whether the message whose turn it is was begun and has expired since.
+    pub(crate) fn begun_expired(&self, now: Instant) -> bool {
+        let front = self.ready.front().and_then(|id| self.streams.get(*id)).and_then(|s| s.queue.front());
+        front.is_some_and(|m| m.begun && m.expires <= now)
+    }
+
     /// Wire length of the least the next chunk can be, or 0 when there is none.
     pub(crate) fn wants(&self, whole: usize) -> usize {
         let front = self.ready.front().and_then(|id| self.streams.get(*id)).and_then(|s| s.queue.front());

@@ -25,8 +25,6 @@ pub(crate) struct SackOutcome {
     pub(crate) rtt: Option<Duration>,
     /// Fast Recovery began.
     pub(crate) loss: bool,
-    /// The earliest outstanding chunk was found lost.
-    pub(crate) first_lost: bool,
 }
 
 impl Flight {
@@ -203,23 +201,25 @@ impl Flight {
                 at = end.next();
                 continue;
             }
-            let base = self.cumulative_ack;
             let Some(sent) = self.get_mut(at) else { break };
             let mut settled = true;
-            if sent.state == ChunkState::InFlight && sent.misses != FAST_RETRANSMITTED {
+            // What was given up in flight is not sent again, but its loss counts (RFC 3758 section 3.5, F5).
+            let in_flight = sent.state == ChunkState::InFlight;
+            if (in_flight || sent.state == ChunkState::Abandoned) && sent.misses != FAST_RETRANSMITTED {
                 sent.misses += 1;
                 settled = sent.misses >= MISS_LIMIT;
                 if settled {
                     sent.misses = FAST_RETRANSMITTED;
-                    sent.state = ChunkState::Lost;
-                    let len = sent.piece.payload.len();
-                    self.in_flight = self.in_flight.saturating_sub(len);
-                    self.lost.push_back(at);
-                    self.fast_retransmitted += 1;
-                    outcome.first_lost |= at == base.next();
+                    if in_flight {
+                        sent.state = ChunkState::Lost;
+                        let len = sent.piece.payload.len();
+                        self.in_flight = self.in_flight.saturating_sub(len);
+                        self.lost.push_back(at);
+                        self.fast_retransmitted += 1;
+                    }
                     if self.recovery_exit.is_none() {
                         outcome.loss = true;
-                        self.free_retransmit = true;
+                        self.free_retransmit = in_flight;
                         self.recovery_exit = Some(self.next_tsn().previous());
                     }
                 }

@@ -147,10 +147,17 @@ pub fn write_outgoing_reset(
 
 /// Appends a RE-CONFIG chunk with a Re-configuration Response.
 pub fn write_response(out: &mut Vec<u8>, response: Serial32, result: u32) {
+    write_responses(out, &[(response, result)]);
+}
+
+/// Appends a RE-CONFIG chunk with several Re-configuration Responses, each a request's number and its result.
+pub fn write_responses(out: &mut Vec<u8>, responses: &[(Serial32, u32)]) {
     put_chunk(out, kind::RE_CONFIG, 0, |out| {
-        put_param(out, parameter::RESPONSE, |out| {
-            put32(out, response.0);
-            put32(out, result);
-        });
+        for (response, result) in responses {
+            put_param(out, parameter::RESPONSE, |out| {
+                put32(out, response.0);
+                put32(out, *result);
+            });
+        }
     });
 }

@@ -375,3 +375,163 @@ fn many_channels_at_once() {
     pair.run_for(secs(60));
     assert!(pair.a.layer.ids().is_empty() && pair.b.layer.ids().is_empty());
 }
+
+/// Each DATA chunk A sent: stream, PPID, whether unordered, user data.
+fn data_from_a(pair: &Peers) -> Vec<(u16, u32, bool, Vec<u8>)> {
+    let from_a = pair.trace().iter().filter(|t| t.from == weft_testkit::Side::A);
+    let chunks = from_a.flat_map(|t| crate::common::chunks(&t.packet.payload));
+    let data = chunks.filter(|c| c.kind == 0).map(|c| weft_sctp::wire::Data::parse(c.flags, c.value).unwrap());
+    data.map(|d| (d.stream, d.ppid, d.flags & 4 != 0, d.payload.to_vec())).collect()
+}
+
+#[test]
+fn dcep_is_ordered_reliable_and_on_the_channels_stream() {
+    //= rfc8832#6
+    //# All DCEP messages MUST be sent using ordered delivery and reliable transmission.
+    //= rfc8832#6
+    //# They MUST be sent on the same outgoing stream as the user messages belonging to the corresponding data channel.
+    //= rfc8832#6
+    //# Therefore, a DCEP message MUST be sent with the assigned PPID for the Data Channel Establishment Protocol (see Section 8.1).
+    //= rfc8832#6
+    //# Other messages MUST NOT be sent using this PPID.
+    //= rfc8832#4
+    //# To avoid collisions where both sides try to open a data channel with the same stream identifiers, each side MUST use streams with either even or odd stream identifiers when sending a DATA_CHANNEL_OPEN message.
+    //= rfc8832#4
+    //# When using SCTP over DTLS [RFC8261], the method used to determine which side uses odd or even is based on the underlying DTLS connection role: the side acting as the DTLS client MUST use streams with even stream identifiers; the side acting as the DTLS server MUST use streams with odd stream identifiers.
+    //= rfc8831#6.6
+    //# Therefore, senders MUST NOT put more than one application message into an SCTP user message.
+    //= rfc8831#6.6
+    //# Unless the deprecated PPID-based fragmentation and reassembly is used, the sender MUST include exactly one application message in each SCTP user message.
+    let link = LinkConfig { loss: Loss::Random(0.3), ..link() };
+    let mut pair = peers(&Config::rtc(), link, 5);
+    pair.capture();
+    let init = ChannelInit { ordered: false, reliability: Reliability::MaxRetransmits(0), ..ChannelInit::default() };
+    let all: Vec<_> = (0..20).map(|_| pair.a.layer.open(pair.now(), init.clone()).unwrap()).collect();
+    let mut seen = 0;
+    pair.run_until(secs(120), |pair| {
+        while pair.b.take_event(|e| matches!(e, ChannelEvent::Incoming(_))).is_some() {
+            seen += 1;
+        }
+        seen == 20
+    })
+    .unwrap();
+    pair.run_for(secs(10));
+    for id in &all {
+        for _ in 0..3 {
+            pair.a.layer.send(pair.now(), *id, MessageKind::Text, Bytes::from("\u{3}user")).unwrap();
+        }
+    }
+    pair.run_for(secs(10));
+    let sent = data_from_a(&pair);
+    for (stream, ppid, unordered, data) in &sent {
+        assert!(stream.is_multiple_of(2));
+        assert_eq!(*ppid == 50, data.len() == 12, "an OPEN has twelve bytes here, a message five");
+        assert!(if *ppid == 50 { !unordered && data[0] == 3 } else { *unordered && data == b"\x03user" });
+    }
+    for id in all {
+        let stream = pair.a.layer.stream(id).unwrap();
+        assert!(sent.iter().any(|s| s.0 == stream && s.1 == 50));
+    }
+}
+
+#[test]
+fn the_parameter_of_a_reliable_channel_means_nothing() {
+    //= rfc8832#5.1
+    //# For reliable data channels, this field MUST be set to 0 on the sending side and MUST be ignored on the receiving side.
+    use weft_sctp::wire::Dcep;
+    let mut out = Vec::new();
+    let open = Dcep::Open { ordered: true, reliability: Reliability::Reliable, priority: 1, label: "", protocol: "" };
+    open.write(&mut out);
+    assert_eq!(out[4..8], [0; 4]);
+    out[4..8].fill(9);
+    assert_eq!(Dcep::parse(&out), Some(open));
+}
+
+#[test]
+fn the_reliability_asked_for_is_kept_in_both_directions() {
+    //= rfc8831#6.6
+    //# All data sent on a data channel in both directions MUST be sent over the underlying stream using the reliability defined when the data channel was opened, unless the options are changed or per-message options are specified by a higher level.
+    //= rfc8831#6.1
+    //# This SCTP stack and its upper layer MUST support the usage of multiple SCTP streams.
+    //= rfc8831#6.1
+    //# The stream reconfiguration extension defined in [RFC6525] MUST be supported.
+    //= rfc8831#6.1
+    //# The partial reliability extension defined in [RFC3758] MUST be supported.
+    //= rfc8831#6.1
+    //# In addition to the timed reliability PR-SCTP policy defined in [RFC3758], the limited retransmission policy defined in [RFC7496] MUST be supported.
+    //= rfc8831#5
+    //# SCTP as specified in [RFC4960] MUST be used in combination with the extension defined in [RFC3758] and provides the following features for transporting non-media data between browsers:
+    for reliability in [Reliability::MaxRetransmits(0), Reliability::MaxLifetime(30), Reliability::Reliable] {
+        let link = LinkConfig { loss: Loss::Random(0.3), ..link() };
+        let mut pair = peers(&Config::rtc(), link, 7);
+        let (a, b) = open(&mut pair, ChannelInit { reliability, ..ChannelInit::default() });
+        pair.run_for(secs(10));
+        for n in 0..100 {
+            pair.a.layer.send(pair.now(), a, MessageKind::Binary, payload(n, 1000)).unwrap();
+            pair.b.layer.send(pair.now(), b, MessageKind::Binary, payload(n, 1000)).unwrap();
+            pair.run_for(millis(100));
+        }
+        pair.run_for(secs(600));
+        let got = (read_all(&mut pair.a.layer, a).len(), read_all(&mut pair.b.layer, b).len());
+        let whole = reliability == Reliability::Reliable;
+        assert!([got.0, got.1].iter().all(|n| (*n == 100) == whole && *n > 10), "{reliability:?}: {got:?}");
+        // And a reset closes it.
+        pair.a.layer.close(pair.now(), a);
+        closed(&mut pair, a, b);
+    }
+}
+
+#[test]
+fn a_dcep_message_that_cannot_be_closes_the_channel() {
+    //= rfc8832#6
+    //# In that case, the corresponding data channel MUST be closed, as described in [RFC8831].
+    for (text, ppid) in [(&[3, 7, 0, 0][..], 50), (&[9], 50), (&[3, 0, 1, 0, 0, 0, 0, 0, 0, 1, 0, 0, 0xFF], 50)] {
+        let now = Instant::from_millis(1);
+        let mut it = DataChannels::new(Config::rtc(), Rng::from_test_seed(3));
+        it.set_role(now, Role::Client);
+        let mut peer = weft_sctp::Association::new(Config::rtc(), Rng::from_test_seed(4));
+        peer.connect(now);
+        peer.send(now, 1, ppid, Bytes::copy_from_slice(text), weft_sctp::SendOptions::default()).unwrap();
+        for _ in 0..10 {
+            let mut buffer = [0; 1200];
+            let mut frame = weft_core::Frame::new(&mut buffer, weft_core::Overhead::NONE);
+            if peer.poll_transmit(now, &mut frame).is_some() {
+                it.handle_input(now, frame.content()).unwrap();
+            }
+            let mut frame = weft_core::Frame::new(&mut buffer, weft_core::Overhead::NONE);
+            if it.poll_transmit(now, &mut frame).is_some() {
+                peer.handle_input(now, frame.content()).unwrap();
+            }
+        }
+        assert!(it.ids().is_empty() && it.dropped_messages() == 1);
+        let events: Vec<_> = core::iter::from_fn(|| peer.poll_event()).collect();
+        assert!(events.contains(&weft_sctp::Event::IncomingReset(1)), "{events:?}");
+    }
+}
+
+/// The peer's close does not cost what was queued here (the W3C's closing procedure sends it first).
+#[test]
+fn what_was_queued_when_the_peer_closed_is_still_sent() {
+    let mut pair = peers(&Config::rtc(), link(), 1);
+    let (a, b) = open(&mut pair, ChannelInit::default());
+    pair.run_for(secs(1));
+    for n in 0..50 {
+        pair.b.layer.send(pair.now(), b, MessageKind::Binary, payload(n, 5000)).unwrap();
+    }
+    pair.a.layer.close(pair.now(), a);
+    closed(&mut pair, a, b);
+    assert_eq!(read_all(&mut pair.a.layer, a).len(), 50);
+}
+
+/// Thousands are opened without looking at all that are open each time.
+#[test]
+fn opening_thousands_takes_the_lowest_free_ids() {
+    let config = Config { max_channels: 40_000, max_send_entries: 100_000, ..Config::rtc() };
+    let mut it = DataChannels::new(config, Rng::from_test_seed(1));
+    let now = Instant::ORIGIN;
+    it.set_role(now, Role::Client);
+    let ahead = it.open(now, ChannelInit { negotiated: Some(4), ..ChannelInit::default() }).unwrap();
+    let ids: Vec<_> = (0..30_000).map(|_| it.open(now, ChannelInit::default()).unwrap()).collect();
+    assert_eq!((it.stream(ids[1]), it.stream(ids[2]), it.stream(ids[29_999])), (Some(2), Some(6), Some(60_000)));
+    assert_eq!(it.stream(ahead), Some(4));
+}

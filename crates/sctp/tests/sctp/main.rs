@@ -3,11 +3,16 @@
 
 mod channels;
 mod common;
+mod data;
+mod ends;
 mod hostile;
 mod lifecycle;
+mod partial;
 mod pitfalls;
 mod reset;
 mod rules;
 mod setup;
+mod states;
+mod trace;
 mod transfer;
 mod wire;
