@@ -13,7 +13,9 @@ fn pair() -> (Connection, Connection) {
     let own: Vec<_> = (0..2).map(|_| Arc::new(Certificate::generate().unwrap())).collect();
     let config = |own: &Arc<Certificate>, peer: &Arc<Certificate>| {
         let known = Verifier::Fingerprints(vec![peer.fingerprint(HashAlgorithm::Sha256)]);
-        Arc::new(Config::new(own.clone(), known))
+        let mut config = Config::new(own.clone(), known);
+        config.versions = vec![crate::wire::ProtocolVersion::DTLS_1_2];
+        Arc::new(config)
     };
     let client = Connection::new(config(&own[0], &own[1]), Role::Client, Rng::from_test_seed(1));
     let server = Connection::new(config(&own[1], &own[0]), Role::Server, Rng::from_test_seed(2));
