@@ -161,13 +161,11 @@ impl Connection {
     /// Begins the handshake of a client. Does nothing for a server, or a second time.
     pub fn start(&mut self, now: Instant) {
         if matches!(self.handshake, Handshake::Unstarted) && self.phase == Phase::Idle {
-            match Handshake::start(&mut self.core) {
-                Ok(handshake) => self.handshake = handshake,
-                Err(_) => {
-                    self.fail(Error::Internal("key exchange"));
-                    return;
-                }
-            }
+            let Ok(handshake) = Handshake::start(&mut self.core) else {
+                self.fail(Error::Internal("key exchange"));
+                return;
+            };
+            self.handshake = handshake;
             self.begin(now);
             self.arm_flight(now);
         }

@@ -19,7 +19,7 @@ pub(crate) enum Protection {
     /// As DTLS 1.2 does with an AEAD cipher.
     V12(V12Keys),
     /// As DTLS 1.3 does.
-    V13(V13Keys),
+    V13(Box<V13Keys>),
 }
 
 /// One direction's key material of DTLS 1.2.

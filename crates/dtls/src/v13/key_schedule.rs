@@ -85,12 +85,12 @@ impl HandshakeSecrets {
 
 pub(super) fn install_read(core: &mut Core, epoch: u16, parts: Parts, secret: &Secret) -> Result<(), Failed> {
     let keys = V13Keys::derive(parts.aead, secret)?;
-    core.records.install_read(ReadEpoch::new(epoch, Protection::V13(keys)));
+    core.records.install_read(ReadEpoch::new(epoch, Protection::V13(Box::new(keys))));
     Ok(())
 }
 
 pub(super) fn install_write(core: &mut Core, epoch: u16, parts: Parts, secret: &Secret) -> Result<(), Failed> {
     let keys = V13Keys::derive(parts.aead, secret)?;
-    core.records.install_write(WriteEpoch::new(epoch, Protection::V13(keys)));
+    core.records.install_write(WriteEpoch::new(epoch, Protection::V13(Box::new(keys))));
     Ok(())
 }

@@ -1,6 +1,7 @@
 //! DTLS 1.3 between ourselves, and with a side that speaks 1.2 alone.
 
 use std::cell::RefCell;
+use std::collections::BTreeSet;
 use std::rc::Rc;
 use std::time::Duration;
 
@@ -91,19 +92,18 @@ fn every_suite_with_every_group_with_and_without_retry() {
                 // A client that prefers another group has no share of this one.
                 client.groups = GROUPS.to_vec();
                 client.groups.retain(|other| *other != group);
-                let other = if group == NamedGroup::X25519MLKEM768 || group == NamedGroup::X25519 { 1 } else { 0 };
-                let at = if retry { 1 } else { 0 };
-                if retry && other == 1 {
+                let at = usize::from(retry);
+                if retry && (group == NamedGroup::X25519MLKEM768 || group == NamedGroup::X25519) {
                     client.groups = vec![NamedGroup::SECP256R1];
                 }
                 client.groups.insert(at, group);
-                let pair = Rc::new(RefCell::new(0));
-                let hellos = pair.clone();
+                let hellos = Rc::new(RefCell::new(0));
+                let seen = hellos.clone();
                 let mut pair = pair_of([client, server], PERFECT, seed as u64);
                 pair.filter = Box::new(move |from, datagram| {
                     if from == 0 && datagram[0] == 22 && datagram[RECORD_HEADER] == 1 {
                         let (fragment, _) = Fragment::parse(&datagram[RECORD_HEADER..]).unwrap();
-                        *hellos.borrow_mut() = fragment.message_seq;
+                        *seen.borrow_mut() = fragment.message_seq;
                     }
                     true
                 });
@@ -113,8 +113,9 @@ fn every_suite_with_every_group_with_and_without_retry() {
                     let info = pair.ends[end].info().unwrap();
                     assert_eq!((info.version, info.cipher_suite, info.group), (V13, suite, group));
                 }
+                assert_eq!(*hellos.borrow(), u16::from(retry), "number of the last hello");
+                pair.filter = Box::new(|_, _| true);
                 talk(&mut pair);
-                assert_eq!(pair.datagrams.iter().min().map(|n| *n > 0), Some(true));
             }
         }
     }
@@ -220,11 +221,11 @@ fn only_what_is_missing_is_sent_again() {
         if from == 1 {
             seen.borrow_mut().push(datagram.len());
         }
-        from == 0 || seen.borrow().len() != 4
+        from == 0 || seen.borrow().len() != 6
     });
     pair.connect(Duration::from_secs(5));
     assert!(pair.both_connected());
-    assert!(pair.now.as_millis() < 400, "the ACK comes after a quarter of the timeout: {}", pair.now.as_millis());
+    assert!(pair.now.as_millis() < 400, "{sizes:?} the ACK comes after a quarter of the timeout: {}", pair.now.as_millis());
     let sizes = sizes.borrow();
     let (flight, again) = sizes.split_at(6);
     let total: usize = flight.iter().sum();
@@ -258,7 +259,7 @@ fn each_version_with_each() {
             pair.connect(Duration::from_secs(10));
             let Some(shared) = shared else {
                 assert!(!pair.both_connected());
-                let told = pair.errors.iter().flatten().find_map(|error| error.alert_sent());
+                let told = pair.errors.iter().flatten().find_map(weft_dtls::Error::alert_sent);
                 assert_eq!(told, Some(AlertDescription::PROTOCOL_VERSION));
                 continue;
             };
@@ -320,7 +321,7 @@ fn keys_are_updated_in_the_midst_of_bulk_data() {
             config.cipher_suites = vec![suite];
         });
         let mut pair = connected(configs, seed as u64);
-        let epochs = Rc::new(RefCell::new([std::collections::BTreeSet::new(), Default::default()]));
+        let epochs = Rc::new(RefCell::new([BTreeSet::new(), BTreeSet::new()]));
         let seen = epochs.clone();
         pair.filter = Box::new(move |from, datagram| {
             let header = UnifiedHeader::parse(datagram).unwrap();
@@ -390,7 +391,9 @@ fn wrong_fingerprints_end_the_handshake_on_either_side() {
             Role::Server => server.verifier = own,
         }
         let mut pair = pair_of([client, server], PERFECT, 9);
-        pair.connect(Duration::from_secs(20));
+        pair.ends[0].start(pair.now);
+        let limit = pair.now + Duration::from_secs(20);
+        pair.run(limit, |pair| pair.errors.iter().all(Option::is_some));
         assert_eq!(pair.errors[at].unwrap().to_string(), "the certificate matches no fingerprint");
         assert!(pair.events[at].is_empty());
         // Told under protection, so believed at once.
@@ -497,10 +500,11 @@ fn acknowledgements_in_the_clear_count_for_nothing() {
     assert_eq!(pair.take(0).len(), 2, "the hello goes again");
 }
 
-/// Every role survives being told anything in the clear in the midst of a handshake.
+/// Every role survives being told anything in the clear in the midst of a handshake, but for a well-formed hello or
+/// HelloVerifyRequest: of two of those nobody can tell the forged one.
 #[test]
 fn messages_of_the_wrong_kind_in_the_clear_change_nothing() {
-    for message_type in [1, 2, 3, 8, 11, 13, 15, 20, 24, 4] {
+    for message_type in [1, 2, 8, 11, 13, 15, 20, 24, 4] {
         let mut pair = pair_of(both(|_| {}), PERFECT, 15);
         pair.ends[0].start(pair.now);
         let body = [message_type, 0, 0];
