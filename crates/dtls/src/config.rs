@@ -58,12 +58,7 @@ impl Config {
                 CipherSuite::ECDHE_RSA_AES_256_GCM_SHA384,
                 CipherSuite::ECDHE_RSA_CHACHA20_POLY1305_SHA256,
             ],
-            groups: vec![
-                NamedGroup::X25519MLKEM768,
-                NamedGroup::X25519,
-                NamedGroup::SECP256R1,
-                NamedGroup::SECP384R1,
-            ],
+            groups: vec![NamedGroup::X25519MLKEM768, NamedGroup::X25519, NamedGroup::SECP256R1, NamedGroup::SECP384R1],
             require_client_certificate: true,
             mtu: 1200,
             initial_rto: Duration::from_secs(1),

@@ -416,3 +416,5 @@ impl fmt::Debug for Connection {
 
 #[cfg(test)]
 mod tests;
+#[cfg(test)]
+mod tests_v13;

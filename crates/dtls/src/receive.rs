@@ -11,9 +11,7 @@ use crate::handshake::Step;
 use crate::negotiation::Handshake;
 use crate::reassembly::{Message, Taken};
 use crate::record::{Incoming, record_end};
-use crate::wire::{
-    Ack, Alert, AlertDescription, AlertLevel, ContentType, Fragment, HandshakeType, ProtocolVersion,
-};
+use crate::wire::{Ack, Alert, AlertDescription, AlertLevel, ContentType, Fragment, HandshakeType, ProtocolVersion};
 
 impl Connection {
     /// Handles every record of a datagram, then those that waited for what it brought.

@@ -22,7 +22,7 @@ fn pair() -> (Connection, Connection) {
     (client, server)
 }
 
-fn take(from: &mut Connection) -> Vec<Vec<u8>> {
+pub(super) fn take(from: &mut Connection) -> Vec<Vec<u8>> {
     let mut all = Vec::new();
     loop {
         let mut buffer = [0; 1500];
@@ -34,7 +34,7 @@ fn take(from: &mut Connection) -> Vec<Vec<u8>> {
     }
 }
 
-fn pass(from: &mut Connection, to: &mut Connection) -> Result<usize, Error> {
+pub(super) fn pass(from: &mut Connection, to: &mut Connection) -> Result<usize, Error> {
     let mut records = 0;
     for mut datagram in take(from) {
         let mut yielded = to.handle_input(Instant::ORIGIN, &mut datagram)?;

@@ -56,11 +56,7 @@ impl KeyOffer {
 }
 
 /// A server's answer to the client's share: its own share, and the secret.
-pub(crate) fn answer(
-    group: NamedGroup,
-    peer: &[u8],
-    rng: &mut Rng,
-) -> Result<(Vec<u8>, Zeroizing<Vec<u8>>), Failed> {
+pub(crate) fn answer(group: NamedGroup, peer: &[u8], rng: &mut Rng) -> Result<(Vec<u8>, Zeroizing<Vec<u8>>), Failed> {
     let share = KeyShare::generate(curve(group), rng)?;
     if group != NamedGroup::X25519MLKEM768 {
         let secret = share.agree(peer)?;

@@ -8,7 +8,9 @@ use super::epoch::{ReadEpoch, WriteEpoch};
 use super::protection::Protection;
 use super::v13::INTEGRITY;
 use crate::event::Counters;
-use crate::wire::{ContentType, MAX_CIPHERTEXT, MAX_PLAINTEXT, ProtocolVersion, RECORD_HEADER, RecordHeader, UnifiedHeader};
+use crate::wire::{
+    ContentType, MAX_CIPHERTEXT, MAX_PLAINTEXT, ProtocolVersion, RECORD_HEADER, RecordHeader, UnifiedHeader,
+};
 
 /// Protected epochs to read in 1.3: the newest, for its two low bits tell the epochs apart, and those before it, for
 /// records that were overtaken.
@@ -139,7 +141,8 @@ impl RecordLayer {
         });
         let Some((epoch, keys, window, forged)) = found else {
             // Before there are keys, 2 and 3 are to come; then one after the other.
-            let coming = if newest == 0 { header.epoch_bits >= 2 } else { (newest + 1) & 3 == header.epoch_bits.into() };
+            let coming =
+                if newest == 0 { header.epoch_bits >= 2 } else { (newest + 1) & 3 == header.epoch_bits.into() };
             if coming {
                 return Incoming::Early;
             }

@@ -5,8 +5,8 @@ use core::ops::Range;
 use weft_core::Overhead;
 use zeroize::Zeroizing;
 
-use crate::crypto::{AeadAlgorithm, AeadKey, Failed, NONCE_LEN, TAG_LEN};
 use super::v13::{TAIL, V13Keys};
+use crate::crypto::{AeadAlgorithm, AeadKey, Failed, NONCE_LEN, TAG_LEN};
 use crate::wire::{RECORD_HEADER, RecordHeader, UNIFIED_HEADER};
 
 /// Bytes of the nonce that AES-GCM sends along (RFC 5288 section 3).

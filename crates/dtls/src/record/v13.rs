@@ -161,8 +161,7 @@ mod tests {
             let keys = keys(algorithm);
             let inner = b"content\x17\0\0\0";
             let length = (inner.len() + TAG_LEN) as u8;
-            let heads: [&[u8]; 4] =
-                [&[0x2F, 1, 2, 0, length], &[0x2B, 1, 2], &[0x27, 2, 0, length], &[0x23, 2]];
+            let heads: [&[u8]; 4] = [&[0x2F, 1, 2, 0, length], &[0x2B, 1, 2], &[0x27, 2, 0, length], &[0x23, 2]];
             for head in heads {
                 let mut record = seal_as(&keys, head, 0x0102, inner);
                 let header = UnifiedHeader::parse(&record).unwrap();

@@ -9,9 +9,9 @@ use crate::handshake::{Core, Step};
 use crate::reassembly::Message;
 use crate::record::{Protection, ReadEpoch, WriteEpoch};
 use crate::wire::{
-    AlertDescription, CertificateMessage, CertificateRequest, CipherSuite, ClientCertificateType,
-    ClientKeyExchange, DecodeError, DigitallySigned, ExtensionType, HandshakeType, HelloVerifyRequest, NamedGroup, Offer,
-    ProtocolVersion, ServerHello, ServerKeyExchange,
+    AlertDescription, CertificateMessage, CertificateRequest, CipherSuite, ClientCertificateType, ClientKeyExchange,
+    DecodeError, DigitallySigned, ExtensionType, HandshakeType, HelloVerifyRequest, NamedGroup, Offer, ProtocolVersion,
+    ServerHello, ServerKeyExchange,
 };
 
 /// HelloVerifyRequests answered before giving up on the server.

@@ -12,8 +12,8 @@ use crate::reassembly::Message;
 use crate::record::{Protection, ReadEpoch, V12Keys, WriteEpoch};
 use crate::wire::{
     AlertDescription, CertificateMessage, CertificateRequest, CipherSuite, ClientCertificateType, ClientHello,
-    ClientKeyExchange, DOWNGRADE_SENTINEL, DigitallySigned, ExtensionType, HandshakeType, NamedGroup, ProtocolVersion, ServerHello,
-    ServerKeyExchange,
+    ClientKeyExchange, DOWNGRADE_SENTINEL, DigitallySigned, ExtensionType, HandshakeType, NamedGroup, ProtocolVersion,
+    ServerHello, ServerKeyExchange,
 };
 
 /// What comes next.

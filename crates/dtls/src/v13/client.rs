@@ -14,7 +14,7 @@ use crate::reassembly::Message;
 use crate::v12;
 use crate::wire::{
     AlertDescription, Certificate13, CertificateRequest13, CipherSuite, EncryptedExtensions, ExtensionType,
-    HandshakeType, KeyShares, NamedGroup, Offer, ProtocolVersion, SignatureScheme, ServerHello, parse_key_share,
+    HandshakeType, KeyShares, NamedGroup, Offer, ProtocolVersion, ServerHello, SignatureScheme, parse_key_share,
 };
 
 /// What comes next.
@@ -98,14 +98,9 @@ impl Client {
     fn send_hello(&mut self, core: &mut Core, cookie: Option<&[u8]>) {
         let config = core.config.clone();
         let v12 = config.speaks(ProtocolVersion::DTLS_1_2);
-        let versions: &[ProtocolVersion] = if v12 {
-            &[ProtocolVersion::DTLS_1_3, ProtocolVersion::DTLS_1_2]
-        } else {
-            &[ProtocolVersion::DTLS_1_3]
-        };
-        let suites: Vec<CipherSuite> = offered_suites(&config)
-            .chain(v12::suites(&config).filter(|_| v12))
-            .collect();
+        let versions: &[ProtocolVersion] =
+            if v12 { &[ProtocolVersion::DTLS_1_3, ProtocolVersion::DTLS_1_2] } else { &[ProtocolVersion::DTLS_1_3] };
+        let suites: Vec<CipherSuite> = offered_suites(&config).chain(v12::suites(&config).filter(|_| v12)).collect();
         let schemes: &[SignatureScheme] = if v12 { v12::SCHEMES } else { SCHEMES };
         let hello = Offer {
             random: &self.random,
@@ -123,7 +118,8 @@ impl Client {
 
     /// The client of DTLS 1.2 that goes on from our hello, if this message of the server shows that it must.
     pub(crate) fn fall_back(&self, core: &mut Core, message: &Message) -> Result<Option<v12::Client>, Fault> {
-        if self.state != State::ServerHello || self.retried.is_some() || !core.config.speaks(ProtocolVersion::DTLS_1_2) {
+        if self.state != State::ServerHello || self.retried.is_some() || !core.config.speaks(ProtocolVersion::DTLS_1_2)
+        {
             return Ok(None);
         }
         let falls_back = match message.message_type {
@@ -191,8 +187,7 @@ impl Client {
         let (group, share) = parse_key_share(share)?;
         let offer = self.offers.iter().find(|offer| offer.group() == group);
         let offer = offer.ok_or(illegal("the server chose a group without a share of ours"))?;
-        let shared =
-            offer.finish(share).map_err(|Failed| illegal("the server's public key is not acceptable"))?;
+        let shared = offer.finish(share).map_err(|Failed| illegal("the server's public key is not acceptable"))?;
         core.records.set_version(ProtocolVersion::DTLS_1_2);
         core.transcript.add_v13(HandshakeType::CLIENT_HELLO, &self.hello);
         core.received_v13(message);

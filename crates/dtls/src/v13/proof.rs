@@ -29,13 +29,7 @@ pub(super) fn send(sender: Role, core: &mut Core, epoch: u16, parts: Parts) -> R
 }
 
 /// Verifies the peer's.
-pub(super) fn verify(
-    sender: Role,
-    core: &Core,
-    message: &Message,
-    key: &PeerKey,
-    parts: Parts,
-) -> Result<(), Fault> {
+pub(super) fn verify(sender: Role, core: &Core, message: &Message, key: &PeerKey, parts: Parts) -> Result<(), Fault> {
     let signed = DigitallySigned::parse(&message.body)?;
     if !SCHEMES.contains(&signed.scheme) {
         let reason = "the peer signed with a scheme that was not offered";

@@ -7,7 +7,7 @@ use crate::crypto::{Failed, Secret};
 use crate::error::{ExportError, Fault};
 use crate::handshake::{Core, Step};
 use crate::reassembly::Message;
-use crate::wire::{HandshakeType, KeyUpdate};
+use crate::wire::{AlertDescription, HandshakeType, KeyUpdate};
 
 /// The secrets in use, of either side.
 pub(crate) struct Session {
@@ -41,6 +41,10 @@ impl Session {
     pub(crate) fn handle(&mut self, core: &mut Core, message: &Message) -> Result<Step, Fault> {
         match message.message_type {
             HandshakeType::KEY_UPDATE if message.epoch == core.records.read_epoch() => {
+                if matches!(message.body.as_slice(), [value] if *value > 1) {
+                    let reason = "a key update of no known kind";
+                    return Err(Fault::refused(AlertDescription::ILLEGAL_PARAMETER, reason));
+                }
                 let update = KeyUpdate::parse(&message.body)?;
                 let internal = |Failed| Fault::internal("key update");
                 let epoch = message.epoch.checked_add(1).ok_or(Fault::internal("no more epochs"))?;

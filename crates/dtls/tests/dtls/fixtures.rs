@@ -81,9 +81,8 @@ fn every_plaintext_handshake_message_parses() {
 /// The datagrams of the first ClientHello, each piece once.
 fn hello_of(capture: &str) -> Vec<Vec<u8>> {
     let all = datagrams(capture);
-    let is_hello = |d: &Vec<u8>| {
-        fragments(d).iter().any(|f| f.message_type == HandshakeType::CLIENT_HELLO && f.message_seq == 0)
-    };
+    let is_hello =
+        |d: &Vec<u8>| fragments(d).iter().any(|f| f.message_type == HandshakeType::CLIENT_HELLO && f.message_seq == 0);
     let mut hello: Vec<Vec<u8>> = Vec::new();
     for datagram in all.iter().filter(|d| d.0 == 'C').map(|d| &d.1).filter(|d| is_hello(d)) {
         let offset = fragments(datagram)[0].offset;

@@ -7,9 +7,7 @@ use std::time::Duration;
 
 use weft_core::{Layer, Rng, Wrap};
 use weft_dtls::wire::{ClientHello, ExtensionType, Fragment, HandshakeType, KeyShares, RECORD_HEADER, UnifiedHeader};
-use weft_dtls::{
-    AlertDescription, CipherSuite, Config, Event, NamedGroup, ProtocolVersion, Role, Verifier,
-};
+use weft_dtls::{AlertDescription, CipherSuite, Config, Event, NamedGroup, ProtocolVersion, Role, Verifier};
 
 use crate::link::{CERTIFICATES, Network, PERFECT, Pair, config, config_any, fingerprint_of};
 
@@ -225,7 +223,11 @@ fn only_what_is_missing_is_sent_again() {
     });
     pair.connect(Duration::from_secs(5));
     assert!(pair.both_connected());
-    assert!(pair.now.as_millis() < 400, "{sizes:?} the ACK comes after a quarter of the timeout: {}", pair.now.as_millis());
+    assert!(
+        pair.now.as_millis() < 400,
+        "{sizes:?} the ACK comes after a quarter of the timeout: {}",
+        pair.now.as_millis()
+    );
     let sizes = sizes.borrow();
     let (flight, again) = sizes.split_at(6);
     let total: usize = flight.iter().sum();
@@ -296,7 +298,9 @@ fn a_downgrade_is_detected() {
     let mut pair = pair_of(both(|config| config.mtu = 1500), PERFECT, 7);
     // Somebody on the path hides that the client speaks 1.3.
     pair.filter = Box::new(|from, datagram| {
-        if from == 0 && let Some(at) = datagram.windows(7).position(|bytes| bytes == [0, 43, 0, 5, 4, 0xFE, 0xFC]) {
+        if from == 0
+            && let Some(at) = datagram.windows(7).position(|bytes| bytes == [0, 43, 0, 5, 4, 0xFE, 0xFC])
+        {
             datagram[at] = 0xEE;
         }
         true
