@@ -177,3 +177,55 @@ fn the_record_size_limit_is_respected() {
     let datagram = take(&mut server).remove(0);
     assert_eq!(datagram.len(), 90 + 2 * (12 + 22), "in two records");
 }
+
+/// The one hello of both versions goes on with a server of 1.2 that wants its cookie back.
+#[test]
+fn a_hello_of_both_versions_is_repeated_with_the_cookie_of_1_2() {
+    let (mut client, _) = pair();
+    client.start(Instant::ORIGIN);
+    let first = take(&mut client).remove(0);
+    let body = [0xFE, 0xFF, 2, 7, 9];
+    let message_type = HandshakeType::HELLO_VERIFY_REQUEST;
+    let request = Fragment { message_type, length: body.len(), message_seq: 0, offset: 0, body: &body };
+    let mut buffer = [0; 200];
+    let mut frame = Frame::new(&mut buffer, Overhead::NONE);
+    RecordLayer::new().append(&mut frame, 0, ContentType::HANDSHAKE, &[&request.header(), &body]).unwrap();
+    client.handle_input(Instant::ORIGIN, frame.content_mut()).unwrap();
+    let again = take(&mut client).remove(0);
+    let [before, after] = [&first, &again].map(|hello| Fragment::parse(&hello[13..]).unwrap().0);
+    assert_eq!((after.message_seq, after.length), (1, before.length + 2));
+    assert_eq!(before.body[..35], after.body[..35]);
+    assert_eq!(after.body[35..38], [2, 7, 9]);
+    assert_eq!(before.body[36..200], after.body[38..202]);
+    assert!(matches!(client.handshake, Handshake::Client12(_)));
+}
+
+/// A second HelloRetryRequest, or one that asks for nothing new, ends the handshake.
+//= rfc8446#4.1.4
+//# If a client receives a second HelloRetryRequest in the same connection (i.e., where the ClientHello was itself in
+//# response to a HelloRetryRequest), it MUST abort the handshake with an "unexpected_message" alert.
+//= rfc8446#4.1.4
+//# Clients MUST abort the handshake with an "illegal_parameter" alert if the HelloRetryRequest would not result in any
+//# change in the ClientHello.
+#[test]
+fn retries_without_end_or_sense_are_refused() {
+    use crate::wire::{CipherSuite, NamedGroup, ServerHello};
+    let retry = |client: &mut Connection, message_seq: u16, group: NamedGroup| {
+        let body = ServerHello::write_v13(None, CipherSuite::AES_128_GCM_SHA256, group, &[]);
+        let message_type = HandshakeType::SERVER_HELLO;
+        let whole = Fragment { message_type, length: body.len(), message_seq, offset: 0, body: &body };
+        let mut buffer = [0; 200];
+        let mut frame = Frame::new(&mut buffer, Overhead::NONE);
+        RecordLayer::new().append(&mut frame, 0, ContentType::HANDSHAKE, &[&whole.header(), &body]).unwrap();
+        client.handle_input(Instant::ORIGIN, frame.content_mut()).map(drop)
+    };
+    let (mut client, _) = pair();
+    client.start(Instant::ORIGIN);
+    let error = retry(&mut client, 0, NamedGroup::X25519).unwrap_err();
+    assert_eq!(error.alert_sent(), Some(AlertDescription::ILLEGAL_PARAMETER), "it has that share");
+    let (mut client, _) = pair();
+    client.start(Instant::ORIGIN);
+    retry(&mut client, 0, NamedGroup::SECP256R1).unwrap();
+    let error = retry(&mut client, 1, NamedGroup::SECP384R1).unwrap_err();
+    assert_eq!(error.alert_sent(), Some(AlertDescription::UNEXPECTED_MESSAGE));
+}

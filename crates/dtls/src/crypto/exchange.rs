@@ -97,10 +97,8 @@ mod tests {
     }
 
     //= rfc8446#4.2.8.2
-    //# Peers MUST validate each other's public key Q by ensuring that the point is a valid point on the elliptic curve.
-    //= rfc8446#7.4.2
-    //# For X25519 and X448, implementations SHOULD use the approach specified in [RFC7748] to calculate the Diffie-Hellman
-    //# shared secret.
+    //# For the curves secp256r1, secp384r1, and secp521r1, peers MUST validate each other's public value Q by ensuring that
+    //# the point is a valid point on the elliptic curve.
     #[test]
     fn damaged_shares_are_refused() {
         let mut rng = Rng::from_test_seed(2);

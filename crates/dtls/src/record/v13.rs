@@ -174,7 +174,7 @@ mod tests {
     }
 
     //= rfc9147#4.2.3
-    //# The receiving implementation MUST reject shorter records as if they had failed deprotection, as described in
+    //# Receivers MUST reject shorter records as if they had failed deprotection, as described in
     //# Section 4.5.2.
     #[test]
     fn nothing_but_padding_and_short_records_are_refused() {

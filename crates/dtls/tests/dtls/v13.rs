@@ -121,8 +121,8 @@ fn every_suite_with_every_group_with_and_without_retry() {
 
 //= rfc8446#4.1.4
 //# The server's extensions MUST contain "supported_versions".
-//= rfc8446#4.2.8
-//# The server's share MUST be in the same group as one of the client's shares.
+//= rfc8446#2
+//# the server's share MUST be in the same group as one of the client's shares.
 #[test]
 fn a_retry_takes_one_more_round_trip() {
     let [client, mut server] = both(|_| {});
@@ -468,8 +468,8 @@ fn forged_and_replayed_records_are_counted_and_dropped() {
     assert!(pair.both_connected() && pair.errors == [None; 2]);
 }
 
-//= rfc9147#5.3
-//# the legacy_cookie field MUST be set to zero length
+//= rfc9147#5.1
+//# legacy_cookie field in the ClientHello message MUST be set to a zero-length vector
 //= rfc8446#4.2.8
 //# Clients MUST NOT offer multiple KeyShareEntry values for the same group.
 #[test]
