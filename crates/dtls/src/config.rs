@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use crate::certificate::Certificate;
 use crate::verifier::Verifier;
+use crate::wire::{CipherSuite, NamedGroup, ProtocolVersion};
 
 /// The least [`Config::mtu`].
 pub const MIN_MTU: usize = 256;
@@ -17,6 +18,12 @@ pub struct Config {
     pub certificate: Arc<Certificate>,
     /// How the peer's certificate is judged.
     pub verifier: Verifier,
+    /// Versions to speak, of 1.3 and 1.2. The highest that both sides have is chosen, whatever the order here.
+    pub versions: Vec<ProtocolVersion>,
+    /// Cipher suites of all versions, the preferred first. Those that are not in the README's table are passed over.
+    pub cipher_suites: Vec<CipherSuite>,
+    /// Groups for the key exchange, the preferred first. X25519MLKEM768 serves 1.3 alone.
+    pub groups: Vec<NamedGroup>,
     /// As server: ask the client for a certificate and insist on one. WebRTC does (RFC 8827 section 6.5). Without it
     /// the client stays unknown and is asked for none.
     pub require_client_certificate: bool,
@@ -39,6 +46,19 @@ impl Config {
         Self {
             certificate,
             verifier,
+            versions: vec![ProtocolVersion::DTLS_1_3, ProtocolVersion::DTLS_1_2],
+            cipher_suites: vec![
+                CipherSuite::AES_128_GCM_SHA256,
+                CipherSuite::AES_256_GCM_SHA384,
+                CipherSuite::CHACHA20_POLY1305_SHA256,
+                CipherSuite::ECDHE_ECDSA_AES_128_GCM_SHA256,
+                CipherSuite::ECDHE_ECDSA_AES_256_GCM_SHA384,
+                CipherSuite::ECDHE_ECDSA_CHACHA20_POLY1305_SHA256,
+                CipherSuite::ECDHE_RSA_AES_128_GCM_SHA256,
+                CipherSuite::ECDHE_RSA_AES_256_GCM_SHA384,
+                CipherSuite::ECDHE_RSA_CHACHA20_POLY1305_SHA256,
+            ],
+            groups: vec![NamedGroup::X25519MLKEM768, NamedGroup::X25519, NamedGroup::SECP256R1, NamedGroup::SECP384R1],
             require_client_certificate: true,
             mtu: 1200,
             initial_rto: Duration::from_secs(1),
@@ -46,6 +66,10 @@ impl Config {
             handshake_timeout: Duration::from_secs(60),
             limits: Limits::default(),
         }
+    }
+
+    pub(crate) fn speaks(&self, version: ProtocolVersion) -> bool {
+        self.versions.contains(&version)
     }
 
     pub(crate) fn effective_mtu(&self) -> usize {
@@ -64,10 +88,19 @@ pub struct Limits {
     pub early_records: usize,
     /// Bytes of such records.
     pub early_bytes: usize,
+    /// In 1.3, records sealed under one key before it is changed for a new one. At 2^24.5 records AES-GCM has no margin
+    /// left (RFC 9147 section 4.5.3), and nothing more is sealed.
+    pub records_per_key: u64,
 }
 
 impl Default for Limits {
     fn default() -> Self {
-        Self { reassembly_bytes: 64 * 1024, reassembly_messages: 8, early_records: 32, early_bytes: 32 * 1024 }
+        Self {
+            reassembly_bytes: 64 * 1024,
+            reassembly_messages: 8,
+            early_records: 32,
+            early_bytes: 32 * 1024,
+            records_per_key: 1 << 23,
+        }
     }
 }

@@ -8,17 +8,18 @@ use std::sync::Arc;
 
 use weft_core::{Frame, Instant, Layer, Overhead, Rng, Spent, TimerKey, Timers, Wrap};
 
+use crate::acknowledgements::Acknowledgements;
 use crate::config::{Config, MIN_MTU};
 use crate::early::EarlyRecords;
 use crate::error::{Error, ExportError};
 use crate::event::{Counters, Event, SessionInfo};
 use crate::flight::Flight;
 use crate::handshake::Core;
+use crate::negotiation::Handshake;
 use crate::reassembly::Reassembly;
 use crate::record::RecordLayer;
 use crate::records::Records;
 use crate::transcript::Transcript;
-use crate::v12;
 use crate::wire::{Alert, AlertDescription, ContentType};
 
 /// A flight repeated this often goes out in smaller datagrams: perhaps the path takes no larger ones (RFC 6347
@@ -49,24 +50,18 @@ pub(crate) enum Phase {
     Closed,
 }
 
-/// The handshake of one version and one side.
-pub(crate) enum Handshake {
-    /// A client that was not started.
-    Unstarted,
-    Client12(v12::Client),
-    Server12(v12::Server),
-}
-
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(crate) enum Timer {
     /// The flight was not answered.
     Retransmit,
     /// The handshake has taken too long.
     Deadline,
+    /// Part of a flight came, the rest did not follow at once.
+    Acknowledge,
 }
 
 impl TimerKey for Timer {
-    const ALL: &'static [Self] = &[Self::Retransmit, Self::Deadline];
+    const ALL: &'static [Self] = &[Self::Retransmit, Self::Deadline, Self::Acknowledge];
     fn index(self) -> usize {
         self as usize
     }
@@ -90,15 +85,19 @@ pub struct Connection {
     pub(crate) phase: Phase,
     pub(crate) dead: Option<Error>,
     pub(crate) reassembly: Reassembly,
+    /// Handshake records of 1.3 that the peer is to be told of.
+    pub(crate) acknowledgements: Acknowledgements,
     /// Records of an epoch whose keys are not here yet, as they came.
     pub(crate) early: EarlyRecords,
+    /// The newest epoch to read when they were last tried.
+    pub(crate) early_tried: u16,
     /// Application data that overtook the peer's Finished.
     pub(crate) undelivered: EarlyRecords,
     /// Application data kept until now, to be yielded by the call that is running.
     pub(crate) ready: VecDeque<Vec<u8>>,
     /// Where in the datagram being handled application data lies.
     pub(crate) spans: Vec<Range<usize>>,
-    pub(crate) timers: Timers<Timer, 2>,
+    pub(crate) timers: Timers<Timer, 3>,
     pub(crate) initial_rto: Duration,
     pub(crate) rto: Duration,
     /// Whether the current flight has timed out: the next one then keeps its timeout.
@@ -124,14 +123,16 @@ impl Connection {
         let limits = config.limits;
         let handshake = match role {
             Role::Client => Handshake::Unstarted,
-            Role::Server => Handshake::Server12(v12::Server::new()),
+            Role::Server => Handshake::Listening,
         };
         Self {
             handshake,
             phase: Phase::Idle,
             dead: None,
             reassembly: Reassembly::new(&limits),
+            acknowledgements: Acknowledgements::default(),
             early: EarlyRecords::new(&limits),
+            early_tried: 0,
             undelivered: EarlyRecords::new(&limits),
             ready: VecDeque::new(),
             spans: Vec::new(),
@@ -160,7 +161,11 @@ impl Connection {
     /// Begins the handshake of a client. Does nothing for a server, or a second time.
     pub fn start(&mut self, now: Instant) {
         if matches!(self.handshake, Handshake::Unstarted) && self.phase == Phase::Idle {
-            self.handshake = Handshake::Client12(v12::Client::start(&mut self.core));
+            let Ok(handshake) = Handshake::start(&mut self.core) else {
+                self.fail(Error::Internal("key exchange"));
+                return;
+            };
+            self.handshake = handshake;
             self.begin(now);
             self.arm_flight(now);
         }
@@ -199,19 +204,22 @@ impl Connection {
         }
     }
 
-    /// Fills `out` with keying material for another protocol (RFC 5705 section 4): the same on both sides, for the same
-    /// `label` and `context`. No context and an empty one differ.
+    /// Fills `out` with keying material for another protocol (RFC 5705 section 4, RFC 8446 section 7.5): the same on
+    /// both sides, for the same `label` and `context`. No context and an empty one differ in 1.2, and are the same in 1.3.
     pub fn export_keying_material(
         &self,
         label: &str,
         context: Option<&[u8]>,
         out: &mut [u8],
     ) -> Result<(), ExportError> {
+        if self.info.is_none() {
+            return Err(ExportError::NotConnected);
+        }
         let secrets = match &self.handshake {
-            _ if self.info.is_none() => None,
-            Handshake::Unstarted => None,
             Handshake::Client12(client) => client.secrets(),
             Handshake::Server12(server) => server.secrets(),
+            Handshake::Session13(session) => return session.export(label, context, out),
+            _ => None,
         };
         secrets.ok_or(ExportError::NotConnected)?.export(label, context, out)
     }
@@ -233,6 +241,7 @@ impl Connection {
     pub(crate) fn shut(&mut self, last: Option<Alert>) {
         self.phase = Phase::Closed;
         self.timers.stop_all();
+        self.acknowledgements.clear();
         self.early.clear();
         self.undelivered.clear();
         self.core.transcript.clear();
@@ -260,9 +269,14 @@ impl Connection {
             }
         }
         self.reassembly.drop_contradicted();
-        self.core.flight.rewind();
-        self.flight_was_repeated = true;
-        self.counters.retransmissions += 1;
+        if self.core.flight.is_empty() {
+            // All of ours arrived: what is missing is the peer's to send again, once it knows what came.
+            self.acknowledgements.send_now();
+        } else {
+            self.core.flight.rewind();
+            self.flight_was_repeated = true;
+            self.counters.retransmissions += 1;
+        }
         self.rto = self.rto.saturating_mul(2).min(self.config.max_rto.max(self.initial_rto));
         self.arm_flight(now);
         Ok(())
@@ -272,6 +286,35 @@ impl Connection {
     fn flight_mtu(&self) -> usize {
         let mtu = self.config.effective_mtu();
         if self.core.flight.repeats() < REPEATS_BEFORE_SMALLER { mtu } else { mtu.clamp(MIN_MTU, SMALLER_MTU) }
+    }
+
+    /// Changes our keys if they have sealed enough, or the peer asked for it, and nothing else is on its way.
+    fn update_keys(&mut self, now: Instant) {
+        let Handshake::Session13(session) = &mut self.handshake else { return };
+        if self.phase == Phase::Connected && self.core.flight.is_empty() && session.begin_update(&mut self.core) {
+            self.rto = self.initial_rto;
+            self.arm_flight(now);
+        }
+    }
+
+    /// Writes the ACK that is due and what is pending of the flight; gives the number of records.
+    fn write_handshake(&mut self, frame: &mut Frame<'_>) -> u64 {
+        let acknowledge = self.acknowledgements.is_due();
+        if !acknowledge && !self.core.flight.is_pending() {
+            return 0;
+        }
+        frame.cap(self.flight_mtu());
+        let keep = self.phase != Phase::Connected;
+        let mut written = 0;
+        if acknowledge && self.acknowledgements.write(&mut self.core.records, frame, keep) {
+            written = 1;
+        }
+        let whole = frame.len();
+        match self.core.flight.write(&mut self.core.records, frame) {
+            Ok(records) => written += records,
+            Err(_) => frame.truncate(whole),
+        }
+        written
     }
 
     /// Writes the alert that is pending.
@@ -316,6 +359,7 @@ impl Layer for Connection {
         while let Some(timer) = self.timers.expire(now) {
             match timer {
                 Timer::Retransmit => self.retransmission_timeout(now)?,
+                Timer::Acknowledge => self.acknowledgements.send_now(),
                 Timer::Deadline => {
                     let error = self.suspicion.map_or(Error::TimedOut, |(alert, _)| Error::AlertReceived(alert));
                     return Err(self.fail(error));
@@ -325,17 +369,12 @@ impl Layer for Connection {
         Ok(())
     }
 
-    fn poll_transmit(&mut self, _now: Instant, frame: &mut Frame<'_>) -> Option<()> {
-        if self.core.flight.is_pending() {
-            frame.cap(self.flight_mtu());
-            match self.core.flight.write(&mut self.core.records, frame) {
-                Ok(0) => {}
-                Ok(records) => {
-                    self.counters.records_sent += records;
-                    return Some(());
-                }
-                Err(_) => frame.truncate(0),
-            }
+    fn poll_transmit(&mut self, now: Instant, frame: &mut Frame<'_>) -> Option<()> {
+        self.update_keys(now);
+        let records = self.write_handshake(frame);
+        if records > 0 {
+            self.counters.records_sent += records;
+            return Some(());
         }
         self.write_alert(frame).then(|| self.counters.records_sent += 1)
     }
@@ -377,3 +416,5 @@ impl fmt::Debug for Connection {
 
 #[cfg(test)]
 mod tests;
+#[cfg(test)]
+mod tests_v13;

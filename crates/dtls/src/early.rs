@@ -28,6 +28,10 @@ impl EarlyRecords {
         true
     }
 
+    pub(crate) fn len(&self) -> usize {
+        self.records.len()
+    }
+
     /// Takes the oldest.
     pub(crate) fn pop(&mut self) -> Option<Vec<u8>> {
         let record = self.records.pop_front()?;

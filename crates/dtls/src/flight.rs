@@ -1,6 +1,9 @@
 //! Flights: the messages one side sends before it waits for the other (RFC 6347 section 4.2.4). They are stored whole and
 //! cut anew at every transmission.
 
+use core::ops::Range;
+use std::collections::VecDeque;
+
 use weft_core::{Frame, Spent};
 
 use crate::record::RecordLayer;
@@ -9,10 +12,57 @@ use crate::wire::{ContentType, Fragment, HANDSHAKE_HEADER, HandshakeType};
 /// The least piece of a message worth a record at the end of a datagram.
 const MIN_PIECE: usize = 32;
 
+/// The most fragments remembered until the peer acknowledges the records that held them.
+const MAX_SENT: usize = 512;
+
 /// A message of a flight.
 enum Item {
-    Handshake { epoch: u16, message_type: HandshakeType, message_seq: u16, body: Vec<u8> },
+    Handshake(Outgoing),
     ChangeCipherSpec { epoch: u16 },
+}
+
+/// A handshake message, with what of it the peer has not acknowledged.
+struct Outgoing {
+    epoch: u16,
+    message_type: HandshakeType,
+    message_seq: u16,
+    body: Vec<u8>,
+    /// In order, apart from each other, none empty but that of an empty body.
+    missing: Vec<Range<usize>>,
+}
+
+impl Outgoing {
+    /// The next bytes to send, from `at` on.
+    fn next_missing(&self, at: usize) -> Option<Range<usize>> {
+        let range = self.missing.iter().find(|range| range.end > at || range.is_empty() && range.start >= at)?;
+        Some(range.start.max(at)..range.end)
+    }
+
+    /// The peer has these bytes; whether that is news.
+    fn acknowledge(&mut self, have: &Range<usize>) -> bool {
+        let before = self.missing.len();
+        let mut left = Vec::with_capacity(before.saturating_add(1));
+        let mut news = false;
+        for range in self.missing.drain(..) {
+            if have.end < range.start || range.end < have.start || have.is_empty() != range.is_empty() {
+                left.push(range);
+                continue;
+            }
+            let parts = [range.start..have.start.max(range.start), have.end.min(range.end)..range.end];
+            news |= parts.iter().map(ExactSizeIterator::len).sum::<usize>() < range.len() || range.is_empty();
+            left.extend(parts.into_iter().filter(|part| !part.is_empty()));
+        }
+        self.missing = left;
+        news
+    }
+}
+
+/// A fragment that was sent: in which record, of which item.
+struct Sent {
+    epoch: u16,
+    sequence: u64,
+    item: usize,
+    range: Range<usize>,
 }
 
 /// The flight sent last, kept until the peer's answer shows that it arrived, or for good if it was the last of all.
@@ -21,6 +71,7 @@ pub(crate) struct Flight {
     items: Vec<Item>,
     /// Which item is to be written next, and from which byte on.
     position: (usize, usize),
+    sent: VecDeque<Sent>,
     /// How often sending began anew.
     repeats: u32,
     next_message_seq: u16,
@@ -30,6 +81,7 @@ impl Flight {
     /// Forgets the flight, to fill in the next one.
     pub(crate) fn begin(&mut self) {
         self.items.clear();
+        self.sent.clear();
         self.position = (0, 0);
         self.repeats = 0;
     }
@@ -43,17 +95,23 @@ impl Flight {
     pub(crate) fn push(&mut self, epoch: u16, message_type: HandshakeType, body: Vec<u8>) {
         let message_seq = self.next_message_seq;
         self.next_message_seq = message_seq.wrapping_add(1);
-        self.items.push(Item::Handshake { epoch, message_type, message_seq, body });
+        let missing = core::iter::once(0..body.len()).collect();
+        self.items.push(Item::Handshake(Outgoing { epoch, message_type, message_seq, body, missing }));
     }
 
     pub(crate) fn push_change_cipher_spec(&mut self, epoch: u16) {
         self.items.push(Item::ChangeCipherSpec { epoch });
     }
 
-    /// Sends everything again.
+    /// Sends everything again that was not acknowledged.
     pub(crate) fn rewind(&mut self) {
         self.position = (0, 0);
         self.repeats = self.repeats.saturating_add(1);
+    }
+
+    /// Sends at once what is known to be missing.
+    pub(crate) fn resume(&mut self) {
+        self.position = (0, 0);
     }
 
     /// How often the flight was begun again.
@@ -70,6 +128,24 @@ impl Flight {
         self.position.0 < self.items.len()
     }
 
+    /// The peer has these records; whether that is news (RFC 9147 section 7.2).
+    pub(crate) fn acknowledge(&mut self, records: impl Iterator<Item = (u64, u64)>) -> bool {
+        let mut news = false;
+        for (epoch, sequence) in records {
+            let found = self.sent.iter().position(|sent| u64::from(sent.epoch) == epoch && sent.sequence == sequence);
+            let Some(sent) = found.and_then(|at| self.sent.remove(at)) else { continue };
+            if let Some(Item::Handshake(item)) = self.items.get_mut(sent.item) {
+                news |= item.acknowledge(&sent.range);
+            }
+        }
+        news
+    }
+
+    /// Whether the peer has acknowledged all of it.
+    pub(crate) fn is_acknowledged(&self) -> bool {
+        self.items.iter().all(|item| matches!(item, Item::Handshake(outgoing) if outgoing.missing.is_empty()))
+    }
+
     /// Writes as much of the flight as fits into one datagram; gives the number of records that did.
     pub(crate) fn write(&mut self, records: &mut RecordLayer, frame: &mut Frame<'_>) -> Result<u64, Spent> {
         let mut written = 0;
@@ -79,36 +155,58 @@ impl Flight {
                     match records.append(frame, *epoch, ContentType::CHANGE_CIPHER_SPEC, &[&[1]]) {
                         Err(Spent::NoRoom) => return Ok(written),
                         other => other?,
-                    }
+                    };
                     self.position = (self.position.0 + 1, 0);
                 }
-                Item::Handshake { epoch, message_type, message_seq, body } => {
-                    let overhead = records.overhead(*epoch).ok_or(Spent::NoKeys)?;
-                    let room = frame.remaining().saturating_sub(overhead.total().saturating_add(HANDSHAKE_HEADER));
-                    let rest = body.get(self.position.1..).unwrap_or_default();
-                    let Some(piece) = rest.get(..room.min(rest.len())) else { return Ok(written) };
-                    let whole_rest = piece.len() == rest.len();
-                    if !whole_rest && piece.len() < MIN_PIECE {
-                        return Ok(written);
-                    }
-                    let fragment = Fragment {
-                        message_type: *message_type,
-                        length: body.len(),
-                        message_seq: *message_seq,
-                        offset: self.position.1,
-                        body: piece,
+                Item::Handshake(item) => {
+                    let Some(range) = item.next_missing(self.position.1) else {
+                        self.position = (self.position.0 + 1, 0);
+                        continue;
                     };
-                    match records.append(frame, *epoch, ContentType::HANDSHAKE, &[&fragment.header(), piece]) {
-                        Err(Spent::NoRoom) => return Ok(written),
-                        other => other?,
+                    let Some((sequence, end)) = write_fragment(item, &range, records, frame)? else {
+                        return Ok(written);
+                    };
+                    if self.sent.len() >= MAX_SENT {
+                        self.sent.pop_front();
                     }
-                    let next = self.position.1 + piece.len();
-                    self.position = if whole_rest { (self.position.0 + 1, 0) } else { (self.position.0, next) };
+                    let whole = end == item.body.len();
+                    let sent = Sent { epoch: item.epoch, sequence, item: self.position.0, range: range.start..end };
+                    self.sent.push_back(sent);
+                    self.position = if whole { (self.position.0 + 1, 0) } else { (self.position.0, end) };
                 }
             }
             written += 1;
         }
         Ok(written)
+    }
+}
+
+/// Writes what fits of `range` as one record; gives its sequence number and where the piece ends.
+fn write_fragment(
+    item: &Outgoing,
+    range: &Range<usize>,
+    records: &mut RecordLayer,
+    frame: &mut Frame<'_>,
+) -> Result<Option<(u64, usize)>, Spent> {
+    let overhead = records.overhead(item.epoch).ok_or(Spent::NoKeys)?;
+    let room = frame.remaining().saturating_sub(overhead.total()).min(records.content_limit());
+    let Some(room) = room.checked_sub(HANDSHAKE_HEADER) else { return Ok(None) };
+    let rest = item.body.get(range.clone()).unwrap_or_default();
+    let piece = rest.get(..room.min(rest.len())).unwrap_or_default();
+    if piece.len() < rest.len() && piece.len() < MIN_PIECE {
+        return Ok(None);
+    }
+    let fragment = Fragment {
+        message_type: item.message_type,
+        length: item.body.len(),
+        message_seq: item.message_seq,
+        offset: range.start,
+        body: piece,
+    };
+    match records.append(frame, item.epoch, ContentType::HANDSHAKE, &[&fragment.header(), piece]) {
+        Err(Spent::NoRoom) => Ok(None),
+        Err(spent) => Err(spent),
+        Ok(sequence) => Ok(Some((sequence, range.start.saturating_add(piece.len())))),
     }
 }
 
@@ -119,11 +217,11 @@ impl Flight {
     pub(crate) fn leave_out(&mut self, unwanted: HandshakeType) {
         let mut gone = 0;
         self.items.retain_mut(|item| match item {
-            Item::Handshake { message_type, .. } if *message_type == unwanted => {
+            Item::Handshake(Outgoing { message_type, .. }) if *message_type == unwanted => {
                 gone += 1;
                 false
             }
-            Item::Handshake { message_seq, .. } => {
+            Item::Handshake(Outgoing { message_seq, .. }) => {
                 *message_seq -= gone;
                 true
             }
@@ -135,9 +233,11 @@ impl Flight {
     /// Puts another body into a message.
     pub(crate) fn replace(&mut self, wanted: HandshakeType, new: Vec<u8>) {
         let bodies = self.items.iter_mut().filter_map(|item| match item {
-            Item::Handshake { message_type, body, .. } if *message_type == wanted => Some(body),
+            Item::Handshake(outgoing) if outgoing.message_type == wanted => Some(outgoing),
             _ => None,
         });
-        *bodies.last().unwrap() = new;
+        let last = bodies.last().unwrap();
+        last.missing = core::iter::once(0..new.len()).collect();
+        last.body = new;
     }
 }

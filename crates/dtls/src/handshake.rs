@@ -14,7 +14,7 @@ use crate::reassembly::Message;
 use crate::record::RecordLayer;
 use crate::transcript::Transcript;
 use crate::verifier::{Rejection, Verifier};
-use crate::wire::{CertificateMessage, HandshakeType};
+use crate::wire::HandshakeType;
 
 /// The parts of a connection that a handshake works on.
 pub(crate) struct Core {
@@ -45,13 +45,24 @@ impl Core {
         self.flight.push(epoch, message_type, body);
     }
 
+    /// The same with DTLS 1.3's transcript.
+    pub(crate) fn send_v13(&mut self, epoch: u16, message_type: HandshakeType, body: Vec<u8>) {
+        self.transcript.add_v13(message_type, &body);
+        self.flight.push(epoch, message_type, body);
+    }
+
+    /// Adds a message of the peer to DTLS 1.3's transcript.
+    pub(crate) fn received_v13(&mut self, message: &Message) {
+        self.transcript.add_v13(message.message_type, &message.body);
+    }
+
     /// Adds a message of the peer to the transcript.
     pub(crate) fn received_v12(&mut self, message: &Message) {
         self.transcript.add_v12(message.message_type, message.message_seq, &message.body);
     }
 
-    /// 32 random bytes. Being drawn whole they hold no downgrade sentinel but by a chance of 2^-64: a server that knows
-    /// no version above 1.2 sets none (RFC 8446 section 4.1.3).
+    /// 32 random bytes. Being drawn whole they hold no downgrade sentinel but by a chance of 2^-64 (RFC 8446
+    /// section 4.1.3).
     pub(crate) fn random(&mut self) -> [u8; 32] {
         let mut random = [0; 32];
         self.rng.fill(&mut random);
@@ -59,9 +70,11 @@ impl Core {
     }
 
     /// Has the peer's certificate judged and its public key read.
-    pub(crate) fn verify_certificate(&self, chain: &CertificateMessage<'_>) -> Result<(Vec<u8>, PeerKey), Fault> {
+    pub(crate) fn verify_certificate<'c>(
+        &self,
+        mut certificates: impl Iterator<Item = &'c [u8]>,
+    ) -> Result<(Vec<u8>, PeerKey), Fault> {
         let reject = |rejection| Fault::Fatal(Error::CertificateRejected(rejection));
-        let mut certificates = chain.iter();
         let certificate = certificates.next().ok_or(reject(Rejection::Malformed))?;
         let verifier = &self.config.verifier;
         if matches!(verifier, Verifier::Fingerprints(all) if all.is_empty()) {

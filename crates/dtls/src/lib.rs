@@ -4,7 +4,8 @@
 //! ([`weft_core::Layer`]); once connected it seals the datagrams of the layer above in place ([`weft_core::Wrap`]).
 //! It opens no socket, reads no clock, starts no thread, and takes its randomness from the generator it is given.
 //!
-//! Today it speaks DTLS 1.2 (RFC 6347) with ECDHE, AEAD ciphers and the extended master secret, nothing weaker.
+//! It speaks DTLS 1.3 (RFC 9147), with X25519MLKEM768 for the key exchange if the peer has it, and DTLS 1.2 (RFC 6347) with
+//! ECDHE, AEAD ciphers and the extended master secret; nothing weaker.
 //!
 //! # Example
 //! Two connections that know each other's fingerprint, as SDP carries it, with nothing but buffers between them:
@@ -38,7 +39,7 @@
 //!         }
 //!     }
 //! }
-//! assert_eq!(client.info().and_then(|info| info.version.name()), Some("1.2"));
+//! assert_eq!(client.info().and_then(|info| info.version.name()), Some("1.3"));
 //!
 //! let mut buffer = [0; 1500];
 //! let room = client.overhead().ok_or("no keys")?;
@@ -56,6 +57,7 @@
 //! A peer without the extended master secret (RFC 7627), without forward secrecy, with a group, cipher or signature that
 //! is not in the README's table; renegotiation, resumption and compression.
 
+mod acknowledgements;
 #[cfg(test)]
 mod captures;
 mod certificate;
@@ -69,12 +71,14 @@ mod event;
 mod fingerprint;
 mod flight;
 mod handshake;
+mod negotiation;
 mod reassembly;
 mod receive;
 mod record;
 mod records;
 mod transcript;
 mod v12;
+mod v13;
 mod verifier;
 pub mod wire;
 

@@ -20,8 +20,10 @@ pub(crate) struct Message {
 /// What a fragment was.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(crate) enum Taken {
-    /// Part of a message still to come, or counted and dropped.
+    /// Part of a message still to come.
     Kept,
+    /// Counted and dropped.
+    Dropped,
     /// Part of a message that was handled before, with its number.
     Old(u16),
 }
@@ -100,7 +102,7 @@ impl Reassembly {
         let empty = fragment.body.is_empty() && fragment.length > 0;
         if ahead >= self.max_messages || empty || fragment.length > self.max_bytes {
             counters.bad_fragments += 1;
-            return Taken::Kept;
+            return Taken::Dropped;
         }
         let index = usize::from(ahead);
         while self.slots.len() <= index {
@@ -113,14 +115,14 @@ impl Reassembly {
             // What came under protection outweighs what did not.
             if epoch <= slot.epoch {
                 slot.contradicted = true;
-                return Taken::Kept;
+                return Taken::Dropped;
             }
             self.remove(index);
         }
         if self.slots.get(index).is_some_and(Option::is_none) {
             if !self.make_room(index, fragment.length) {
                 counters.bad_fragments += 1;
-                return Taken::Kept;
+                return Taken::Dropped;
             }
             self.bytes += fragment.length;
             if let Some(place) = self.slots.get_mut(index) {

@@ -4,20 +4,21 @@ use core::ops::Range;
 
 use weft_core::Instant;
 
-use crate::connection::{Connection, Handshake, Phase, Timer};
+use crate::connection::{Connection, Phase, Timer};
 use crate::error::{Error, Fault};
 use crate::event::Event;
 use crate::handshake::Step;
+use crate::negotiation::Handshake;
 use crate::reassembly::{Message, Taken};
-use crate::record::{Incoming, split};
-use crate::wire::{Alert, AlertDescription, AlertLevel, ContentType, Fragment, HandshakeType};
+use crate::record::{Incoming, record_end};
+use crate::wire::{Ack, Alert, AlertDescription, AlertLevel, ContentType, Fragment, HandshakeType, ProtocolVersion};
 
 impl Connection {
     /// Handles every record of a datagram, then those that waited for what it brought.
     pub(crate) fn receive(&mut self, now: Instant, datagram: &mut [u8]) -> Result<(), Error> {
         let mut at = 0;
         while at < datagram.len() && self.phase != Phase::Closed {
-            let found = split(datagram, at).map(|(_, end)| end);
+            let found = record_end(datagram, at);
             let Some((end, record)) = found.and_then(|end| Some((end, datagram.get_mut(at..end)?))) else {
                 self.counters.malformed_records += 1;
                 break;
@@ -31,14 +32,16 @@ impl Connection {
         Ok(())
     }
 
-    /// Opens the records that came before their keys, once those are there.
+    /// Tries the records that came before their keys, once there are new ones.
     fn replay_early(&mut self, now: Instant) -> Result<(), Error> {
-        if !self.core.records.has_read_epoch(1) {
-            return Ok(());
-        }
-        while let Some(mut record) = self.early.pop() {
-            if let Some(content) = self.record(now, &mut record)? {
-                self.ready.extend(record.get(content).map(<[u8]>::to_vec));
+        while self.core.records.read_epoch() != self.early_tried {
+            self.early_tried = self.core.records.read_epoch();
+            // What is still early goes back into the queue.
+            for _ in 0..self.early.len() {
+                let Some(mut record) = self.early.pop() else { break };
+                if let Some(content) = self.record(now, &mut record)? {
+                    self.ready.extend(record.get(content).map(<[u8]>::to_vec));
+                }
             }
         }
         Ok(())
@@ -46,8 +49,8 @@ impl Connection {
 
     /// Handles one record; gives where application data that may be yielded lies in it.
     fn record(&mut self, now: Instant, record: &mut [u8]) -> Result<Option<Range<usize>>, Error> {
-        let (content_type, epoch, range) = match self.core.records.open(record, &mut self.counters) {
-            Incoming::Opened { content_type, epoch, content } => (content_type, epoch, content),
+        let (content_type, epoch, sequence, range) = match self.core.records.open(record, &mut self.counters) {
+            Incoming::Opened { content_type, epoch, sequence, content } => (content_type, epoch, sequence, content),
             Incoming::Dropped => return Ok(None),
             Incoming::Early => {
                 self.keep_early(record);
@@ -57,7 +60,8 @@ impl Connection {
         let Some(content) = record.get(range.clone()) else { return Ok(None) };
         match content_type {
             ContentType::APPLICATION_DATA => return Ok(self.application_data(epoch, content).then_some(range)),
-            ContentType::HANDSHAKE => self.fragments(now, epoch, content)?,
+            ContentType::HANDSHAKE => self.fragments(now, epoch, sequence, content)?,
+            ContentType::ACK => self.acknowledged(now, epoch, content)?,
             ContentType::ALERT => self.alert(epoch, content)?,
             // The change of keys is told by the epoch of what follows, and proven by Finished: the message itself, which
             // anybody can write, changes nothing (RFC 6347 section 4.1).
@@ -83,6 +87,11 @@ impl Connection {
             self.counters.plaintext_application_data += 1;
             return false;
         }
+        // Epoch 2 is for the handshake of 1.3 alone.
+        if epoch == 2 {
+            self.counters.unexpected_records += 1;
+            return false;
+        }
         if content.is_empty() {
             return false;
         }
@@ -102,7 +111,13 @@ impl Connection {
             self.counters.malformed_records += 1;
             return Ok(());
         };
-        let ends = alert.level == AlertLevel::Fatal || alert.description == AlertDescription::CLOSE_NOTIFY;
+        // In 1.3 the level says nothing (RFC 8446 section 6).
+        let fatal = if epoch >= 2 {
+            alert.description != AlertDescription::USER_CANCELED
+        } else {
+            alert.level == AlertLevel::Fatal
+        };
+        let ends = fatal || alert.description == AlertDescription::CLOSE_NOTIFY;
         if epoch == 0 {
             self.counters.unauthenticated_alerts += 1;
             if ends && self.phase == Phase::Handshaking {
@@ -123,21 +138,80 @@ impl Connection {
     }
 
     /// Handles the fragments of a handshake record.
-    fn fragments(&mut self, now: Instant, epoch: u16, content: &[u8]) -> Result<(), Error> {
+    fn fragments(&mut self, now: Instant, epoch: u16, sequence: u64, content: &[u8]) -> Result<(), Error> {
+        let v13 = self.handshake.may_be_v13();
+        let (mut taken, mut old) = (!content.is_empty(), false);
         let mut rest = content;
         while !rest.is_empty() {
             let Ok((fragment, tail)) = Fragment::parse(rest) else {
                 self.counters.bad_fragments += 1;
+                taken = false;
                 break;
             };
             rest = tail;
-            if self.phase == Phase::Connected {
+            if self.phase == Phase::Connected && !(v13 && epoch >= 2) {
                 self.late_fragment(now, epoch, &fragment);
-            } else if let Taken::Old(message_seq) = self.reassembly.insert(&fragment, epoch, &mut self.counters) {
-                self.repeated(now, message_seq, epoch);
+                taken = false;
+                continue;
+            }
+            match self.reassembly.insert(&fragment, epoch, &mut self.counters) {
+                Taken::Kept => {}
+                Taken::Dropped => taken = false,
+                Taken::Old(message_seq) => {
+                    old = true;
+                    self.repeated(now, message_seq, epoch);
+                }
             }
         }
+        // A client alone has anything in the clear to acknowledge: a ClientHello is answered.
+        if v13 && taken && (epoch >= 2 || self.handshake.is_client()) {
+            self.acknowledgements.note(epoch, sequence);
+            self.schedule_acknowledgement(now, old && epoch >= 2);
+        }
         self.messages(now)
+    }
+
+    /// The records noted are acknowledged at once after the handshake, or if the peer repeats itself; else if the rest of
+    /// the flight does not follow soon (RFC 9147 section 7.1).
+    fn schedule_acknowledgement(&mut self, now: Instant, repeated: bool) {
+        if self.phase == Phase::Connected || repeated {
+            self.acknowledgements.send_now();
+        } else if !self.timers.is_set(Timer::Acknowledge) {
+            self.timers.set(Timer::Acknowledge, now + self.rto / 4);
+        }
+    }
+
+    /// The peer tells which of our handshake records it has. In the clear anybody can, so that counts for nothing.
+    fn acknowledged(&mut self, now: Instant, epoch: u16, content: &[u8]) -> Result<(), Error> {
+        if epoch < 2 {
+            self.counters.unexpected_records += 1;
+            return Ok(());
+        }
+        let Ok(ack) = Ack::parse(content) else {
+            self.counters.malformed_records += 1;
+            return Ok(());
+        };
+        if self.core.flight.is_empty() {
+            return Ok(());
+        }
+        let news = self.core.flight.acknowledge(ack.iter());
+        if self.core.flight.is_acknowledged() {
+            self.core.flight.begin();
+            self.timers.stop(Timer::Retransmit);
+            if self.phase == Phase::Connected {
+                self.timers.stop(Timer::Deadline);
+            }
+            if let Handshake::Session13(session) = &mut self.handshake
+                && session.acknowledged(&mut self.core).is_err()
+            {
+                return Err(self.fail(Error::Internal("key update")));
+            }
+        } else if news {
+            // The rest got lost (RFC 9147 section 7.2).
+            self.core.flight.resume();
+            self.arm_flight(now);
+        }
+        Ok(())
     }
 
     /// After the handshake nothing is put together any more: a repeat is answered, a renegotiation refused.
@@ -170,13 +244,12 @@ impl Connection {
 
     /// Hands whole messages to the handshake, in their order.
     fn messages(&mut self, now: Instant) -> Result<(), Error> {
-        while matches!(self.phase, Phase::Idle | Phase::Handshaking) {
+        let session = |handshake: &Handshake| matches!(handshake, Handshake::Session13(_));
+        while matches!(self.phase, Phase::Idle | Phase::Handshaking)
+            || self.phase == Phase::Connected && session(&self.handshake)
+        {
             let Some(message) = self.reassembly.take() else { break };
-            let step = match &mut self.handshake {
-                Handshake::Unstarted => Ok(Step::Unexpected),
-                Handshake::Client12(client) => client.handle(&mut self.core, &message),
-                Handshake::Server12(server) => server.handle(&mut self.core, &message),
-            };
+            let step = self.handshake.handle(&mut self.core, &message);
             match step {
                 Ok(Step::Unexpected) if message.epoch > 0 => {
                     let alert = AlertDescription::UNEXPECTED_MESSAGE;
@@ -206,6 +279,8 @@ impl Connection {
             Step::Unexpected | Step::Taken => {}
             Step::Answer => {
                 self.answered = Some((message.message_seq, message.epoch));
+                self.acknowledgements.clear();
+                self.timers.stop(Timer::Acknowledge);
                 self.answer(now);
             }
             Step::Connected(info) => {
@@ -213,12 +288,27 @@ impl Connection {
                 self.flight_begun = now;
                 self.timers.stop_all();
                 self.phase = Phase::Connected;
+                if info.version == ProtocolVersion::DTLS_1_3 {
+                    self.finish_v13(now);
+                }
                 while let Some(record) = self.undelivered.pop() {
                     self.ready.push_back(record);
                 }
                 self.info = Some(info.clone());
                 self.events.push_back(Event::Connected(info));
             }
+        }
+    }
+
+    /// The client's last flight is to be acknowledged (RFC 9147 section 5.8.1); until then it is sent again.
+    fn finish_v13(&mut self, now: Instant) {
+        self.handshake.settle();
+        if self.core.flight.is_empty() {
+            self.acknowledgements.send_now();
+        } else {
+            self.acknowledgements.clear();
+            self.timers.set(Timer::Deadline, now + self.config.handshake_timeout);
+            self.answer(now);
         }
     }
 

@@ -18,6 +18,21 @@ impl Transcript {
         self.0.extend_from_slice(body);
     }
 
+    /// Adds a message with the header of TLS: type and length alone (RFC 9147 section 5.2).
+    pub(crate) fn add_v13(&mut self, message_type: HandshakeType, body: &[u8]) {
+        let [_, length @ ..] = (body.len() as u32).to_be_bytes();
+        self.0.push(message_type.0);
+        self.0.extend_from_slice(&length);
+        self.0.extend_from_slice(body);
+    }
+
+    /// Puts the hash of the first ClientHello in its place, before a HelloRetryRequest (RFC 8446 section 4.4.1).
+    pub(crate) fn condense(&mut self, hash: Hash) {
+        let digest = self.hash(hash);
+        self.clear();
+        self.add_v13(HandshakeType::MESSAGE_HASH, digest.as_ref());
+    }
+
     pub(crate) fn bytes(&self) -> &[u8] {
         &self.0
     }

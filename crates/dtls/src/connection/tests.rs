@@ -13,14 +13,16 @@ fn pair() -> (Connection, Connection) {
     let own: Vec<_> = (0..2).map(|_| Arc::new(Certificate::generate().unwrap())).collect();
     let config = |own: &Arc<Certificate>, peer: &Arc<Certificate>| {
         let known = Verifier::Fingerprints(vec![peer.fingerprint(HashAlgorithm::Sha256)]);
-        Arc::new(Config::new(own.clone(), known))
+        let mut config = Config::new(own.clone(), known);
+        config.versions = vec![crate::wire::ProtocolVersion::DTLS_1_2];
+        Arc::new(config)
     };
     let client = Connection::new(config(&own[0], &own[1]), Role::Client, Rng::from_test_seed(1));
     let server = Connection::new(config(&own[1], &own[0]), Role::Server, Rng::from_test_seed(2));
     (client, server)
 }
 
-fn take(from: &mut Connection) -> Vec<Vec<u8>> {
+pub(super) fn take(from: &mut Connection) -> Vec<Vec<u8>> {
     let mut all = Vec::new();
     loop {
         let mut buffer = [0; 1500];
@@ -32,7 +34,7 @@ fn take(from: &mut Connection) -> Vec<Vec<u8>> {
     }
 }
 
-fn pass(from: &mut Connection, to: &mut Connection) -> Result<usize, Error> {
+pub(super) fn pass(from: &mut Connection, to: &mut Connection) -> Result<usize, Error> {
     let mut records = 0;
     for mut datagram in take(from) {
         let mut yielded = to.handle_input(Instant::ORIGIN, &mut datagram)?;

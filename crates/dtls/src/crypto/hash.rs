@@ -14,6 +14,15 @@ pub(crate) enum Hash {
 }
 
 impl Hash {
+    /// Bytes of a digest.
+    pub(crate) fn len(self) -> usize {
+        match self {
+            Self::Sha256 => 32,
+            Self::Sha384 => 48,
+            Self::Sha512 => 64,
+        }
+    }
+
     pub(crate) fn digest(self, data: &[u8]) -> impl AsRef<[u8]> + use<> {
         let algorithm = match self {
             Self::Sha256 => &digest::SHA256,

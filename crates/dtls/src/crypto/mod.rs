@@ -2,12 +2,18 @@
 
 mod aead;
 mod agreement;
+mod exchange;
 mod hash;
+mod hkdf;
+mod mask;
 mod signature;
 
 pub(crate) use aead::{AeadAlgorithm, AeadKey, NONCE_LEN, TAG_LEN};
 pub(crate) use agreement::KeyShare;
+pub(crate) use exchange::{KeyOffer, answer};
 pub(crate) use hash::{Hash, prf};
+pub(crate) use hkdf::Secret;
+pub(crate) use mask::MaskKey;
 pub(crate) use signature::{PeerKey, SigningKey};
 
 /// A primitive failed: of inputs it refuses, or inside.

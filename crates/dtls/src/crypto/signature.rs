@@ -72,6 +72,20 @@ impl PeerKey {
         self.kind == KeyKind::Rsa
     }
 
+    /// Verifies a DTLS 1.3 signature: there a scheme names its curve, and PKCS #1 v1.5 is not for handshakes (RFC 8446
+    /// section 4.2.3).
+    pub(crate) fn verify_v13(&self, scheme: SignatureScheme, message: &[u8], signature: &[u8]) -> Result<(), Failed> {
+        let fits = match scheme {
+            SignatureScheme::ECDSA_SECP256R1_SHA256 => self.kind == KeyKind::P256,
+            SignatureScheme::ECDSA_SECP384R1_SHA384 => self.kind == KeyKind::P384,
+            SignatureScheme::RSA_PKCS1_SHA256
+            | SignatureScheme::RSA_PKCS1_SHA384
+            | SignatureScheme::RSA_PKCS1_SHA512 => false,
+            _ => true,
+        };
+        if fits { self.verify_v12(scheme, message, signature) } else { Err(Failed) }
+    }
+
     /// Verifies a DTLS 1.2 signature. RSA keys have 2048 to 8192 bits.
     pub(crate) fn verify_v12(&self, scheme: SignatureScheme, message: &[u8], signature: &[u8]) -> Result<(), Failed> {
         let algorithm: &'static dyn lib::VerificationAlgorithm = match (self.kind, scheme) {

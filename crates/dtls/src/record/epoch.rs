@@ -13,11 +13,13 @@ pub(crate) struct ReadEpoch {
     pub(crate) epoch: u16,
     pub(crate) protection: Protection,
     pub(crate) window: ReplayWindow,
+    /// Records that failed to authenticate.
+    pub(crate) forged: u64,
 }
 
 impl ReadEpoch {
     pub(crate) fn new(epoch: u16, protection: Protection) -> Self {
-        Self { epoch, protection, window: ReplayWindow::default() }
+        Self { epoch, protection, window: ReplayWindow::default(), forged: 0 }
     }
 }
 
@@ -36,11 +38,20 @@ impl WriteEpoch {
     /// Takes the next sequence number; never the same twice.
     pub(crate) fn take_sequence(&mut self) -> Result<u64, Spent> {
         let sequence = self.next_sequence;
-        if sequence > MAX_SEQUENCE {
+        let limit = match &self.protection {
+            Protection::V13(keys) => keys.limit,
+            Protection::Plaintext | Protection::V12(_) => u64::MAX,
+        };
+        if sequence > MAX_SEQUENCE || sequence >= limit {
             return Err(Spent::KeysExhausted);
         }
         self.next_sequence = sequence + 1;
         Ok(sequence)
+    }
+
+    /// Records sealed so far.
+    pub(crate) fn sealed(&self) -> u64 {
+        self.next_sequence
     }
 
     /// Puts the counter near its end.

@@ -4,7 +4,11 @@ mod epoch;
 mod layer;
 mod protection;
 mod replay;
+mod v13;
 
 pub(crate) use epoch::{ReadEpoch, WriteEpoch};
-pub(crate) use layer::{Incoming, RecordLayer, split};
+#[cfg(test)]
+pub(crate) use layer::split;
+pub(crate) use layer::{Incoming, RecordLayer, record_end};
 pub(crate) use protection::{Protection, V12Keys};
+pub(crate) use v13::V13Keys;

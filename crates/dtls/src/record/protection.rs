@@ -5,8 +5,9 @@ use core::ops::Range;
 use weft_core::Overhead;
 use zeroize::Zeroizing;
 
+use super::v13::{TAIL, V13Keys};
 use crate::crypto::{AeadAlgorithm, AeadKey, Failed, NONCE_LEN, TAG_LEN};
-use crate::wire::{RECORD_HEADER, RecordHeader};
+use crate::wire::{RECORD_HEADER, RecordHeader, UNIFIED_HEADER};
 
 /// Bytes of the nonce that AES-GCM sends along (RFC 5288 section 3).
 const EXPLICIT_NONCE: usize = 8;
@@ -17,6 +18,8 @@ pub(crate) enum Protection {
     Plaintext,
     /// As DTLS 1.2 does with an AEAD cipher.
     V12(V12Keys),
+    /// As DTLS 1.3 does.
+    V13(Box<V13Keys>),
 }
 
 /// One direction's key material of DTLS 1.2.
@@ -74,11 +77,23 @@ impl Protection {
                 let explicit = if keys.explicit { EXPLICIT_NONCE } else { 0 };
                 Overhead { head: RECORD_HEADER + explicit, tail: TAG_LEN }
             }
+            Self::V13(_) => Overhead { head: UNIFIED_HEADER, tail: TAIL },
         }
     }
 
+    /// Writes the header and seals in place: `record` is room for the header and what goes before the content, content,
+    /// room for what goes after it.
+    pub(crate) fn seal_record(&self, header: RecordHeader, record: &mut [u8]) -> Result<(), Failed> {
+        if let Self::V13(keys) = self {
+            return keys.seal(header.epoch, header.sequence_number, header.content_type, record);
+        }
+        let (head, fragment) = record.split_first_chunk_mut::<RECORD_HEADER>().ok_or(Failed)?;
+        *head = header.to_bytes();
+        self.seal(header, fragment)
+    }
+
     /// Seals in place what follows the header in `record`: room for an explicit nonce, content, room for a tag.
-    pub(crate) fn seal(&self, header: RecordHeader, fragment: &mut [u8]) -> Result<(), Failed> {
+    fn seal(&self, header: RecordHeader, fragment: &mut [u8]) -> Result<(), Failed> {
         let Self::V12(keys) = self else { return Ok(()) };
         // Epoch and sequence number never repeat under a key, so neither does this (RFC 5288 section 3). It is never
         // random: 64 random bits would repeat by the birthday bound.
@@ -96,7 +111,11 @@ impl Protection {
 
     /// Opens in place what follows the header; gives where in `fragment` the content lies.
     pub(crate) fn open(&self, header: RecordHeader, fragment: &mut [u8]) -> Result<Range<usize>, Failed> {
-        let Self::V12(keys) = self else { return Ok(0..fragment.len()) };
+        let keys = match self {
+            Self::Plaintext => return Ok(0..fragment.len()),
+            Self::V12(keys) => keys,
+            Self::V13(_) => return Err(Failed),
+        };
         let mut unique = header.epoch_and_sequence().to_be_bytes();
         let mut start = 0;
         let mut sealed = fragment;

@@ -19,6 +19,11 @@ fn place(sequence: u64) -> (usize, u64) {
 }
 
 impl ReplayWindow {
+    /// One more than the highest number marked.
+    pub(crate) fn next(&self) -> u64 {
+        self.next
+    }
+
     /// Whether a record of this number may still be new. Changes nothing: an unauthenticated record must not.
     pub(crate) fn may_be_new(&self, sequence: u64) -> bool {
         if sequence >= self.next {

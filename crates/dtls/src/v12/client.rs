@@ -1,7 +1,7 @@
 //! The client's side of the handshake.
 
 use super::key_schedule::{Secrets, Sender};
-use super::suite::{GROUPS, Parts, SCHEMES, SUITES, parts};
+use super::suite::{Parts, SCHEMES, groups, parts, suites};
 use crate::crypto::{Failed, KeyShare, PeerKey};
 use crate::error::Fault;
 use crate::event::SessionInfo;
@@ -9,9 +9,9 @@ use crate::handshake::{Core, Step};
 use crate::reassembly::Message;
 use crate::record::{Protection, ReadEpoch, WriteEpoch};
 use crate::wire::{
-    AlertDescription, CertificateMessage, CertificateRequest, CipherSuite, ClientCertificateType, ClientHello,
-    ClientKeyExchange, DecodeError, DigitallySigned, ExtensionType, HandshakeType, HelloVerifyRequest, NamedGroup,
-    ProtocolVersion, ServerHello, ServerKeyExchange,
+    AlertDescription, CertificateMessage, CertificateRequest, CipherSuite, ClientCertificateType, ClientKeyExchange,
+    DecodeError, DigitallySigned, ExtensionType, HandshakeType, HelloVerifyRequest, NamedGroup, Offer, ProtocolVersion,
+    ServerHello, ServerKeyExchange,
 };
 
 /// HelloVerifyRequests answered before giving up on the server.
@@ -42,6 +42,8 @@ struct Chosen {
 pub(crate) struct Client {
     state: State,
     random: [u8; 32],
+    /// The first hello.
+    hello: Vec<u8>,
     cookies: u8,
     chosen: Option<Chosen>,
     peer: Option<(Vec<u8>, PeerKey)>,
@@ -58,28 +60,41 @@ impl Client {
     /// Makes the first ClientHello.
     pub(crate) fn start(core: &mut Core) -> Self {
         let random = core.random();
-        let client = Self {
+        let config = core.config.clone();
+        let offer = Offer {
+            random: &random,
+            versions: &[ProtocolVersion::DTLS_1_2],
+            suites: &suites(&config).collect::<Vec<_>>(),
+            groups: &groups(&config).collect::<Vec<_>>(),
+            schemes: SCHEMES,
+            key_share: &[],
+            cookie: None,
+        };
+        let hello = offer.write();
+        core.flight.begin();
+        core.flight.push(0, HandshakeType::CLIENT_HELLO, hello.clone());
+        Self::go_on(core, random, hello)
+    }
+
+    /// Goes on after a first ClientHello, that of a client of 1.3 perhaps, whose server speaks 1.2.
+    pub(crate) fn go_on(core: &mut Core, random: [u8; 32], hello: Vec<u8>) -> Self {
+        core.transcript.clear();
+        core.transcript.add_v12(HandshakeType::CLIENT_HELLO, 0, &hello);
+        Self {
             state: State::ServerHello,
             random,
+            hello,
             cookies: 0,
             chosen: None,
             peer: None,
             share: None,
             requested: None,
             secrets: None,
-        };
-        client.send_hello(core, &[]);
-        client
+        }
     }
 
     pub(crate) fn secrets(&self) -> Option<&Secrets> {
         self.secrets.as_ref()
-    }
-
-    fn send_hello(&self, core: &mut Core, cookie: &[u8]) {
-        core.flight.begin();
-        let hello = ClientHello::write_v12(&self.random, cookie, SUITES, GROUPS, SCHEMES);
-        core.send_v12(0, HandshakeType::CLIENT_HELLO, hello);
     }
 
     /// Handles one message of the server.
@@ -111,7 +126,8 @@ impl Client {
         }
         self.cookies += 1;
         core.transcript.clear();
-        self.send_hello(core, request.cookie);
+        core.flight.begin();
+        core.send_v12(0, HandshakeType::CLIENT_HELLO, Offer::with_cookie(&self.hello, request.cookie));
         Ok(Step::Answer)
     }
 
@@ -121,12 +137,16 @@ impl Client {
         if hello.server_version != ProtocolVersion::DTLS_1_2 {
             return refused(AlertDescription::PROTOCOL_VERSION, "the server chose a version that was not offered");
         }
-        let Some(parts) = SUITES.contains(&hello.cipher_suite).then(|| parts(hello.cipher_suite)).flatten() else {
+        let Some(parts) = suites(&core.config).find(|offered| *offered == hello.cipher_suite).and_then(parts) else {
             return refused(
                 AlertDescription::ILLEGAL_PARAMETER,
                 "the server chose a cipher suite that was not offered",
             );
         };
+        // RFC 8446 section 4.1.3: had it got our hello as we sent it, this server would have chosen 1.3.
+        if core.config.speaks(ProtocolVersion::DTLS_1_3) && hello.signals_downgrade() {
+            return refused(AlertDescription::ILLEGAL_PARAMETER, "somebody made the server choose an older version");
+        }
         if hello.compression_method != 0 {
             return refused(AlertDescription::ILLEGAL_PARAMETER, "the server chose compression");
         }
@@ -141,7 +161,7 @@ impl Client {
     fn certificate(&mut self, core: &mut Core, message: &Message) -> Result<Step, Fault> {
         let chain = CertificateMessage::parse(&message.body)?;
         let chosen = self.chosen.ok_or(OUT_OF_ORDER)?;
-        let (certificate, key) = core.verify_certificate(&chain)?;
+        let (certificate, key) = core.verify_certificate(chain.iter())?;
         if key.is_rsa() != chosen.parts.rsa {
             return Err(Fault::refused(
                 AlertDescription::UNSUPPORTED_CERTIFICATE,
@@ -157,7 +177,7 @@ impl Client {
     fn server_key_exchange(&mut self, core: &mut Core, message: &Message) -> Result<Step, Fault> {
         let exchange = ServerKeyExchange::parse(&message.body)?;
         let (Some(chosen), Some((_, key))) = (&self.chosen, &self.peer) else { return Err(OUT_OF_ORDER) };
-        if !GROUPS.contains(&exchange.group) {
+        if !groups(&core.config).any(|offered| offered == exchange.group) {
             return Err(Fault::refused(
                 AlertDescription::ILLEGAL_PARAMETER,
                 "the server chose a group that was not offered",

@@ -2,8 +2,9 @@
 
 use super::client::verify;
 use super::key_schedule::{Secrets, Sender};
-use super::suite::{GROUPS, Parts, SCHEMES, SUITES, parts};
-use crate::crypto::{Failed, KeyShare, PeerKey, SigningKey};
+use super::suite::{Parts, SCHEMES, groups, parts, suites};
+use crate::config::Config;
+use crate::crypto::{Failed, KeyShare, PeerKey};
 use crate::error::Fault;
 use crate::event::SessionInfo;
 use crate::handshake::{Core, Step};
@@ -11,8 +12,8 @@ use crate::reassembly::Message;
 use crate::record::{Protection, ReadEpoch, V12Keys, WriteEpoch};
 use crate::wire::{
     AlertDescription, CertificateMessage, CertificateRequest, CipherSuite, ClientCertificateType, ClientHello,
-    ClientKeyExchange, DigitallySigned, ExtensionType, HandshakeType, NamedGroup, ProtocolVersion, ServerHello,
-    ServerKeyExchange,
+    ClientKeyExchange, DOWNGRADE_SENTINEL, DigitallySigned, ExtensionType, HandshakeType, NamedGroup, ProtocolVersion,
+    ServerHello, ServerKeyExchange,
 };
 
 /// What comes next.
@@ -81,9 +82,14 @@ impl Server {
         let hello = ClientHello::parse(&message.body)?;
         let internal = |Failed| Fault::internal("key exchange");
         let scheme = core.config.certificate.key().scheme();
-        let (suite, parts, group) = negotiate(&hello, core.config.certificate.key())?;
+        let (suite, parts, group) = negotiate(&hello, &core.config)?;
         let share = KeyShare::generate(group, &mut core.rng).map_err(internal)?;
-        let server_random = core.random();
+        let mut server_random = core.random();
+        if core.config.speaks(ProtocolVersion::DTLS_1_3)
+            && let Some(end) = server_random.last_chunk_mut()
+        {
+            *end = DOWNGRADE_SENTINEL;
+        }
         core.records.set_version(ProtocolVersion::DTLS_1_2);
         core.received_v12(message);
 
@@ -116,7 +122,7 @@ impl Server {
         if chain.iter().next().is_none() {
             return Err(Fault::refused(AlertDescription::HANDSHAKE_FAILURE, "the client sent no certificate"));
         }
-        self.peer = Some(core.verify_certificate(&chain)?);
+        self.peer = Some(core.verify_certificate(chain.iter())?);
         core.received_v12(message);
         self.state = State::ClientKeyExchange;
         Ok(Step::Taken)
@@ -178,8 +184,12 @@ impl Server {
 }
 
 /// Chooses of what the client offers. Numbers that are not known, GREASE among them, are passed over.
-fn negotiate(hello: &ClientHello<'_>, ours: &SigningKey) -> Result<(CipherSuite, Parts, NamedGroup), Fault> {
+fn negotiate(hello: &ClientHello<'_>, config: &Config) -> Result<(CipherSuite, Parts, NamedGroup), Fault> {
     let failure = |reason| Fault::refused(AlertDescription::HANDSHAKE_FAILURE, reason);
+    let ours = config.certificate.key();
+    if !config.speaks(ProtocolVersion::DTLS_1_2) {
+        return Err(Fault::refused(AlertDescription::PROTOCOL_VERSION, "the client does not offer DTLS 1.3"));
+    }
     if !hello.offers_version(ProtocolVersion::DTLS_1_2)? {
         return Err(Fault::refused(AlertDescription::PROTOCOL_VERSION, "the client does not offer DTLS 1.2"));
     }
@@ -209,16 +219,15 @@ fn negotiate(hello: &ClientHello<'_>, ours: &SigningKey) -> Result<(CipherSuite,
         Some(offered) if !offered.contains(ours.curve().0) => {
             return Err(failure("the client does not take certificates on our curve"));
         }
-        Some(offered) => GROUPS.iter().find(|group| offered.contains(group.0)).copied(),
+        Some(offered) => groups(config).find(|group| offered.contains(group.0)),
         // RFC 8422 section 4: then the choice is the server's; P-256 is what everybody has.
         None => Some(NamedGroup::SECP256R1),
     };
     let group = group.ok_or(failure("no group in common"))?;
     // Our certificate holds an ECDSA key.
-    let (suite, parts) = SUITES
-        .iter()
+    let (suite, parts) = suites(config)
         .filter(|suite| hello.cipher_suites.contains(suite.0))
-        .find_map(|suite| Some((*suite, parts(*suite).filter(|parts| !parts.rsa)?)))
+        .find_map(|suite| Some((suite, parts(suite).filter(|parts| !parts.rsa)?)))
         .ok_or(failure("no cipher suite in common"))?;
     Ok((suite, parts, group))
 }

@@ -1,23 +1,22 @@
 //! What a DTLS 1.2 handshake can choose from, the preferred first.
 
+use crate::config::Config;
 use crate::crypto::{AeadAlgorithm, Hash};
 use crate::wire::{CipherSuite, NamedGroup, SignatureScheme};
 
-/// Cipher suites: forward secrecy and an AEAD, nothing else.
-pub(super) const SUITES: &[CipherSuite] = &[
-    CipherSuite::ECDHE_ECDSA_AES_128_GCM_SHA256,
-    CipherSuite::ECDHE_ECDSA_AES_256_GCM_SHA384,
-    CipherSuite::ECDHE_ECDSA_CHACHA20_POLY1305_SHA256,
-    CipherSuite::ECDHE_RSA_AES_128_GCM_SHA256,
-    CipherSuite::ECDHE_RSA_AES_256_GCM_SHA384,
-    CipherSuite::ECDHE_RSA_CHACHA20_POLY1305_SHA256,
-];
+/// Cipher suites that may be used, the preferred first: forward secrecy and an AEAD, nothing else.
+pub(crate) fn suites(config: &Config) -> impl Iterator<Item = CipherSuite> {
+    config.cipher_suites.iter().copied().filter(|suite| parts(*suite).is_some())
+}
 
-/// Groups of the key exchange.
-pub(super) const GROUPS: &[NamedGroup] = &[NamedGroup::X25519, NamedGroup::SECP256R1, NamedGroup::SECP384R1];
+/// Groups of the key exchange that may be used, the preferred first.
+pub(super) fn groups(config: &Config) -> impl Iterator<Item = NamedGroup> {
+    let known = [NamedGroup::X25519, NamedGroup::SECP256R1, NamedGroup::SECP384R1];
+    config.groups.iter().copied().filter(move |group| known.contains(group))
+}
 
 /// Signatures of a peer that are verified.
-pub(super) const SCHEMES: &[SignatureScheme] = &[
+pub(crate) const SCHEMES: &[SignatureScheme] = &[
     SignatureScheme::ECDSA_SECP256R1_SHA256,
     SignatureScheme::ED25519,
     SignatureScheme::ECDSA_SECP384R1_SHA384,

@@ -63,29 +63,69 @@ impl<'a> ClientHello<'a> {
             || self.cipher_suites.contains(CipherSuite::EMPTY_RENEGOTIATION_INFO_SCSV.0)
     }
 
-    /// Writes the ClientHello of a DTLS 1.2 client.
-    pub(crate) fn write_v12(
-        random: &[u8; 32],
-        cookie: &[u8],
-        suites: &[CipherSuite],
-        groups: &[NamedGroup],
-        schemes: &[SignatureScheme],
-    ) -> Vec<u8> {
-        let mut out = Vec::with_capacity(192);
+    /// Whether the client speaks 1.3, which `supported_versions` alone can say.
+    pub fn offers_v13(&self) -> Result<bool, DecodeError> {
+        let told = self.extensions.get(ExtensionType::SUPPORTED_VERSIONS).is_some();
+        Ok(told && self.offers_version(ProtocolVersion::DTLS_1_3)?)
+    }
+}
+
+/// What our ClientHello says.
+pub(crate) struct Offer<'a> {
+    pub(crate) random: &'a [u8; 32],
+    /// In the order preferred; extensions that serve one version alone are left out with it.
+    pub(crate) versions: &'a [ProtocolVersion],
+    pub(crate) suites: &'a [CipherSuite],
+    pub(crate) groups: &'a [NamedGroup],
+    pub(crate) schemes: &'a [SignatureScheme],
+    /// The key_share extension, for 1.3.
+    pub(crate) key_share: &'a [u8],
+    /// The cookie of a HelloRetryRequest, as its extension had it.
+    pub(crate) cookie: Option<&'a [u8]>,
+}
+
+/// Where the cookie of a HelloVerifyRequest goes in a hello of ours: after version, random and no session.
+const COOKIE_AT: usize = 35;
+
+impl Offer<'_> {
+    /// Writes the ClientHello, with an empty cookie for 1.2.
+    pub(crate) fn write(&self) -> Vec<u8> {
+        let mut out = Vec::with_capacity(256_usize.saturating_add(self.key_share.len()));
         out.extend_from_slice(&ProtocolVersion::DTLS_1_2.0.to_be_bytes());
-        out.extend_from_slice(random);
+        out.extend_from_slice(self.random);
         put_u8_vector(&mut out, &[]);
-        put_u8_vector(&mut out, cookie);
-        out.extend_from_slice(&number_list(suites.iter().map(|s| s.0)));
+        put_u8_vector(&mut out, &[]);
+        out.extend_from_slice(&number_list(self.suites.iter().map(|s| s.0)));
         put_u8_vector(&mut out, &[0]);
-        let mut extensions = Vec::with_capacity(96);
-        put_extension(&mut extensions, ExtensionType::EXTENDED_MASTER_SECRET, &[]);
-        put_extension(&mut extensions, ExtensionType::RENEGOTIATION_INFO, &[0]);
-        put_extension(&mut extensions, ExtensionType::SUPPORTED_GROUPS, &number_list(groups.iter().map(|g| g.0)));
-        // RFC 8422 section 5.1.2: one format, uncompressed.
-        put_extension(&mut extensions, ExtensionType::EC_POINT_FORMATS, &[1, 0]);
-        put_extension(&mut extensions, ExtensionType::SIGNATURE_ALGORITHMS, &number_list(schemes.iter().map(|s| s.0)));
-        put_u16_vector(&mut out, &extensions);
+        let mut block = Vec::with_capacity(192_usize.saturating_add(self.key_share.len()));
+        if self.versions.contains(&ProtocolVersion::DTLS_1_2) {
+            put_extension(&mut block, ExtensionType::EXTENDED_MASTER_SECRET, &[]);
+            put_extension(&mut block, ExtensionType::RENEGOTIATION_INFO, &[0]);
+            // RFC 8422 section 5.1.2: one format, uncompressed.
+            put_extension(&mut block, ExtensionType::EC_POINT_FORMATS, &[1, 0]);
+        }
+        put_extension(&mut block, ExtensionType::SUPPORTED_GROUPS, &number_list(self.groups.iter().map(|g| g.0)));
+        let schemes = number_list(self.schemes.iter().map(|s| s.0));
+        put_extension(&mut block, ExtensionType::SIGNATURE_ALGORITHMS, &schemes);
+        if self.versions.contains(&ProtocolVersion::DTLS_1_3) {
+            let mut versions = Vec::with_capacity(8);
+            let list: Vec<u8> = self.versions.iter().flat_map(|v| v.0.to_be_bytes()).collect();
+            put_u8_vector(&mut versions, &list);
+            put_extension(&mut block, ExtensionType::SUPPORTED_VERSIONS, &versions);
+            put_extension(&mut block, ExtensionType::KEY_SHARE, self.key_share);
+        }
+        if let Some(cookie) = self.cookie {
+            put_extension(&mut block, ExtensionType::COOKIE, cookie);
+        }
+        put_u16_vector(&mut out, &block);
+        out
+    }
+
+    /// Puts the cookie of a HelloVerifyRequest into a hello that [`write`](Self::write) wrote.
+    pub(crate) fn with_cookie(hello: &[u8], cookie: &[u8]) -> Vec<u8> {
+        let mut out = hello.get(..COOKIE_AT).unwrap_or_default().to_vec();
+        put_u8_vector(&mut out, cookie);
+        out.extend_from_slice(hello.get(COOKIE_AT.saturating_add(1)..).unwrap_or_default());
         out
     }
 }

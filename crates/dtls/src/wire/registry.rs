@@ -54,6 +54,7 @@ registry!(
         ALERT = 21, "alert";
         HANDSHAKE = 22, "handshake";
         APPLICATION_DATA = 23, "application_data";
+        ACK = 26, "ack";
     }
 );
 
@@ -65,6 +66,7 @@ registry!(
         SERVER_HELLO = 2, "server_hello";
         HELLO_VERIFY_REQUEST = 3, "hello_verify_request";
         NEW_SESSION_TICKET = 4, "new_session_ticket";
+        ENCRYPTED_EXTENSIONS = 8, "encrypted_extensions";
         CERTIFICATE = 11, "certificate";
         SERVER_KEY_EXCHANGE = 12, "server_key_exchange";
         CERTIFICATE_REQUEST = 13, "certificate_request";
@@ -72,6 +74,9 @@ registry!(
         CERTIFICATE_VERIFY = 15, "certificate_verify";
         CLIENT_KEY_EXCHANGE = 16, "client_key_exchange";
         FINISHED = 20, "finished";
+        KEY_UPDATE = 24, "key_update";
+        /// Never sent: stands for the first ClientHello in the transcript (RFC 8446 section 4.4.1).
+        MESSAGE_HASH = 254, "message_hash";
     }
 );
 
@@ -83,14 +88,20 @@ registry!(
         SIGNATURE_ALGORITHMS = 13, "signature_algorithms";
         USE_SRTP = 14, "use_srtp";
         EXTENDED_MASTER_SECRET = 23, "extended_master_secret";
+        RECORD_SIZE_LIMIT = 28, "record_size_limit";
         SUPPORTED_VERSIONS = 43, "supported_versions";
+        COOKIE = 44, "cookie";
+        KEY_SHARE = 51, "key_share";
         RENEGOTIATION_INFO = 0xFF01, "renegotiation_info";
     }
 );
 
 registry!(
-    /// A cipher suite (RFC 5289, RFC 7905), named as IANA names it.
+    /// A cipher suite (RFC 8446 appendix B.4; for 1.2 RFC 5289, RFC 7905), named as IANA names it.
     CipherSuite(u16) {
+        AES_128_GCM_SHA256 = 0x1301, "TLS_AES_128_GCM_SHA256";
+        AES_256_GCM_SHA384 = 0x1302, "TLS_AES_256_GCM_SHA384";
+        CHACHA20_POLY1305_SHA256 = 0x1303, "TLS_CHACHA20_POLY1305_SHA256";
         ECDHE_ECDSA_AES_128_GCM_SHA256 = 0xC02B, "TLS_ECDHE_ECDSA_WITH_AES_128_GCM_SHA256";
         ECDHE_ECDSA_AES_256_GCM_SHA384 = 0xC02C, "TLS_ECDHE_ECDSA_WITH_AES_256_GCM_SHA384";
         ECDHE_ECDSA_CHACHA20_POLY1305_SHA256 = 0xCCA9, "TLS_ECDHE_ECDSA_WITH_CHACHA20_POLY1305_SHA256";
@@ -108,6 +119,8 @@ registry!(
         SECP256R1 = 23, "P-256";
         SECP384R1 = 24, "P-384";
         X25519 = 29, "X25519";
+        /// ML-KEM-768 and X25519 together; for DTLS 1.3 only.
+        X25519MLKEM768 = 0x11EC, "X25519MLKEM768";
     }
 );
 
@@ -158,6 +171,7 @@ registry!(
         INTERNAL_ERROR = 80, "internal_error";
         USER_CANCELED = 90, "user_canceled";
         NO_RENEGOTIATION = 100, "no_renegotiation";
+        MISSING_EXTENSION = 109, "missing_extension";
         UNSUPPORTED_EXTENSION = 110, "unsupported_extension";
         CERTIFICATE_REQUIRED = 116, "certificate_required";
     }

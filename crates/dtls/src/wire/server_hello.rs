@@ -6,7 +6,19 @@
 
 use super::codec::{DecodeError, Reader, put_u8_vector, put_u16_vector};
 use super::extensions::{Extensions, put_extension};
-use super::registry::{CipherSuite, ExtensionType, ProtocolVersion};
+use super::key_share::write_key_share;
+use super::registry::{CipherSuite, ExtensionType, NamedGroup, ProtocolVersion};
+
+/// The random of a HelloRetryRequest, which is a ServerHello but for that (RFC 8446 section 4.1.3).
+const RETRY_RANDOM: [u8; 32] = [
+    0xCF, 0x21, 0xAD, 0x74, 0xE5, 0x9A, 0x61, 0x11, 0xBE, 0x1D, 0x8C, 0x02, 0x1E, 0x65, 0xB8, 0x91, 0xC2, 0xA2, 0x11,
+    0x16, 0x7A, 0xBB, 0x8C, 0x5E, 0x07, 0x9E, 0x09, 0xE2, 0xC8, 0xA8, 0x33, 0x9C,
+];
+
+/// How the random of a server ends that speaks 1.3 and yet chooses 1.2 (RFC 8446 section 4.1.3).
+pub const DOWNGRADE_SENTINEL: [u8; 8] = *b"DOWNGRD\x01";
+/// The same for versions before 1.2.
+const OLDER_SENTINEL: [u8; 8] = *b"DOWNGRD\x00";
 
 /// What the server chose.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -39,6 +51,38 @@ impl<'a> ServerHello<'a> {
         let compression_method = r.u8()?;
         let extensions = Extensions::parse_tail(r)?;
         Ok(Self { server_version, random, session_id, cipher_suite, compression_method, extensions })
+    }
+
+    /// Whether it is a HelloRetryRequest.
+    pub fn is_retry(&self) -> bool {
+        self.random == RETRY_RANDOM
+    }
+
+    /// Whether the server chose 1.3, which `supported_versions` says.
+    pub fn chooses_v13(&self) -> bool {
+        self.extensions.get(ExtensionType::SUPPORTED_VERSIONS) == Some(&ProtocolVersion::DTLS_1_3.0.to_be_bytes()[..])
+    }
+
+    /// Whether the server says that it would speak a newer version to whoever asks.
+    pub fn signals_downgrade(&self) -> bool {
+        self.random.ends_with(&DOWNGRADE_SENTINEL) || self.random.ends_with(&OLDER_SENTINEL)
+    }
+
+    /// Writes the ServerHello of a DTLS 1.3 server: with a random and a share, or as a HelloRetryRequest for a group.
+    pub(crate) fn write_v13(random: Option<&[u8; 32]>, suite: CipherSuite, group: NamedGroup, share: &[u8]) -> Vec<u8> {
+        let mut out = Vec::with_capacity(share.len().saturating_add(80));
+        out.extend_from_slice(&ProtocolVersion::DTLS_1_2.0.to_be_bytes());
+        out.extend_from_slice(random.unwrap_or(&RETRY_RANDOM));
+        put_u8_vector(&mut out, &[]);
+        out.extend_from_slice(&suite.0.to_be_bytes());
+        out.push(0);
+        let mut block = Vec::with_capacity(share.len().saturating_add(24));
+        put_extension(&mut block, ExtensionType::SUPPORTED_VERSIONS, &ProtocolVersion::DTLS_1_3.0.to_be_bytes());
+        let group_only = group.0.to_be_bytes().to_vec();
+        let key_share = if random.is_some() { write_key_share(group, share) } else { group_only };
+        put_extension(&mut block, ExtensionType::KEY_SHARE, &key_share);
+        put_u16_vector(&mut out, &block);
+        out
     }
 
     /// Writes the ServerHello of a DTLS 1.2 server that resumes nothing.

@@ -4,12 +4,12 @@ use std::collections::BTreeMap;
 
 use weft_core::{Instant, Rng};
 use weft_dtls::wire::{
-    ContentType, ExtensionType, Fragment, HandshakeType, RECORD_HEADER, RecordHeader, ServerHello, ServerKeyExchange,
-    check_handshake_body,
+    ClientHello, ContentType, ExtensionType, Fragment, HandshakeType, RECORD_HEADER, RecordHeader, ServerHello,
+    ServerKeyExchange, UnifiedHeader, check_handshake_body, parse_key_share,
 };
 use weft_dtls::{CipherSuite, Connection, NamedGroup, ProtocolVersion, Role};
 
-use crate::link::{PERFECT, Pair, config};
+use crate::link::{PERFECT, Pair, config, config_any};
 
 const CAPTURES: &[(&str, &str)] = &[
     ("aiortc", include_str!("../fixtures/aiortc-1.16-dtls12.hex")),
@@ -78,21 +78,74 @@ fn every_plaintext_handshake_message_parses() {
     }
 }
 
+/// The datagrams of the first ClientHello, each piece once.
+fn hello_of(capture: &str) -> Vec<Vec<u8>> {
+    let all = datagrams(capture);
+    let is_hello =
+        |d: &Vec<u8>| fragments(d).iter().any(|f| f.message_type == HandshakeType::CLIENT_HELLO && f.message_seq == 0);
+    let mut hello: Vec<Vec<u8>> = Vec::new();
+    for datagram in all.iter().filter(|d| d.0 == 'C').map(|d| &d.1).filter(|d| is_hello(d)) {
+        let offset = fragments(datagram)[0].offset;
+        if hello.iter().all(|earlier| fragments(earlier)[0].offset != offset) {
+            hello.push(datagram.clone());
+        }
+    }
+    hello
+}
+
+/// Bytes of a datagram in protected records of 1.3.
+fn protected_bytes(datagram: &[u8]) -> usize {
+    let mut rest = datagram;
+    while !rest.is_empty() && !UnifiedHeader::is_unified(rest[0]) {
+        rest = &rest[RECORD_HEADER + usize::from(RecordHeader::parse(rest).unwrap().length)..];
+    }
+    rest.len()
+}
+
+/// The hellos of today's browsers are answered with the first flight of 1.3, in the group they prefer.
+#[test]
+fn client_hellos_of_browsers_are_answered_with_dtls_1_3() {
+    for (name, capture) in CAPTURES {
+        let hello = hello_of(capture);
+        let mut pair = Pair::new(config_any(Role::Client), config_any(Role::Server), PERFECT, 1);
+        for datagram in &hello {
+            pair.inject(1, datagram);
+        }
+        let flight = pair.take(1);
+        let messages = messages(flight.iter());
+        let answer = ServerHello::parse(&messages[&0].1).unwrap();
+        let offered = self::messages(hello.iter());
+        let offer = ClientHello::parse(&offered[&0].1).unwrap();
+        assert_eq!(answer.chooses_v13(), offer.offers_v13().unwrap(), "{name}");
+        assert_eq!(answer.chooses_v13(), ["chromium", "firefox m", "libwebrtc"].iter().any(|s| name.starts_with(s)));
+        if !answer.chooses_v13() {
+            // Such a client does not look, but it is told that we speak 1.3.
+            assert!(answer.signals_downgrade(), "{name}");
+            continue;
+        }
+        assert!(!answer.is_retry() && !answer.signals_downgrade());
+        assert_eq!(messages.len(), 1, "all but the ServerHello is protected");
+        assert_eq!(answer.server_version, ProtocolVersion::DTLS_1_2);
+        assert_eq!(answer.session_id, offer.session_id);
+        assert_eq!(answer.cipher_suite, CipherSuite::AES_128_GCM_SHA256);
+        let (group, share) = parse_key_share(answer.extensions.get(ExtensionType::KEY_SHARE).unwrap()).unwrap();
+        let (preferred, length) = if name.contains("x25519") || *name == "libwebrtc" {
+            (NamedGroup::X25519, 32)
+        } else {
+            (NamedGroup::X25519MLKEM768, 1120)
+        };
+        assert_eq!((group, share.len()), (preferred, length), "{name}");
+        // A certificate and a signature at least follow the ServerHello.
+        let protected: usize = flight.iter().map(|datagram| protected_bytes(datagram)).sum();
+        assert!(protected > 500, "{name}: {protected}");
+    }
+}
+
 /// Every ClientHello, 1.3-capable or not, in one datagram or two, in either order, is answered with flight 4.
 #[test]
 fn client_hellos_are_answered_with_dtls_1_2() {
     for (name, capture) in CAPTURES {
-        let all = datagrams(capture);
-        let is_hello = |d: &Vec<u8>| {
-            fragments(d).iter().any(|f| f.message_type == HandshakeType::CLIENT_HELLO && f.message_seq == 0)
-        };
-        let mut hello: Vec<Vec<u8>> = Vec::new();
-        for datagram in all.iter().filter(|d| d.0 == 'C').map(|d| &d.1).filter(|d| is_hello(d)) {
-            let offset = fragments(datagram)[0].offset;
-            if hello.iter().all(|earlier| fragments(earlier)[0].offset != offset) {
-                hello.push(datagram.clone());
-            }
-        }
+        let mut hello = hello_of(capture);
         assert!(!hello.is_empty(), "{name}");
         for reversed in [false, true] {
             let mut pair = Pair::new(config(Role::Client), config(Role::Server), PERFECT, 1);

@@ -9,4 +9,5 @@ mod link;
 mod openssl;
 mod pitfalls;
 mod records;
+mod v13;
 mod wire;

@@ -3,8 +3,8 @@
 use proptest::prelude::*;
 use weft_core::{Instant, Layer, Rng};
 use weft_dtls::wire::{
-    Alert, ClientHello, ContentType, ExtensionType, Fragment, HandshakeType, ProtocolVersion, RECORD_HEADER,
-    RecordHeader, check_handshake_body,
+    Ack, Alert, Certificate13, CertificateRequest13, ClientHello, ContentType, ExtensionType, Fragment, HandshakeType,
+    KeyShares, ProtocolVersion, RECORD_HEADER, RecordHeader, UnifiedHeader, check_handshake_body, parse_key_share,
 };
 use weft_dtls::{Connection, Fingerprint, Role};
 
@@ -50,10 +50,18 @@ fn our_client_hello_says_what_it_must() {
 
 proptest! {
     #[test]
-    fn any_bytes_as_any_message(message_type in 0..=21_u8, body in proptest::collection::vec(any::<u8>(), 0..600)) {
+    fn any_bytes_as_any_message(message_type in 0..=25_u8, body in proptest::collection::vec(any::<u8>(), 0..600)) {
         let _ = check_handshake_body(HandshakeType(message_type), &body);
         let _ = Alert::parse(&body);
         let _ = RecordHeader::parse(&body);
+        let _ = Ack::parse(&body).map(|ack| ack.iter().count());
+        let _ = KeyShares::parse(&body).map(|shares| shares.iter().count());
+        let _ = parse_key_share(&body);
+        let _ = Certificate13::parse(&body).map(|chain| chain.iter().count());
+        let _ = CertificateRequest13::parse(&body);
+        if let Ok(header) = UnifiedHeader::parse(&body) {
+            prop_assert!(header.ciphertext_offset() <= body.len());
+        }
         let mut rest = &body[..];
         while let Ok((fragment, tail)) = Fragment::parse(rest) {
             prop_assert!(fragment.offset + fragment.body.len() <= fragment.length);

@@ -1,0 +1,231 @@
+//! What only a peer that breaks the rules of 1.3 can show.
+
+#[cfg(test)]
+use weft_core::Layer as _;
+
+use super::tests::{pass, take};
+use super::*;
+use crate::certificate::Certificate;
+use crate::fingerprint::HashAlgorithm;
+use crate::verifier::Verifier;
+use crate::wire::{Fragment, HandshakeType};
+
+fn pair() -> (Connection, Connection) {
+    let own: Vec<_> = (0..2).map(|_| Arc::new(Certificate::generate().unwrap())).collect();
+    let config = |own: &Arc<Certificate>, peer: &Arc<Certificate>| {
+        let known = Verifier::Fingerprints(vec![peer.fingerprint(HashAlgorithm::Sha256)]);
+        Arc::new(Config::new(own.clone(), known))
+    };
+    let client = Connection::new(config(&own[0], &own[1]), Role::Client, Rng::from_test_seed(1));
+    let server = Connection::new(config(&own[1], &own[0]), Role::Server, Rng::from_test_seed(2));
+    (client, server)
+}
+
+/// A client that has its last flight still to send.
+fn half_way() -> (Connection, Connection) {
+    let (mut client, mut server) = pair();
+    client.start(Instant::ORIGIN);
+    pass(&mut client, &mut server).unwrap();
+    pass(&mut server, &mut client).unwrap();
+    assert!(client.is_connected() && !server.is_connected());
+    (client, server)
+}
+
+fn connected() -> (Connection, Connection) {
+    let (mut client, mut server) = half_way();
+    pass(&mut client, &mut server).unwrap();
+    pass(&mut server, &mut client).unwrap();
+    assert!(client.is_connected() && server.is_connected());
+    (client, server)
+}
+
+/// Sends one whole handshake message of the peer's making, in its newest epoch.
+fn send(from: &mut Connection, to: &mut Connection, message_type: HandshakeType, body: &[u8]) -> Result<(), Error> {
+    let message_seq = from.core.flight.next_message_seq();
+    let fragment = Fragment { message_type, length: body.len(), message_seq, offset: 0, body };
+    let mut buffer = [0; 1500];
+    let mut frame = Frame::new(&mut buffer, Overhead::NONE);
+    let epoch = from.core.records.write_epoch();
+    from.core.records.append(&mut frame, epoch, ContentType::HANDSHAKE, &[&fragment.header(), body]).unwrap();
+    to.handle_input(Instant::ORIGIN, frame.content_mut()).map(drop)
+}
+
+#[test]
+fn cve_2022_29222_certificate_without_certificate_verify() {
+    let (mut client, mut server) = half_way();
+    client.core.flight.leave_out(HandshakeType::CERTIFICATE_VERIFY);
+    let error = pass(&mut client, &mut server).unwrap_err();
+    assert_eq!(error.alert_sent(), Some(AlertDescription::UNEXPECTED_MESSAGE));
+    assert!(server.info().is_none());
+}
+
+//= rfc8446#4.4.2.4
+//# If the client does not send any certificates (i.e., it sends an empty Certificate message), the server MAY at its
+//# discretion either continue the handshake without client authentication or abort the handshake with a
+//# "certificate_required" alert.
+#[test]
+fn an_empty_client_certificate_is_refused() {
+    let (mut client, mut server) = half_way();
+    client.core.flight.replace(HandshakeType::CERTIFICATE, vec![0, 0, 0, 0]);
+    let error = pass(&mut client, &mut server).unwrap_err();
+    assert_eq!(error.alert_sent(), Some(AlertDescription::CERTIFICATE_REQUIRED));
+}
+
+//= rfc8446#4.4.4
+//# Recipients of Finished messages MUST verify that the contents are correct and if incorrect MUST terminate the
+//# connection with a "decrypt_error" alert.
+#[test]
+fn wrong_finished_is_refused_by_either_side() {
+    let (mut client, mut server) = half_way();
+    client.core.flight.replace(HandshakeType::FINISHED, vec![0; 32]);
+    let error = pass(&mut client, &mut server).unwrap_err();
+    assert_eq!(error.alert_sent(), Some(AlertDescription::DECRYPT_ERROR));
+    // The client is told under protection, and believes it.
+    let error = pass(&mut server, &mut client).unwrap_err();
+    assert_eq!(error, Error::AlertReceived(AlertDescription::DECRYPT_ERROR));
+
+    let (mut client, mut server) = pair();
+    client.start(Instant::ORIGIN);
+    pass(&mut client, &mut server).unwrap();
+    server.core.flight.replace(HandshakeType::FINISHED, vec![0; 32]);
+    let error = pass(&mut server, &mut client).unwrap_err();
+    assert_eq!(error.alert_sent(), Some(AlertDescription::DECRYPT_ERROR));
+    assert!(client.info().is_none());
+}
+
+#[test]
+fn session_tickets_are_acknowledged_and_passed_over() {
+    let (mut client, mut server) = connected();
+    server.core.flight.begin();
+    server.core.flight.push(3, HandshakeType::NEW_SESSION_TICKET, vec![7; 90]);
+    pass(&mut server, &mut client).unwrap();
+    assert!(!server.core.flight.is_empty());
+    pass(&mut client, &mut server).unwrap();
+    assert!(server.core.flight.is_empty(), "acknowledged");
+    // A server is given none.
+    let error = send(&mut client, &mut server, HandshakeType::NEW_SESSION_TICKET, &[7; 90]).unwrap_err();
+    assert_eq!(error.alert_sent(), Some(AlertDescription::UNEXPECTED_MESSAGE));
+}
+
+//= rfc8446#4.6.3
+//# If the request_update field is set to "update_requested", then the receiver MUST send a KeyUpdate of its own with
+//# request_update set to "update_not_requested" prior to sending its next Application Data record.
+#[test]
+fn a_requested_key_update_is_sent() {
+    let (mut client, mut server) = connected();
+    send(&mut client, &mut server, HandshakeType::KEY_UPDATE, &[1]).unwrap();
+    assert_eq!((server.core.records.read_epoch(), server.core.records.write_epoch()), (4, 3));
+    pass(&mut server, &mut client).unwrap();
+    assert_eq!(client.core.records.read_epoch(), 4);
+    pass(&mut client, &mut server).unwrap();
+    assert_eq!(server.core.records.write_epoch(), 4, "only once it is acknowledged");
+}
+
+//= rfc8446#4.6.3
+//# If an implementation receives any other value, it MUST terminate the connection with an "illegal_parameter" alert.
+#[test]
+fn malformed_and_foreign_messages_after_the_handshake_are_fatal() {
+    for (message_type, body, alert) in [
+        (HandshakeType::KEY_UPDATE, &[2][..], AlertDescription::ILLEGAL_PARAMETER),
+        (HandshakeType::KEY_UPDATE, &[], AlertDescription::DECODE_ERROR),
+        (HandshakeType::CLIENT_HELLO, &[0; 50], AlertDescription::UNEXPECTED_MESSAGE),
+        (HandshakeType::FINISHED, &[0; 32], AlertDescription::UNEXPECTED_MESSAGE),
+    ] {
+        let (mut client, mut server) = connected();
+        let error = send(&mut client, &mut server, message_type, body).unwrap_err();
+        assert_eq!(error.alert_sent(), Some(alert), "{message_type} {body:?}");
+        let error = pass(&mut server, &mut client).unwrap_err();
+        assert_eq!(error, Error::AlertReceived(alert));
+    }
+}
+
+//= rfc9147#4.5.3
+//# Implementations SHOULD NOT protect more records than allowed by the limit specified for the negotiated AEAD.
+//= rfc9147#4.5.3
+//# Implementations SHOULD initiate a key update before reaching this limit.
+#[test]
+fn keys_are_changed_before_they_are_spent_and_spent_keys_seal_nothing() {
+    let (mut client, _) = connected();
+    let wrap = |client: &mut Connection| {
+        let mut buffer = [0; 100];
+        let mut frame = Frame::new(&mut buffer, client.overhead().unwrap());
+        frame.push(b"data").unwrap();
+        client.wrap(&mut frame)
+    };
+    client.core.records.set_next_sequence(client.config.limits.records_per_key - 1);
+    assert!(take(&mut client).is_empty());
+    wrap(&mut client).unwrap();
+    assert_eq!(take(&mut client).len(), 1, "a KeyUpdate");
+    client.core.records.set_next_sequence(23_726_565);
+    assert_eq!(wrap(&mut client), Ok(()));
+    assert_eq!(wrap(&mut client), Err(Spent::KeysExhausted));
+}
+
+/// A client that takes small records alone gets none that are longer.
+#[test]
+fn the_record_size_limit_is_respected() {
+    let (_, mut server) = connected();
+    server.core.records.set_content_limit(63);
+    for (length, expected) in [(63, Ok(())), (64, Err(Spent::NoRoom))] {
+        let mut buffer = [0; 200];
+        let mut frame = Frame::new(&mut buffer, server.overhead().unwrap());
+        frame.push(&vec![1; length]).unwrap();
+        assert_eq!(server.wrap(&mut frame), expected);
+    }
+    server.core.flight.begin();
+    server.core.flight.push(3, HandshakeType::NEW_SESSION_TICKET, vec![7; 90]);
+    let datagram = take(&mut server).remove(0);
+    assert_eq!(datagram.len(), 90 + 2 * (12 + 22), "in two records");
+}
+
+/// The one hello of both versions goes on with a server of 1.2 that wants its cookie back.
+#[test]
+fn a_hello_of_both_versions_is_repeated_with_the_cookie_of_1_2() {
+    let (mut client, _) = pair();
+    client.start(Instant::ORIGIN);
+    let first = take(&mut client).remove(0);
+    let body = [0xFE, 0xFF, 2, 7, 9];
+    let message_type = HandshakeType::HELLO_VERIFY_REQUEST;
+    let request = Fragment { message_type, length: body.len(), message_seq: 0, offset: 0, body: &body };
+    let mut buffer = [0; 200];
+    let mut frame = Frame::new(&mut buffer, Overhead::NONE);
+    RecordLayer::new().append(&mut frame, 0, ContentType::HANDSHAKE, &[&request.header(), &body]).unwrap();
+    client.handle_input(Instant::ORIGIN, frame.content_mut()).unwrap();
+    let again = take(&mut client).remove(0);
+    let [before, after] = [&first, &again].map(|hello| Fragment::parse(&hello[13..]).unwrap().0);
+    assert_eq!((after.message_seq, after.length), (1, before.length + 2));
+    assert_eq!(before.body[..35], after.body[..35]);
+    assert_eq!(after.body[35..38], [2, 7, 9]);
+    assert_eq!(before.body[36..200], after.body[38..202]);
+    assert!(matches!(client.handshake, Handshake::Client12(_)));
+}
+
+/// A second HelloRetryRequest, or one that asks for nothing new, ends the handshake.
+//= rfc8446#4.1.4
+//# If a client receives a second HelloRetryRequest in the same connection (i.e., where the ClientHello was itself in
+//# response to a HelloRetryRequest), it MUST abort the handshake with an "unexpected_message" alert.
+//= rfc8446#4.1.4
+//# Clients MUST abort the handshake with an "illegal_parameter" alert if the HelloRetryRequest would not result in any
+//# change in the ClientHello.
+#[test]
+fn retries_without_end_or_sense_are_refused() {
+    use crate::wire::{CipherSuite, NamedGroup, ServerHello};
+    let retry = |client: &mut Connection, message_seq: u16, group: NamedGroup| {
+        let body = ServerHello::write_v13(None, CipherSuite::AES_128_GCM_SHA256, group, &[]);
+        let message_type = HandshakeType::SERVER_HELLO;
+        let whole = Fragment { message_type, length: body.len(), message_seq, offset: 0, body: &body };
+        let mut buffer = [0; 200];
+        let mut frame = Frame::new(&mut buffer, Overhead::NONE);
+        RecordLayer::new().append(&mut frame, 0, ContentType::HANDSHAKE, &[&whole.header(), &body]).unwrap();
+        client.handle_input(Instant::ORIGIN, frame.content_mut()).map(drop)
+    };
+    let (mut client, _) = pair();
+    client.start(Instant::ORIGIN);
+    let error = retry(&mut client, 0, NamedGroup::X25519).unwrap_err();
+    assert_eq!(error.alert_sent(), Some(AlertDescription::ILLEGAL_PARAMETER), "it has that share");
+    let (mut client, _) = pair();
+    client.start(Instant::ORIGIN);
+    retry(&mut client, 0, NamedGroup::SECP256R1).unwrap();
+    let error = retry(&mut client, 1, NamedGroup::SECP384R1).unwrap_err();
+    assert_eq!(error.alert_sent(), Some(AlertDescription::UNEXPECTED_MESSAGE));
+}

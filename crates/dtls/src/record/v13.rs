@@ -1,0 +1,188 @@
+//! Records of DTLS 1.3 (RFC 9147 section 4): inner content type, masked sequence number, epoch and sequence number told
+//! by their low bits alone.
+
+use core::ops::Range;
+
+use zeroize::Zeroizing;
+
+use crate::crypto::{AeadAlgorithm, AeadKey, Failed, MaskKey, NONCE_LEN, Secret, TAG_LEN};
+use crate::wire::{ContentType, UNIFIED_HEADER, UnifiedHeader};
+
+/// Bytes after the content: its type and the tag.
+pub(super) const TAIL: usize = 1 + TAG_LEN;
+/// Records that AES-GCM may seal under one key: 2^24.5 (RFC 9147 section 4.5.3).
+const GCM_CONFIDENTIALITY: u64 = 23_726_566;
+/// Forgeries after which a key authenticates nothing any more.
+pub(super) const INTEGRITY: u64 = 1 << 36;
+
+/// One direction's key material of one epoch.
+pub(crate) struct V13Keys {
+    key: AeadKey,
+    iv: Zeroizing<[u8; NONCE_LEN]>,
+    mask: MaskKey,
+    /// The first sequence number that this key must not seal.
+    pub(super) limit: u64,
+}
+
+impl V13Keys {
+    /// Derives the keys of a traffic secret (RFC 8446 section 7.3, RFC 9147 section 4.2.3).
+    pub(crate) fn derive(algorithm: AeadAlgorithm, traffic: &Secret) -> Result<Self, Failed> {
+        let key = traffic.expand(b"key", &[], algorithm.key_len())?;
+        let mut iv = Zeroizing::new([0; NONCE_LEN]);
+        traffic.expand_into(b"iv", &[], &mut *iv)?;
+        let mask = traffic.expand(b"sn", &[], algorithm.key_len())?;
+        let limit = match algorithm {
+            AeadAlgorithm::Aes128Gcm | AeadAlgorithm::Aes256Gcm => GCM_CONFIDENTIALITY,
+            AeadAlgorithm::ChaCha20Poly1305 => u64::MAX,
+        };
+        Ok(Self { key: AeadKey::new(algorithm, &key)?, iv, mask: MaskKey::new(algorithm, &mask)?, limit })
+    }
+
+    /// The epoch is no part of the nonce: every epoch has its own key.
+    fn nonce(&self, sequence: u64) -> [u8; NONCE_LEN] {
+        let mut nonce = *self.iv;
+        nonce.iter_mut().skip(NONCE_LEN - 8).zip(sequence.to_be_bytes()).for_each(|(n, s)| *n ^= s);
+        nonce
+    }
+
+    /// Seals in place: `record` is room for the header, content, room for the tail.
+    pub(super) fn seal(
+        &self,
+        epoch: u16,
+        sequence: u64,
+        content_type: ContentType,
+        record: &mut [u8],
+    ) -> Result<(), Failed> {
+        let (head, body) = record.split_first_chunk_mut::<UNIFIED_HEADER>().ok_or(Failed)?;
+        let length = u16::try_from(body.len()).map_err(|_| Failed)?;
+        let header = UnifiedHeader::write(epoch, sequence, length);
+        let inner_len = body.len().checked_sub(TAG_LEN).ok_or(Failed)?;
+        let (inner, tag) = body.split_at_mut_checked(inner_len).ok_or(Failed)?;
+        *inner.last_mut().ok_or(Failed)? = content_type.0;
+        self.key.seal(self.nonce(sequence), &header, inner, tag)?;
+        *head = header;
+        let mask = self.mask.mask(body)?;
+        head.iter_mut().skip(1).zip(mask).for_each(|(byte, mask)| *byte ^= mask);
+        Ok(())
+    }
+
+    /// Removes the mask from the header in place and gives the whole sequence number, that being closest to `expected`
+    /// (RFC 9147 section 4.2.2).
+    pub(super) fn unmask(&self, header: UnifiedHeader, record: &mut [u8], expected: u64) -> Result<u64, Failed> {
+        let (head, body) = record.split_at_mut_checked(header.ciphertext_offset()).ok_or(Failed)?;
+        let mask = self.mask.mask(body)?;
+        let bytes = if header.long_sequence { 2 } else { 1 };
+        let mut low = 0;
+        for (byte, mask) in head.iter_mut().skip(1).take(bytes).zip(mask) {
+            *byte ^= mask;
+            low = low << 8 | u64::from(*byte);
+        }
+        Ok(closest(expected, low, 8 * bytes as u32))
+    }
+
+    /// Opens in place a record whose mask was removed; gives its content type and where the content lies.
+    pub(super) fn open(
+        &self,
+        header: UnifiedHeader,
+        sequence: u64,
+        record: &mut [u8],
+    ) -> Result<(ContentType, Range<usize>), Failed> {
+        let start = header.ciphertext_offset();
+        let (head, body) = record.split_at_mut_checked(start).ok_or(Failed)?;
+        let opened = self.key.open(self.nonce(sequence), head, body)?;
+        let inner = body.get(..opened).ok_or(Failed)?;
+        // What follows the type is padding.
+        let at = inner.iter().rposition(|byte| *byte != 0).ok_or(Failed)?;
+        let content_type = ContentType(*inner.get(at).ok_or(Failed)?);
+        Ok((content_type, start..start.saturating_add(at)))
+    }
+}
+
+/// The number closest to `expected` whose low `bits` are `low`.
+fn closest(expected: u64, low: u64, bits: u32) -> u64 {
+    let span = 1_u64 << bits;
+    let here = expected & !(span - 1) | low;
+    if here > expected.saturating_add(span / 2) && here >= span {
+        here - span
+    } else if here.saturating_add(span / 2) < expected {
+        here.saturating_add(span)
+    } else {
+        here
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::crypto::Hash;
+
+    //= rfc9147#4.2.2
+    //# If the epoch bits match those of the current epoch, then implementations SHOULD reconstruct the sequence number by
+    //# computing the full sequence number which is numerically closest to one plus the sequence number of the
+    //# highest successfully deprotected record in the current epoch.
+    #[test]
+    fn the_closest_number_is_found() {
+        for (expected, low, bits, number) in [
+            (0, 0, 8, 0),
+            (0, 255, 8, 255),
+            (256, 255, 8, 255),
+            (255, 0, 8, 256),
+            (1000, 0xE8, 8, 1000),
+            (65_536, 65_535, 16, 65_535),
+            (65_535, 3, 16, 65_539),
+            (1 << 40, 0xFFFF, 16, (1 << 40) - 1),
+        ] {
+            assert_eq!(closest(expected, low, bits), number, "{expected} {low} {bits}");
+        }
+    }
+
+    const ALGORITHMS: [AeadAlgorithm; 3] =
+        [AeadAlgorithm::Aes128Gcm, AeadAlgorithm::Aes256Gcm, AeadAlgorithm::ChaCha20Poly1305];
+
+    fn keys(algorithm: AeadAlgorithm) -> V13Keys {
+        V13Keys::derive(algorithm, &Secret::extract(Hash::Sha256, &[], &[7; 32])).unwrap()
+    }
+
+    /// Seals `content` with `padding` under the header given, which may be of any form.
+    fn seal_as(keys: &V13Keys, head: &[u8], sequence: u64, inner: &[u8]) -> Vec<u8> {
+        let mut record = [head, inner, &[0; TAG_LEN]].concat();
+        let (head, body) = record.split_at_mut(head.len());
+        let (inner, tag) = body.split_at_mut(inner.len());
+        keys.key.seal(keys.nonce(sequence), head, inner, tag).unwrap();
+        let mask = keys.mask.mask(body).unwrap();
+        let bytes = if head[0] & 8 != 0 { 2 } else { 1 };
+        head[1..].iter_mut().zip(mask).take(bytes).for_each(|(byte, mask)| *byte ^= mask);
+        record
+    }
+
+    #[test]
+    fn every_form_of_header_is_opened() {
+        for algorithm in ALGORITHMS {
+            let keys = keys(algorithm);
+            let inner = b"content\x17\0\0\0";
+            let length = (inner.len() + TAG_LEN) as u8;
+            let heads: [&[u8]; 4] = [&[0x2F, 1, 2, 0, length], &[0x2B, 1, 2], &[0x27, 2, 0, length], &[0x23, 2]];
+            for head in heads {
+                let mut record = seal_as(&keys, head, 0x0102, inner);
+                let header = UnifiedHeader::parse(&record).unwrap();
+                let sequence = keys.unmask(header, &mut record, 0x0100).unwrap();
+                assert_eq!(sequence, 0x0102);
+                let (content_type, range) = keys.open(header, sequence, &mut record).unwrap();
+                assert_eq!((content_type, &record[range]), (ContentType::APPLICATION_DATA, &b"content"[..]));
+            }
+        }
+    }
+
+    //= rfc9147#4.2.3
+    //# Receivers MUST reject shorter records as if they had failed deprotection, as described in
+    //# Section 4.5.2.
+    #[test]
+    fn nothing_but_padding_and_short_records_are_refused() {
+        let keys = keys(AeadAlgorithm::Aes128Gcm);
+        let mut record = seal_as(&keys, &[0x23, 0], 0, &[0; 20]);
+        let header = UnifiedHeader::parse(&record).unwrap();
+        let sequence = keys.unmask(header, &mut record, 0).unwrap();
+        assert!(keys.open(header, sequence, &mut record).is_err());
+        assert!(keys.unmask(header, &mut [0x23, 0, 1, 2, 3], 0).is_err());
+    }
+}

@@ -1,0 +1,96 @@
+//! Secrets of the handshake and of what follows it (RFC 8446 section 7.1).
+
+use super::suite::Parts;
+use crate::connection::Role;
+use crate::crypto::{Failed, Secret};
+use crate::handshake::Core;
+use crate::record::{Protection, ReadEpoch, V13Keys, WriteEpoch};
+use crate::transcript::Transcript;
+
+/// The epoch of the handshake's keys.
+pub(super) const HANDSHAKE_EPOCH: u16 = 2;
+/// The first epoch of application data.
+pub(super) const APPLICATION_EPOCH: u16 = 3;
+
+/// The secrets that a ServerHello makes.
+pub(super) struct HandshakeSecrets {
+    parts: Parts,
+    handshake: Secret,
+    client: Secret,
+    server: Secret,
+}
+
+/// The secrets that the server's Finished makes.
+pub(super) struct ApplicationSecrets {
+    pub(super) client: Secret,
+    pub(super) server: Secret,
+    pub(super) exporter: Secret,
+}
+
+impl HandshakeSecrets {
+    /// `transcript` ends with the ServerHello.
+    pub(super) fn derive(parts: Parts, shared: &[u8], transcript: &Transcript) -> Result<Self, Failed> {
+        let zeros = vec![0; parts.hash.len()];
+        let nothing = parts.hash.digest(&[]);
+        let early = Secret::extract(parts.hash, &[], &zeros);
+        let salt = early.derive(b"derived", nothing.as_ref())?;
+        let handshake = Secret::extract(parts.hash, salt.bytes(), shared);
+        let hash = transcript.hash(parts.hash);
+        let client = handshake.derive(b"c hs traffic", hash.as_ref())?;
+        let server = handshake.derive(b"s hs traffic", hash.as_ref())?;
+        Ok(Self { parts, handshake, client, server })
+    }
+
+    /// Protects what follows in epoch 2, in both directions.
+    pub(super) fn install(&self, core: &mut Core, role: Role) -> Result<(), Failed> {
+        let (read, write) = match role {
+            Role::Client => (&self.server, &self.client),
+            Role::Server => (&self.client, &self.server),
+        };
+        install_read(core, HANDSHAKE_EPOCH, self.parts, read)?;
+        install_write(core, HANDSHAKE_EPOCH, self.parts, write)
+    }
+
+    /// `transcript` ends with the server's Finished.
+    pub(super) fn application(&self, transcript: &Transcript) -> Result<ApplicationSecrets, Failed> {
+        let zeros = vec![0; self.parts.hash.len()];
+        let nothing = self.parts.hash.digest(&[]);
+        let salt = self.handshake.derive(b"derived", nothing.as_ref())?;
+        let master = Secret::extract(self.parts.hash, salt.bytes(), &zeros);
+        let hash = transcript.hash(self.parts.hash);
+        Ok(ApplicationSecrets {
+            client: master.derive(b"c ap traffic", hash.as_ref())?,
+            server: master.derive(b"s ap traffic", hash.as_ref())?,
+            exporter: master.derive(b"exp master", hash.as_ref())?,
+        })
+    }
+
+    /// The content of a Finished over the transcript before it.
+    pub(super) fn verify_data(&self, sender: Role, transcript: &Transcript) -> Result<Vec<u8>, Failed> {
+        self.of(sender).verify_data(transcript.hash(self.parts.hash).as_ref())
+    }
+
+    /// Compares a Finished that was received, in constant time.
+    pub(super) fn is_verified(&self, sender: Role, transcript: &Transcript, body: &[u8]) -> Result<bool, Failed> {
+        self.of(sender).is_verified(transcript.hash(self.parts.hash).as_ref(), body)
+    }
+
+    fn of(&self, sender: Role) -> &Secret {
+        match sender {
+            Role::Client => &self.client,
+            Role::Server => &self.server,
+        }
+    }
+}
+
+pub(super) fn install_read(core: &mut Core, epoch: u16, parts: Parts, secret: &Secret) -> Result<(), Failed> {
+    let keys = V13Keys::derive(parts.aead, secret)?;
+    core.records.install_read(ReadEpoch::new(epoch, Protection::V13(Box::new(keys))));
+    Ok(())
+}
+
+pub(super) fn install_write(core: &mut Core, epoch: u16, parts: Parts, secret: &Secret) -> Result<(), Failed> {
+    let keys = V13Keys::derive(parts.aead, secret)?;
+    core.records.install_write(WriteEpoch::new(epoch, Protection::V13(Box::new(keys))));
+    Ok(())
+}

@@ -1,0 +1,244 @@
+//! The server's side of the handshake.
+
+use super::key_schedule::{HANDSHAKE_EPOCH, HandshakeSecrets};
+use super::proof;
+use super::session::Session;
+use super::suite::{Parts, SCHEMES, groups, parts};
+use crate::connection::Role;
+use crate::crypto::{Failed, PeerKey, answer};
+use crate::error::Fault;
+use crate::event::SessionInfo;
+use crate::handshake::{Core, Step};
+use crate::reassembly::Message;
+use crate::wire::{
+    AlertDescription, Certificate13, CertificateRequest13, CipherSuite, ClientHello, EncryptedExtensions,
+    ExtensionType, HandshakeType, KeyShares, NamedGroup, ProtocolVersion, ServerHello,
+};
+
+/// The longest record that we take, with its content type (RFC 8449 section 4).
+const OUR_RECORD_SIZE_LIMIT: u16 = (1 << 14) + 1;
+/// The least limit that a client may tell.
+const LEAST_RECORD_SIZE_LIMIT: u16 = 64;
+
+/// What comes next.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+enum State {
+    ClientHello,
+    Certificate,
+    CertificateVerify,
+    Finished,
+    End,
+}
+
+/// What the hellos agreed on.
+struct Agreed {
+    suite: CipherSuite,
+    parts: Parts,
+    group: NamedGroup,
+    secrets: HandshakeSecrets,
+}
+
+/// What is chosen of a ClientHello.
+struct Choice<'a> {
+    suite: CipherSuite,
+    parts: Parts,
+    group: NamedGroup,
+    /// The client's share; without one it is asked for.
+    share: Option<&'a [u8]>,
+    record_size_limit: Option<u16>,
+}
+
+/// A server of DTLS 1.3. Like that of 1.2 it asks for no cookie: its place is behind ICE.
+pub(crate) struct Server {
+    state: State,
+    /// What a HelloRetryRequest asked for.
+    retried: Option<(CipherSuite, NamedGroup)>,
+    agreed: Option<Agreed>,
+    peer: Option<(Vec<u8>, PeerKey)>,
+    /// The keys for application data, until the client has proven itself.
+    pending: Option<Session>,
+    session: Option<Session>,
+}
+
+const OUT_OF_ORDER: Fault = Fault::internal("handshake state without what the state before it left");
+
+fn illegal(reason: &'static str) -> Fault {
+    Fault::refused(AlertDescription::ILLEGAL_PARAMETER, reason)
+}
+
+impl Server {
+    pub(crate) fn new() -> Self {
+        let state = State::ClientHello;
+        Self { state, retried: None, agreed: None, peer: None, pending: None, session: None }
+    }
+
+    pub(crate) fn take_session(&mut self) -> Option<Session> {
+        self.session.take()
+    }
+
+    /// Handles one message of the client.
+    pub(crate) fn handle(&mut self, core: &mut Core, message: &Message) -> Result<Step, Fault> {
+        let in_the_clear = self.state == State::ClientHello;
+        if message.epoch != if in_the_clear { 0 } else { HANDSHAKE_EPOCH } {
+            return Ok(Step::Unexpected);
+        }
+        match (self.state, message.message_type) {
+            (State::ClientHello, HandshakeType::CLIENT_HELLO) => self.client_hello(core, message),
+            (State::Certificate, HandshakeType::CERTIFICATE) => self.certificate(core, message),
+            (State::CertificateVerify, HandshakeType::CERTIFICATE_VERIFY) => self.certificate_verify(core, message),
+            (State::Finished, HandshakeType::FINISHED) => self.finished(core, message),
+            _ => Ok(Step::Unexpected),
+        }
+    }
+
+    fn client_hello(&mut self, core: &mut Core, message: &Message) -> Result<Step, Fault> {
+        let hello = ClientHello::parse(&message.body)?;
+        let choice = choose(core, &hello)?;
+        if self.retried.is_some_and(|asked| asked != (choice.suite, choice.group) || choice.share.is_none()) {
+            return Err(illegal("the second hello is not what was asked for"));
+        }
+        let Some(share) = choice.share else { return Ok(self.retry(core, message, &choice)) };
+        let (public, shared) = answer(choice.group, share, &mut core.rng)
+            .map_err(|Failed| illegal("the client's public key is not acceptable"))?;
+        core.records.set_version(ProtocolVersion::DTLS_1_2);
+        core.received_v13(message);
+        core.flight.begin();
+        let random = core.random();
+        let body = ServerHello::write_v13(Some(&random), choice.suite, choice.group, &public);
+        core.send_v13(0, HandshakeType::SERVER_HELLO, body);
+        let internal = |Failed| Fault::internal("key schedule");
+        let secrets = HandshakeSecrets::derive(choice.parts, &shared, &core.transcript).map_err(internal)?;
+        secrets.install(core, Role::Server).map_err(internal)?;
+        if let Some(limit) = choice.record_size_limit {
+            core.records.set_content_limit(usize::from(limit).saturating_sub(1));
+        }
+        self.authenticate(core, &choice, &secrets).map_err(internal)?;
+        let Choice { suite, parts, group, .. } = choice;
+        self.agreed = Some(Agreed { suite, parts, group, secrets });
+        Ok(Step::Answer)
+    }
+
+    /// The part of the flight that is protected.
+    fn authenticate(&mut self, core: &mut Core, choice: &Choice<'_>, secrets: &HandshakeSecrets) -> Result<(), Failed> {
+        let config = core.config.clone();
+        let limit = choice.record_size_limit.map(|_| OUR_RECORD_SIZE_LIMIT);
+        core.send_v13(HANDSHAKE_EPOCH, HandshakeType::ENCRYPTED_EXTENSIONS, EncryptedExtensions::write(limit));
+        if config.require_client_certificate {
+            let request = CertificateRequest13::write(SCHEMES);
+            core.send_v13(HANDSHAKE_EPOCH, HandshakeType::CERTIFICATE_REQUEST, request);
+            self.state = State::Certificate;
+        } else {
+            self.state = State::Finished;
+        }
+        let chain = Certificate13::write(&[], Some(config.certificate.der()));
+        core.send_v13(HANDSHAKE_EPOCH, HandshakeType::CERTIFICATE, chain);
+        proof::send(Role::Server, core, HANDSHAKE_EPOCH, choice.parts)?;
+        let finished = secrets.verify_data(Role::Server, &core.transcript)?;
+        core.send_v13(HANDSHAKE_EPOCH, HandshakeType::FINISHED, finished);
+        let application = secrets.application(&core.transcript)?;
+        self.pending = Some(Session::new(Role::Server, choice.parts, application));
+        Ok(())
+    }
+
+    /// RFC 8446 section 4.1.4: asks for a share of the group chosen.
+    fn retry(&mut self, core: &mut Core, message: &Message, choice: &Choice<'_>) -> Step {
+        core.records.set_version(ProtocolVersion::DTLS_1_2);
+        core.received_v13(message);
+        core.transcript.condense(choice.parts.hash);
+        core.flight.begin();
+        let body = ServerHello::write_v13(None, choice.suite, choice.group, &[]);
+        core.send_v13(0, HandshakeType::SERVER_HELLO, body);
+        self.retried = Some((choice.suite, choice.group));
+        Step::Answer
+    }
+
+    fn certificate(&mut self, core: &mut Core, message: &Message) -> Result<Step, Fault> {
+        let chain = Certificate13::parse(&message.body)?;
+        if !chain.context.is_empty() {
+            return Err(illegal("the client answers a request that was not made"));
+        }
+        if chain.iter().next().is_none() {
+            return Err(Fault::refused(AlertDescription::CERTIFICATE_REQUIRED, "the client sent no certificate"));
+        }
+        self.peer = Some(core.verify_certificate(chain.iter())?);
+        core.received_v13(message);
+        self.state = State::CertificateVerify;
+        Ok(Step::Taken)
+    }
+
+    fn certificate_verify(&mut self, core: &mut Core, message: &Message) -> Result<Step, Fault> {
+        let (Some(agreed), Some((_, key))) = (&self.agreed, &self.peer) else { return Err(OUT_OF_ORDER) };
+        proof::verify(Role::Client, core, message, key, agreed.parts)?;
+        core.received_v13(message);
+        self.state = State::Finished;
+        Ok(Step::Taken)
+    }
+
+    fn finished(&mut self, core: &mut Core, message: &Message) -> Result<Step, Fault> {
+        let internal = |Failed| Fault::internal("finished");
+        let agreed = self.agreed.as_ref().ok_or(OUT_OF_ORDER)?;
+        let verified = agreed.secrets.is_verified(Role::Client, &core.transcript, &message.body);
+        if !verified.map_err(internal)? {
+            return Err(Fault::refused(AlertDescription::DECRYPT_ERROR, "the client's Finished is wrong"));
+        }
+        let session = self.pending.take().ok_or(OUT_OF_ORDER)?;
+        session.install(core).map_err(internal)?;
+        // The client has our flight, or it could not have finished.
+        core.flight.begin();
+        core.transcript.clear();
+        self.session = Some(session);
+        self.state = State::End;
+        Ok(Step::Connected(SessionInfo {
+            version: ProtocolVersion::DTLS_1_3,
+            cipher_suite: agreed.suite,
+            group: agreed.group,
+            peer_certificate: self.peer.take().map(|(certificate, _)| certificate),
+            extended_master_secret: true,
+        }))
+    }
+}
+
+/// Chooses of what the client offers. Numbers that are not known, GREASE among them, are passed over.
+fn choose<'a>(core: &Core, hello: &ClientHello<'a>) -> Result<Choice<'a>, Fault> {
+    let config = &core.config;
+    let failure = |reason| Fault::refused(AlertDescription::HANDSHAKE_FAILURE, reason);
+    let missing = |reason| Fault::refused(AlertDescription::MISSING_EXTENSION, reason);
+    if hello.compression_methods != [0] || !hello.cookie.is_empty() {
+        return Err(illegal("the client's compression or cookie is not as 1.3 has it"));
+    }
+    let schemes = hello.extensions.numbers(ExtensionType::SIGNATURE_ALGORITHMS)?;
+    let schemes = schemes.ok_or(missing("the client tells no signature schemes"))?;
+    if !schemes.contains(config.certificate.key().scheme().0) {
+        return Err(failure("the client cannot verify our signature"));
+    }
+    let offered = hello.extensions.numbers(ExtensionType::SUPPORTED_GROUPS)?;
+    let offered = offered.ok_or(missing("the client tells no groups"))?;
+    let shares = hello.extensions.get(ExtensionType::KEY_SHARE).ok_or(missing("the client has no key_share"))?;
+    let shares = KeyShares::parse(shares)?;
+    if shares.iter().any(|(group, _)| !offered.contains(group.0)) {
+        return Err(illegal("a share of a group that the client does not offer"));
+    }
+    let (suite, parts) = config
+        .cipher_suites
+        .iter()
+        .filter(|suite| hello.cipher_suites.contains(suite.0))
+        .find_map(|suite| Some((*suite, parts(*suite)?)))
+        .ok_or(failure("no cipher suite in common"))?;
+    // A share that is there saves a round trip.
+    let at_hand = groups(config).find_map(|group| Some((group, shares.get(group)?)));
+    let (group, share) = match at_hand {
+        Some((group, share)) => (group, Some(share)),
+        None => (groups(config).find(|group| offered.contains(group.0)).ok_or(failure("no group in common"))?, None),
+    };
+    let record_size_limit = match hello.extensions.get(ExtensionType::RECORD_SIZE_LIMIT) {
+        None => None,
+        Some(data) => {
+            let limit = u16::from_be_bytes(data.try_into().map_err(|_| Fault::Malformed)?);
+            if limit < LEAST_RECORD_SIZE_LIMIT {
+                return Err(illegal("the client's record_size_limit is too small"));
+            }
+            Some(limit)
+        }
+    };
+    Ok(Choice { suite, parts, group, share, record_size_limit })
+}
