@@ -1,6 +1,7 @@
 //! The `weft` command: see `README.md`.
 
 mod demo;
+mod dtls;
 mod peer;
 mod serve;
 mod size;

@@ -20,7 +20,7 @@ fn four_mebibytes_each_way_arrive_as_they_were_sent() {
     if cfg!(unix) {
         assert!(report["cpu_s_per_gib"].as_f64().unwrap() > 0.0);
     }
-    assert_eq!(report["dtls_version"], "1.2");
+    assert_eq!(report["dtls_version"], "1.3");
     for field in ["dtls_cipher", "kx_group"] {
         assert!(!report[field].as_str().unwrap().is_empty(), "{field}");
     }
@@ -48,5 +48,17 @@ fn nonsense_is_refused() {
         let output = weft().arg("demo").args(args).output().unwrap();
         assert!(!output.status.success(), "{args:?}");
         assert!(!output.stderr.is_empty(), "{args:?}");
+    }
+}
+
+#[test]
+fn the_dtls_version_can_be_chosen() {
+    for (version, cipher) in [("1.2", "TLS_ECDHE_ECDSA_WITH_AES_128_GCM_SHA256"), ("1.3", "TLS_AES_128_GCM_SHA256")] {
+        let output = weft().args(["demo", "--bytes", "65536", "--dtls", version, "--json"]).output().unwrap();
+        assert!(output.status.success(), "{output:?}");
+        let report: serde_json::Value = serde_json::from_slice(&output.stdout).unwrap();
+        assert_eq!((report["dtls_version"].as_str(), report["dtls_cipher"].as_str()), (Some(version), Some(cipher)));
+        let group = if version == "1.3" { "X25519MLKEM768" } else { "X25519" };
+        assert_eq!(report["kx_group"], group);
     }
 }

@@ -146,7 +146,7 @@ fn echo_sends_back_what_came() {
     assert!(!b.seen.iter().any(|line| line["event"] == "message"));
     a.ok(json!({"do": "stats", "w3c": true}));
     let stats = a.wait("stats");
-    assert_eq!(stats["dtls"]["version"], "1.2");
+    assert_eq!(stats["dtls"]["version"], "1.3");
     assert_eq!((&stats["channels"]["c"]["sent"], &stats["channels"]["c"]["received"]), (&4.into(), &4.into()));
     assert!(stats["selected_pair"]["local"]["candidate"].as_str().unwrap().starts_with("candidate:"));
     let types: Vec<&str> =

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use weft_dtls::Certificate;
+use weft_dtls::{Certificate, NamedGroup, ProtocolVersion};
 
 /// Settings of a peer connection. The defaults are right for a browser at the other end of the internet.
 #[derive(Clone, Debug)]
@@ -27,6 +27,10 @@ pub struct Config {
     pub receive_buffer: usize,
     /// How large a UDP payload may become, in bytes. 1200 by default: what every path is expected to carry.
     pub max_datagram: usize,
+    /// DTLS versions to speak, of 1.3 and 1.2; both when `None`. The highest that both sides have is chosen.
+    pub dtls_versions: Option<Vec<ProtocolVersion>>,
+    /// Groups for the DTLS key exchange, the preferred first; X25519MLKEM768, X25519, P-256 and P-384 when `None`.
+    pub dtls_groups: Option<Vec<NamedGroup>>,
     /// Announce that candidates trickle (RFC 8840). On by default.
     pub trickle: bool,
 }
@@ -42,6 +46,8 @@ impl Default for Config {
             send_buffer: 1024 * 1024,
             receive_buffer: 4 * 1024 * 1024,
             max_datagram: 1200,
+            dtls_versions: None,
+            dtls_groups: None,
             trickle: true,
         }
     }

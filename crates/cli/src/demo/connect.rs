@@ -5,6 +5,7 @@ use std::sync::Arc;
 use weft_rtc::{Certificate, Config, DataChannel, DataChannelInit, PeerConnection};
 
 use super::{Error, PATIENCE};
+use crate::dtls::DtlsVersion;
 
 /// Two connected peers with a reliable ordered channel between them.
 pub(super) struct Pair {
@@ -19,8 +20,9 @@ pub(super) struct Pair {
 }
 
 /// Connects two peers over loopback: everything between them goes through UDP sockets.
-pub(super) async fn connect(message_size: u64) -> Result<Pair, Error> {
-    let config = config(message_size)?;
+pub(super) async fn connect(message_size: u64, dtls: DtlsVersion) -> Result<Pair, Error> {
+    let mut config = config(message_size)?;
+    config.dtls_versions = dtls.versions();
     // Made beforehand, as a program that connects more than once would: what is timed is the connection.
     let (a_config, b_config) =
         (config.clone().with_certificate(certificate()?), config.with_certificate(certificate()?));

@@ -11,6 +11,7 @@ use std::time::Duration;
 
 use indicatif::{ProgressBar, ProgressStyle};
 
+use crate::dtls::DtlsVersion;
 use crate::size;
 use report::Report;
 
@@ -29,6 +30,9 @@ pub(crate) struct Args {
     /// How large each message is, such as 1200 or 64KiB.
     #[arg(long, default_value = "64KiB", value_parser = size::parse)]
     message_size: u64,
+    /// Which DTLS version to speak.
+    #[arg(long, default_value = "any", value_name = "VERSION")]
+    dtls: DtlsVersion,
     /// Print one JSON object instead of the report for people.
     #[arg(long)]
     json: bool,
@@ -86,7 +90,7 @@ pub(crate) fn run(args: &Args) -> Result<(), Error> {
 }
 
 async fn measure(args: &Args) -> Result<Report, Error> {
-    let pair = tokio::time::timeout(PATIENCE, connect::connect(args.message_size))
+    let pair = tokio::time::timeout(PATIENCE, connect::connect(args.message_size, args.dtls))
         .await
         .map_err(|_| Error::TooSlow("the connection"))??;
     let moved = Arc::new(AtomicU64::new(0));

@@ -4,6 +4,7 @@ use serde::Deserialize;
 use serde_json::{Map, Value};
 
 use super::refusal::Refusal;
+use crate::dtls::DtlsVersion;
 
 /// One line of input, understood.
 #[derive(Debug)]
@@ -127,16 +128,6 @@ pub(super) enum BundlePolicy {
     Balanced,
     MaxCompat,
     MaxBundle,
-}
-
-#[derive(Clone, Copy, PartialEq, Eq, Debug, Deserialize)]
-pub(super) enum DtlsVersion {
-    #[serde(rename = "1.3")]
-    V13,
-    #[serde(rename = "1.2")]
-    V12,
-    #[serde(rename = "any")]
-    Any,
 }
 
 #[derive(Debug, Deserialize)]

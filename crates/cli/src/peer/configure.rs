@@ -2,10 +2,12 @@
 
 use std::sync::Arc;
 
+use weft_rtc::dtls::NamedGroup;
 use weft_rtc::{Certificate, Config};
 
-use super::command::{Configure, DtlsVersion, IceServer, TransportPolicy, Urls};
+use super::command::{Configure, IceServer, TransportPolicy, Urls};
 use super::refusal::Refusal;
+use crate::dtls;
 
 /// Bytes that may wait in the connection for the network. Generous, so that a script may queue some large messages
 /// without minding the buffer.
@@ -50,11 +52,22 @@ pub(super) fn first(asked: &Configure) -> Result<(Settings, Config), Refusal> {
         config.max_message_size = bytes;
         config.receive_buffer = config.receive_buffer.max(bytes as usize);
     }
+    config.dtls_versions = asked.dtls.unwrap_or_default().versions();
+    config.dtls_groups = asked.groups.as_deref().map(groups).transpose()?;
     if let Some(pem) = &asked.certificate_pem {
         let certificate = Certificate::from_pem(pem).map_err(|error| Refusal::invalid_access(error.to_string()))?;
         config.certificate = Some(Arc::new(certificate));
     }
     Ok((settings, config))
+}
+
+/// The key exchange groups with these names.
+fn groups(names: &[String]) -> Result<Vec<NamedGroup>, Refusal> {
+    if names.is_empty() {
+        return Err(Refusal::type_error("groups: there must be at least one"));
+    }
+    let find = |name: &String| dtls::group(name).ok_or_else(|| Refusal::unsupported(format!("no group {name}")));
+    names.iter().map(find).collect()
 }
 
 /// A later `configure`: as W3C `setConfiguration`, it may change servers, policy and pool size alone.
@@ -90,8 +103,6 @@ fn check(asked: &Configure) -> Result<(), Refusal> {
     let missing = [
         (asked.ice_servers.as_ref().is_some_and(|servers| !servers.is_empty()), "STUN and TURN servers"),
         (asked.transport_policy == Some(TransportPolicy::Relay), "relayed candidates"),
-        (asked.dtls == Some(DtlsVersion::V13), "DTLS 1.3"),
-        (asked.groups.is_some(), "choosing key exchange groups"),
         (asked.mdns == Some(true), "mDNS candidates"),
         (asked.interleaving == Some(true), "message interleaving (RFC 8260)"),
         (asked.snap == Some(true), "SNAP"),
@@ -173,8 +184,7 @@ mod tests {
     fn what_later_layers_bring_is_unsupported() {
         for json in [
             r#"{"transport_policy":"relay"}"#,
-            r#"{"dtls":"1.3"}"#,
-            r#"{"groups":["X25519"]}"#,
+            r#"{"groups":["X448"]}"#,
             r#"{"mdns":true}"#,
             r#"{"interleaving":true}"#,
             r#"{"snap":true}"#,
@@ -183,7 +193,7 @@ mod tests {
         ] {
             assert_eq!(kind(json), Some("Unsupported"), "{json}");
         }
-        let fine = r#"{"transport_policy":"all","bundle_policy":"max-bundle","ice_candidate_pool_size":3,"dtls":"any",
+        let fine = r#"{"transport_policy":"all","bundle_policy":"max-bundle","ice_candidate_pool_size":3,"dtls":"1.3","groups":["X25519","P-256"],
             "mdns":false,"interleaving":false,"snap":false,"sped":false,"controller":"newreno","loopback":true}"#;
         assert_eq!(kind(fine), None);
         assert_eq!(kind(r#"{"certificate_pem":"nonsense"}"#), Some("InvalidAccessError"));

@@ -58,6 +58,8 @@ const SUPPORTS: &[&str] = &[
     "port",
     "certificate_pem",
     "max_message_size",
+    "dtls",
+    "groups",
     "dtls-1.2",
     "buffered",
     "w3c-stats",

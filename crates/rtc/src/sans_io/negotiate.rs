@@ -234,6 +234,12 @@ impl PeerConnection {
         let fingerprints = remote.strongest_fingerprints().filter_map(convert::fingerprint_from_sdp).collect();
         let verifier = weft_dtls::Verifier::Fingerprints(fingerprints);
         let mut config = weft_dtls::Config::new(Arc::clone(&self.certificate), verifier);
+        if let Some(versions) = &self.config.dtls_versions {
+            config.versions.clone_from(versions);
+        }
+        if let Some(groups) = &self.config.dtls_groups {
+            config.groups.clone_from(groups);
+        }
         config.mtu = self.config.max_datagram;
         // Behind ICE the path is known to work: long pauses only delay what loss has delayed already.
         config.max_rto = std::time::Duration::from_secs(3);

@@ -57,8 +57,10 @@ fn the_offerer_may_be_without_channels() {
     pair.run_until(Duration::from_secs(5), connected).unwrap();
     let now = pair.now();
     let id = pair.b.pc.create_data_channel(now, DataChannelInit::new("late")).unwrap();
-    pair.run_until(Duration::from_secs(5), |p| p.a.incoming().is_some()).unwrap();
-    assert_eq!(pair.b.pc.data_channel(id).unwrap().state, ChannelState::Open);
+    pair.run_until(Duration::from_secs(5), |p| {
+        p.a.incoming().is_some() && p.b.pc.data_channel(id).unwrap().state == ChannelState::Open
+    })
+    .unwrap();
 }
 
 #[test]
