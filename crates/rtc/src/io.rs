@@ -113,6 +113,11 @@ impl<S: Socket> Sockets<S> {
         self.batch.clear();
     }
 
+    /// Drops what was built and not sent yet.
+    pub fn discard(&mut self) {
+        self.batch.clear();
+    }
+
     /// The sockets, to wait on.
     pub fn sockets(&self) -> &[S] {
         &self.all

@@ -8,7 +8,7 @@ use bytes::Bytes;
 use weft_sctp::{ChannelId, ChannelInfo, ChannelState, SendError};
 
 use super::peer::release;
-use super::{Shared, SharedHandle, State};
+use super::{ChannelWaiters, Shared, SharedHandle, State};
 use crate::error::Error;
 use crate::sans_io::{Message, MessageKind, Reliability};
 
@@ -179,6 +179,7 @@ impl DataChannel {
         let mut state = self.shared.lock();
         let now = self.shared.clock.now();
         state.core.close_data_channel(now, self.id);
+        state.with_channel(self.id, ChannelWaiters::wake_all);
         state.dispatch();
         state.waiters.driver.wake();
     }
@@ -225,6 +226,7 @@ impl Drop for DataChannel {
             if !state.core.is_closed() {
                 let now = self.shared.clock.now();
                 state.core.close_data_channel(now, self.id);
+                state.core.discard(self.id);
                 state.waiters.driver.wake();
             }
         }

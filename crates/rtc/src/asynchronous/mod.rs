@@ -14,7 +14,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use weft_net::Clock;
 use weft_sctp::ChannelId;
 
-use crate::event::Event;
+use crate::event::{Event, SctpState};
 use crate::sans_io;
 pub use channel::DataChannel;
 pub use peer::{PeerConnection, PeerEvent};
@@ -35,15 +35,14 @@ struct State {
     core: sans_io::PeerConnection,
     /// For [`PeerConnection::next_event`].
     events: VecDeque<Event>,
-    /// For [`PeerConnection::accept`]. As many at most as the association has streams.
+    /// For [`PeerConnection::accept`]. As many at most as SCTP keeps channels.
     incoming: VecDeque<ChannelId>,
     channels: HashMap<ChannelId, ChannelWaiters>,
     waiters: Waiters,
     /// Handles of either kind; the connection closes with the last.
     handles: usize,
-    /// Why the task ended, once it has.
+    /// The task has ended: nothing is sent or received any more.
     ended: bool,
-    io_error: Option<std::io::ErrorKind>,
 }
 
 /// Who waits for the connection.
@@ -83,13 +82,17 @@ impl State {
             waiters: Waiters::default(),
             handles: 0,
             ended: false,
-            io_error: None,
         }
     }
 
     /// Whether nothing more can happen.
     fn is_over(&self) -> bool {
         self.ended || self.core.is_closed()
+    }
+
+    /// Whether no channel can come any more.
+    fn is_deserted(&self) -> bool {
+        self.is_over() || self.core.sctp_state() == Some(SctpState::Closed)
     }
 
     /// Hands the events of the connection to those who wait for them.
@@ -101,12 +104,13 @@ impl State {
                     self.incoming.push_back(id);
                     self.waiters.incoming.wake();
                 }
+                // Nobody holds the channel any more: its messages may not keep the window shut.
+                Event::Readable(id) if !self.channels.contains_key(&id) => self.core.discard(id),
                 Event::Readable(id) => self.with_channel(id, |waiters| waiters.readable.wake()),
                 Event::Writable(id) => self.with_channel(id, |waiters| waiters.writable.wake()),
                 Event::BufferedAmountLow(id) => self.with_channel(id, |waiters| waiters.low.wake()),
-                Event::Open(id) | Event::Closing(id) | Event::Closed(id, _) => {
-                    self.with_channel(id, ChannelWaiters::wake_all);
-                }
+                Event::Open(id) | Event::Closing(id) => self.with_channel(id, ChannelWaiters::wake_all),
+                Event::Closed(id, _) => self.on_channel_closed(id),
                 event => {
                     if self.events.len() >= MAX_EVENTS {
                         self.events.pop_front();
@@ -114,8 +118,21 @@ impl State {
                     self.events.push_back(event);
                     self.waiters.event.wake();
                     self.waiters.state.wake();
+                    self.waiters.incoming.wake();
                 }
             }
+        }
+    }
+
+    /// A channel that was never accepted and has nothing to read leaves no trace: a peer can open and close without end.
+    fn on_channel_closed(&mut self, id: ChannelId) {
+        self.with_channel(id, ChannelWaiters::wake_all);
+        let held = self.channels.get(&id).is_some_and(|waiters| waiters.handles > 0);
+        if !self.channels.contains_key(&id) {
+            self.core.discard(id);
+        } else if !held && self.core.data_channel(id).is_none() {
+            self.channels.remove(&id);
+            self.incoming.retain(|waiting| *waiting != id);
         }
     }
 

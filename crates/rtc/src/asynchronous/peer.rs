@@ -12,7 +12,7 @@ use super::driver::Driver;
 use super::{DataChannel, Shared, SharedHandle, State};
 use crate::config::Config;
 use crate::error::Error;
-use crate::event::{ConnectionState, Event, Failure, GatheringState, IceCandidate, IceConnectionState};
+use crate::event::{ConnectionState, DtlsState, Event, Failure, GatheringState, IceCandidate, IceConnectionState};
 use crate::io::Sockets;
 use crate::sans_io::{self, DataChannelInit, Stats};
 
@@ -92,7 +92,10 @@ impl PeerConnection {
         self.set_remote_description(offer)?;
         let answer = self.create_answer()?;
         self.set_local_description(Some(answer))?;
-        self.gathered().await?;
+        // An offer without a data section that is in use leaves nothing to gather for.
+        if self.gathering_state() != GatheringState::New {
+            self.gathered().await?;
+        }
         self.local_description().ok_or(Error::Closed)
     }
 
@@ -148,6 +151,11 @@ impl PeerConnection {
         self.shared.lock().core.connection_state()
     }
 
+    /// `iceGatheringState`.
+    pub fn gathering_state(&self) -> GatheringState {
+        self.shared.lock().core.gathering_state()
+    }
+
     /// Figures of the connection.
     pub fn stats(&self) -> Stats {
         self.shared.lock().core.stats()
@@ -171,14 +179,15 @@ impl PeerConnection {
         .await
     }
 
-    /// The next channel that the other side opened; `None` once the connection is closed. Cancel-safe.
+    /// The next channel that the other side opened; `None` once no more can come: the connection or its association is
+    /// closed. Cancel-safe.
     pub async fn accept(&self) -> Option<DataChannel> {
         poll_fn(|cx| {
             let mut state = self.shared.lock();
             if let Some(id) = state.incoming.pop_front() {
                 return Poll::Ready(Some(DataChannel::new(&self.shared, &mut state, id)));
             }
-            if state.is_over() {
+            if state.is_deserted() {
                 return Poll::Ready(None);
             }
             state.waiters.incoming.register(cx);
@@ -193,8 +202,9 @@ impl PeerConnection {
     /// [`Error::Closed`] when it failed or was closed instead.
     pub async fn connected(&self) -> Result<(), Error> {
         self.until(|core| match core.connection_state() {
-            ConnectionState::Connected => Some(Ok(())),
             ConnectionState::Failed => Some(Err(Error::Closed)),
+            _ if core.dtls_state() == DtlsState::Closed => Some(Err(Error::Closed)),
+            ConnectionState::Connected => Some(Ok(())),
             _ => None,
         })
         .await

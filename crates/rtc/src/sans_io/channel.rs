@@ -53,6 +53,12 @@ impl PeerConnection {
         self.settle(now);
     }
 
+    /// Drops the messages of a channel that wait to be read, and so opens the peer's window again. A closed channel is
+    /// forgotten with them.
+    pub fn discard(&mut self, id: ChannelId) {
+        self.channels.discard(id);
+    }
+
     /// Bytes of the channel's messages that were queued and not yet sent for the first time (W3C `bufferedAmount`).
     pub fn buffered_amount(&self, id: ChannelId) -> usize {
         self.channels.buffered_amount(id)

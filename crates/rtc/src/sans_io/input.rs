@@ -40,7 +40,7 @@ impl PeerConnection {
                 None
             }
         };
-        self.failed(failure);
+        self.failed(now, failure);
         self.settle(now);
     }
 
@@ -50,14 +50,14 @@ impl PeerConnection {
             return;
         }
         let ice = self.ice.handle_timeout(now).map_err(Failure::Agent).err();
-        self.failed(ice);
+        self.failed(now, ice);
         let dtls = match &mut self.dtls {
             Dtls::Running(dtls) => dtls.handle_timeout(now).map_err(Failure::Dtls).err(),
             Dtls::Waiting | Dtls::Ended(_) => None,
         };
-        self.failed(dtls);
-        let sctp = self.channels.handle_timeout(now).map_err(Failure::Sctp).err();
-        self.failed(sctp);
+        self.failed(now, dtls);
+        // Why an association died is told once, as an event.
+        let _ = self.channels.handle_timeout(now);
         self.settle(now);
     }
 
@@ -78,13 +78,13 @@ impl PeerConnection {
         for mut payload in std::mem::take(&mut self.early_dtls) {
             let Dtls::Running(dtls) = &mut self.dtls else { return };
             let failure = open(now, dtls, &mut self.channels, &mut payload).err();
-            self.failed(failure);
+            self.failed(now, failure);
         }
     }
 
-    fn failed(&mut self, failure: Option<Failure>) {
+    fn failed(&mut self, now: Instant, failure: Option<Failure>) {
         match failure {
-            Some(Failure::Dtls(error)) => self.dtls_failed(error),
+            Some(Failure::Dtls(error)) => self.dtls_failed(now, error),
             Some(failure) => self.fail(failure),
             None => {}
         }
@@ -100,7 +100,10 @@ fn open(
 ) -> Result<(), Failure> {
     let mut records = dtls.handle_input(now, payload).map_err(Failure::Dtls)?;
     while let Some(packet) = records.next() {
-        channels.handle_input(now, packet).map_err(Failure::Sctp)?;
+        // Why an association died is told once, as an event.
+        if channels.handle_input(now, packet).is_err() {
+            break;
+        }
     }
     Ok(())
 }

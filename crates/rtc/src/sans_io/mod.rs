@@ -46,6 +46,8 @@ pub struct PeerConnection {
     local: LocalParameters,
     ice: Agent,
     dtls: Dtls,
+    /// The fingerprints that `dtls` verifies the peer's certificate against.
+    dtls_verified: Vec<weft_dtls::Fingerprint>,
     channels: DataChannels,
     host_addresses: Vec<SocketAddr>,
     /// DTLS datagrams that came before there was a connection for them: the peer knew first that a path works.
@@ -121,6 +123,7 @@ impl PeerConnection {
             local,
             ice,
             dtls: Dtls::Waiting,
+            dtls_verified: Vec::new(),
             channels,
             host_addresses: Vec::new(),
             early_dtls: Vec::new(),

@@ -46,7 +46,13 @@ impl PeerConnection {
         self.ensure_open()?;
         let description = match description {
             Some(description) => description,
-            None if self.states.signaling == SignalingState::HaveRemoteOffer => self.create_answer()?,
+            None if matches!(
+                self.states.signaling,
+                SignalingState::HaveRemoteOffer | SignalingState::HaveLocalPrAnswer
+            ) =>
+            {
+                self.create_answer()?
+            }
             None => self.create_offer()?,
         };
         let applied = self.negotiator.set_local(&description)?;
@@ -68,11 +74,11 @@ impl PeerConnection {
     /// as it was.
     pub fn set_remote_description(&mut self, now: Instant, description: &Description) -> Result<(), Error> {
         self.ensure_open()?;
+        let before = self.negotiator.clone();
         let applied = self.negotiator.set_remote(description)?;
-        let renews = applied.ice_restart || (applied.new_dtls_association && !matches!(self.dtls, Dtls::Waiting));
-        if renews && description.kind == SdpType::Offer {
-            self.negotiator.set_remote(&Description::rollback())?;
-            return Err(Error::Unsupported("the offer restarts ICE or DTLS"));
+        if applied.ice_restart || applied.data.as_ref().is_some_and(|remote| self.renews_dtls(remote)) {
+            self.negotiator = before;
+            return Err(Error::Unsupported("the description restarts ICE or DTLS"));
         }
         if let Some(remote) = &applied.data {
             if description.kind == SdpType::Offer && self.timeline.negotiated.is_none() {
@@ -167,6 +173,7 @@ impl PeerConnection {
             MaxMessageSize::Unlimited => None,
         };
         self.channels.set_remote_max_message_size(max);
+        self.channels.set_remote_port(remote.sctp_port);
     }
 
     /// Reports the signaling state; when an answer was applied, roles are fixed.
@@ -226,13 +233,21 @@ impl PeerConnection {
         self.events.push_back(Event::GatheringState(state));
     }
 
+    /// Whether `remote` names other certificates than the one that the running DTLS connection was verified against.
+    fn renews_dtls(&self, remote: &RemoteParameters) -> bool {
+        let named = || remote.strongest_fingerprints().filter_map(convert::fingerprint_from_sdp);
+        let same =
+            named().all(|known| self.dtls_verified.contains(&known)) && named().count() == self.dtls_verified.len();
+        !matches!(self.dtls, Dtls::Waiting) && !same
+    }
+
     /// A DTLS connection for what was negotiated; `None` before that.
     pub(super) fn new_dtls(&mut self) -> Option<weft_dtls::Connection> {
         debug_assert!(matches!(self.dtls, Dtls::Waiting));
         let role = self.dtls_role()?;
         let remote = self.negotiator.remote()?;
-        let fingerprints = remote.strongest_fingerprints().filter_map(convert::fingerprint_from_sdp).collect();
-        let verifier = weft_dtls::Verifier::Fingerprints(fingerprints);
+        self.dtls_verified = remote.strongest_fingerprints().filter_map(convert::fingerprint_from_sdp).collect();
+        let verifier = weft_dtls::Verifier::Fingerprints(self.dtls_verified.clone());
         let mut config = weft_dtls::Config::new(Arc::clone(&self.certificate), verifier);
         if let Some(versions) = &self.config.dtls_versions {
             config.versions.clone_from(versions);
@@ -243,6 +258,8 @@ impl PeerConnection {
         config.mtu = self.config.max_datagram;
         // Behind ICE the path is known to work: long pauses only delay what loss has delayed already.
         config.max_rto = std::time::Duration::from_secs(3);
+        // The peer may still wait for our answer, which a human may carry: consent decides when to give up.
+        config.handshake_timeout = std::time::Duration::from_secs(3600);
         Some(weft_dtls::Connection::new(Arc::new(config), role, self.rng.fork()))
     }
 }

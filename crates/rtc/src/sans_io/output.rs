@@ -47,10 +47,11 @@ impl PeerConnection {
             Dtls::Running(dtls) | Dtls::Ended(Some(dtls)) => dtls,
             Dtls::Waiting | Dtls::Ended(None) => return None,
         };
+        let mut frame = batch.frame(self.config.max_datagram, Overhead::NONE)?;
         if self.states.closed {
+            // Only now that there is a frame: SCTP had one too, and has said its last.
             dtls.close(now);
         }
-        let mut frame = batch.frame(self.config.max_datagram, Overhead::NONE)?;
         dtls.poll_transmit(now, &mut frame)?;
         let len = frame.len();
         let frame = frame.finish();

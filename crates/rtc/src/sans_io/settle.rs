@@ -2,6 +2,7 @@
 
 use weft_core::{Instant, Layer};
 use weft_dtls::Role;
+use weft_ice::FailureReason;
 use weft_sctp::ChannelEvent;
 
 use super::{Dtls, PeerConnection};
@@ -72,7 +73,15 @@ impl PeerConnection {
                 self.timeline.pair_selected.get_or_insert(now);
                 self.events.push_back(Event::SelectedPair(Box::new(*pair)));
             }
-            weft_ice::Event::Failed(reason) => self.fail(Failure::Ice(*reason)),
+            weft_ice::Event::Failed(reason) => {
+                // Without consent nothing may be sent until ICE restarts (RFC 7675 section 5.1), which is not offered:
+                // nobody should wait for these channels.
+                if matches!(reason, FailureReason::ConsentExpired | FailureReason::ConsentRevoked) {
+                    self.channels.abort(now);
+                    self.set_sctp_state(SctpState::Closed);
+                }
+                self.fail(Failure::Ice(*reason));
+            }
             _ => {}
         }
     }
@@ -82,12 +91,14 @@ impl PeerConnection {
             weft_dtls::Event::Connected(_) => {
                 self.timeline.dtls_connected.get_or_insert(now);
                 self.set_dtls_state(DtlsState::Connected);
-                self.channels.connect(now);
+                // RFC 8841 section 5: port 0 asks for no association.
+                if self.negotiator.remote().is_some_and(|remote| remote.sctp_port == 0) {
+                    self.channels.abort(now);
+                } else {
+                    self.channels.connect(now);
+                }
             }
-            weft_dtls::Event::PeerClosed => {
-                self.channels.abort(now);
-                self.end_dtls(DtlsState::Closed);
-            }
+            weft_dtls::Event::PeerClosed => self.end_dtls(now, DtlsState::Closed),
             _ => {}
         }
     }
@@ -125,18 +136,19 @@ impl PeerConnection {
 
     pub(super) fn fail(&mut self, failure: Failure) {
         tracing::debug!(%failure, "peer connection failed");
-        if matches!(failure, Failure::Sctp(_)) {
-            self.set_sctp_state(SctpState::Closed);
-        }
         self.events.push_back(Event::Failed(failure));
     }
 
-    pub(super) fn dtls_failed(&mut self, error: weft_dtls::Error) {
-        self.end_dtls(DtlsState::Failed);
-        self.fail(Failure::Dtls(error));
+    pub(super) fn dtls_failed(&mut self, now: Instant, error: weft_dtls::Error) {
+        if !matches!(self.dtls, Dtls::Ended(_)) {
+            self.end_dtls(now, DtlsState::Failed);
+            self.fail(Failure::Dtls(error));
+        }
     }
 
-    fn end_dtls(&mut self, state: DtlsState) {
+    /// No DTLS, no channels.
+    fn end_dtls(&mut self, now: Instant, state: DtlsState) {
+        self.channels.abort(now);
         let ended = match std::mem::replace(&mut self.dtls, Dtls::Ended(None)) {
             Dtls::Running(dtls) => Some(dtls),
             Dtls::Waiting => None,
@@ -170,11 +182,12 @@ impl PeerConnection {
         }
         let connection = match (ice, self.states.dtls) {
             (IceConnectionState::Failed, _) | (_, DtlsState::Failed) => ConnectionState::Failed,
-            (IceConnectionState::Disconnected, _) | (_, DtlsState::Closed) => ConnectionState::Disconnected,
+            (IceConnectionState::Disconnected, _) => ConnectionState::Disconnected,
             (IceConnectionState::New, _) => ConnectionState::New,
-            (IceConnectionState::Connected | IceConnectionState::Completed, DtlsState::Connected) => {
-                ConnectionState::Connected
-            }
+            (
+                IceConnectionState::Connected | IceConnectionState::Completed,
+                DtlsState::Connected | DtlsState::Closed,
+            ) => ConnectionState::Connected,
             _ => ConnectionState::Connecting,
         };
         if connection != self.states.connection {

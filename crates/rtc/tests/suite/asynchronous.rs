@@ -98,3 +98,40 @@ async fn a_closed_connection_says_so() {
     assert!(here.recv().await.is_none() && a.accept().await.is_none() && a.next_event().await.is_none());
     here.closed().await;
 }
+
+/// What nobody will read any more may not keep the window of the others shut.
+#[tokio::test]
+async fn a_dropped_channel_gives_its_window_back() {
+    let (a, b, here, there) = connect().await;
+    for round in 0..3 {
+        let bulk = a.create_data_channel(DataChannelInit::new("bulk")).unwrap();
+        let unread = timeout(PATIENCE, b.accept()).await;
+        let unread = match unread {
+            Ok(Some(channel)) => channel,
+            other => panic!("{other:?}"),
+        };
+        let send = async {
+            for _ in 0..40 {
+                if bulk.send(vec![0; 100_000]).await.is_err() {
+                    break;
+                }
+            }
+        };
+        let drop_it = async {
+            assert!(unread.recv().await.is_some());
+            drop(unread);
+        };
+        timeout(PATIENCE, async { tokio::join!(send, drop_it) }).await.unwrap();
+        here.send_text(round.to_string()).await.unwrap();
+        assert_eq!(timeout(PATIENCE, there.recv()).await.unwrap().unwrap().as_text(), Some(&*round.to_string()));
+    }
+}
+
+#[tokio::test]
+async fn a_peer_that_closes_ends_accept_and_recv() {
+    let (a, b, here, _there) = connect().await;
+    b.close();
+    assert!(timeout(PATIENCE, a.accept()).await.unwrap().is_none());
+    assert!(timeout(PATIENCE, here.recv()).await.unwrap().is_none());
+    assert!(matches!(timeout(PATIENCE, a.connected()).await.unwrap(), Err(Error::Closed)));
+}

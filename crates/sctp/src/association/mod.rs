@@ -376,6 +376,13 @@ impl Association {
         self.queue.buffered(stream)
     }
 
+    /// Sets the peer's port. Ignored once the association has begun, and for port 0, which no packet may bear.
+    pub fn set_remote_port(&mut self, port: u16) {
+        if self.state == State::Closed && port != 0 {
+            self.config.remote_port = port;
+        }
+    }
+
     /// Sets when [`Event::BufferedAmountLow`] is reported. Default 0 bytes.
     pub fn set_buffered_amount_low_threshold(&mut self, stream: u16, bytes: usize) {
         self.queue.set_threshold(stream, bytes);

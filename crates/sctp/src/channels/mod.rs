@@ -206,6 +206,16 @@ impl DataChannels {
         self.pump(now);
     }
 
+    /// Sets the peer's SCTP port, as negotiated (RFC 8841 section 5). Only before the association begins.
+    pub fn set_remote_port(&mut self, port: u16) {
+        self.association.set_remote_port(port);
+    }
+
+    /// Drops the messages that wait to be read, and so gives their room back; of a closed channel, everything.
+    pub fn discard(&mut self, id: ChannelId) {
+        while self.receive(id).is_some() {}
+    }
+
     /// Removes a channel with all that was not read.
     fn forget(&mut self, id: ChannelId) {
         let Some(channel) = self.table.remove(id) else { return };

@@ -44,7 +44,7 @@ pub(super) struct Local {
 }
 
 /// What is in force, and what is proposed.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub(super) struct Slots<T> {
     pub(super) current: Option<T>,
     pub(super) pending: Option<T>,
@@ -61,7 +61,7 @@ impl<T> Slots<T> {
 }
 
 /// Makes offers and answers, applies them, and keeps what was agreed.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub struct Negotiator {
     config: NegotiatorConfig,
     pub(super) state: SignalingState,
