@@ -50,6 +50,13 @@ fn send(from: &mut Connection, to: &mut Connection, message_type: HandshakeType,
     to.handle_input(Instant::ORIGIN, frame.content_mut()).map(drop)
 }
 
+//= rfc8446#4
+//# Protocol messages MUST be sent in the order defined in Section 4.4.1 and shown in the diagrams in Section 2. A peer
+//# which receives a handshake message in an unexpected order MUST abort the handshake with an "unexpected_message"
+//# alert.
+//= rfc8446#4.4.3
+//# When sent, this message MUST appear immediately after the Certificate message and immediately prior to the Finished
+//# message.
 #[test]
 fn cve_2022_29222_certificate_without_certificate_verify() {
     let (mut client, mut server) = half_way();
@@ -59,10 +66,7 @@ fn cve_2022_29222_certificate_without_certificate_verify() {
     assert!(server.info().is_none());
 }
 
-//= rfc8446#4.4.2.4
-//# If the client does not send any certificates (i.e., it sends an empty Certificate message), the server MAY at its
-//# discretion either continue the handshake without client authentication or abort the handshake with a
-//# "certificate_required" alert.
+/// Of the two that RFC 8446 section 4.4.2.4 leaves to the server.
 #[test]
 fn an_empty_client_certificate_is_refused() {
     let (mut client, mut server) = half_way();
@@ -93,6 +97,8 @@ fn wrong_finished_is_refused_by_either_side() {
     assert!(client.info().is_none());
 }
 
+//= rfc8446#4.6.1
+//# Clients MUST ignore unrecognized extensions.
 #[test]
 fn session_tickets_are_acknowledged_and_passed_over() {
     let (mut client, mut server) = connected();
@@ -110,6 +116,8 @@ fn session_tickets_are_acknowledged_and_passed_over() {
 //= rfc8446#4.6.3
 //# If the request_update field is set to "update_requested", then the receiver MUST send a KeyUpdate of its own with
 //# request_update set to "update_not_requested" prior to sending its next Application Data record.
+//= rfc8446#4.6.3
+//# Both sender and receiver MUST encrypt their KeyUpdate messages with the old keys.
 #[test]
 fn a_requested_key_update_is_sent() {
     let (mut client, mut server) = connected();
@@ -123,6 +131,23 @@ fn a_requested_key_update_is_sent() {
 
 //= rfc8446#4.6.3
 //# If an implementation receives any other value, it MUST terminate the connection with an "illegal_parameter" alert.
+//= rfc8446#4.1.2
+//# Because TLS 1.3 forbids renegotiation, if a server has negotiated TLS 1.3 and receives a ClientHello at any other
+//# time, it MUST terminate the connection with an "unexpected_message" alert.
+//= rfc8446#6
+//# Peers which receive a message which cannot be parsed according to the syntax (e.g., have a length extending beyond
+//# the message boundary or contain an out-of-range length) MUST terminate the connection with a "decode_error" alert.
+//= rfc8446#6.2
+//# Upon transmission or receipt of a fatal alert message, both parties MUST immediately close the connection.
+//= rfc9147#9
+//# If an implementation receives these messages when CIDs were not negotiated, it MUST abort the connection with an
+//# "unexpected_message" alert.
+//= rfc8446#6
+//# Upon receiving an error alert, the TLS implementation SHOULD indicate an error to the application and MUST NOT
+//# allow any further data to be sent or received on the connection.
+//= rfc8446#6.2
+//# Whenever an implementation encounters a fatal error condition, it SHOULD send an appropriate fatal alert and MUST
+//# close the connection without sending or receiving any additional data.
 #[test]
 fn malformed_and_foreign_messages_after_the_handshake_are_fatal() {
     for (message_type, body, alert) in [
@@ -130,12 +155,51 @@ fn malformed_and_foreign_messages_after_the_handshake_are_fatal() {
         (HandshakeType::KEY_UPDATE, &[], AlertDescription::DECODE_ERROR),
         (HandshakeType::CLIENT_HELLO, &[0; 50], AlertDescription::UNEXPECTED_MESSAGE),
         (HandshakeType::FINISHED, &[0; 32], AlertDescription::UNEXPECTED_MESSAGE),
+        // NewConnectionId and RequestConnectionId.
+        (HandshakeType(10), &[0, 2, 1, 7, 0], AlertDescription::UNEXPECTED_MESSAGE),
+        (HandshakeType(9), &[1], AlertDescription::UNEXPECTED_MESSAGE),
     ] {
         let (mut client, mut server) = connected();
         let error = send(&mut client, &mut server, message_type, body).unwrap_err();
         assert_eq!(error.alert_sent(), Some(alert), "{message_type} {body:?}");
         let error = pass(&mut server, &mut client).unwrap_err();
         assert_eq!(error, Error::AlertReceived(alert));
+        assert!(client.overhead().is_none() && server.overhead().is_none());
+    }
+}
+
+/// What a client may be sent in the handshake, or by a server that speaks of 0-RTT, but not after it.
+//= rfc8446#4.6.2
+//# A client that receives a CertificateRequest message without having sent the "post_handshake_auth" extension MUST
+//# send an "unexpected_message" fatal alert.
+//= rfc8446#4.5
+//# Servers MUST NOT send this message, and clients receiving it MUST terminate the connection with an
+//# "unexpected_message" alert.
+#[test]
+fn requests_and_ends_of_early_data_after_the_handshake_are_fatal() {
+    let request: &[u8] = &[0, 0, 8, 0, 13, 0, 4, 0, 2, 4, 3];
+    for (message_type, body) in [(HandshakeType::CERTIFICATE_REQUEST, request), (HandshakeType(5), &[])] {
+        let (mut client, mut server) = connected();
+        let error = send(&mut server, &mut client, message_type, body).unwrap_err();
+        assert_eq!(error.alert_sent(), Some(AlertDescription::UNEXPECTED_MESSAGE), "{message_type}");
+    }
+}
+
+//= rfc8446#6
+//# All the alerts listed in Section 6.2 MUST be sent with AlertLevel=fatal and MUST be treated as error alerts when
+//# received regardless of the AlertLevel in the message.
+//= rfc8446#6
+//# Unknown Alert types MUST be treated as error alerts.
+#[test]
+fn alerts_are_fatal_whatever_their_level_and_number() {
+    for alert in [[1, 40], [2, 40], [1, 200]] {
+        let (mut client, mut server) = connected();
+        let mut buffer = [0; 100];
+        let mut frame = Frame::new(&mut buffer, Overhead::NONE);
+        client.core.records.append(&mut frame, 3, ContentType::ALERT, &[&alert]).unwrap();
+        let error = server.handle_input(Instant::ORIGIN, frame.content_mut()).map(drop).unwrap_err();
+        assert_eq!(error.alert_received().map(|description| description.0), Some(alert[1]));
+        assert!(server.overhead().is_none());
     }
 }
 
@@ -143,6 +207,11 @@ fn malformed_and_foreign_messages_after_the_handshake_are_fatal() {
 //# Implementations SHOULD NOT protect more records than allowed by the limit specified for the negotiated AEAD.
 //= rfc9147#4.5.3
 //# Implementations SHOULD initiate a key update before reaching this limit.
+//= rfc9147#4.2.1
+//# Implementations MUST either abandon an association or rekey prior to allowing the sequence number to wrap.
+//= rfc8446#5.3
+//# If a TLS implementation would need to wrap a sequence number, it MUST either rekey (Section 4.6.3) or terminate the
+//# connection.
 #[test]
 fn keys_are_changed_before_they_are_spent_and_spent_keys_seal_nothing() {
     let (mut client, _) = connected();
@@ -200,6 +269,82 @@ fn a_hello_of_both_versions_is_repeated_with_the_cookie_of_1_2() {
     assert!(matches!(client.handshake, Handshake::Client12(_)));
 }
 
+/// A KeyUpdate in place of the client's Certificate, under the handshake's keys.
+//= rfc8446#4.6.3
+//# Implementations that receive a KeyUpdate message prior to receiving a Finished message MUST terminate the
+//# connection with an "unexpected_message" alert.
+#[test]
+fn a_key_update_within_the_handshake_is_refused() {
+    let (mut client, mut server) = half_way();
+    let body = [0];
+    let message_type = HandshakeType::KEY_UPDATE;
+    let fragment = Fragment { message_type, length: 1, message_seq: 1, offset: 0, body: &body };
+    let mut buffer = [0; 100];
+    let mut frame = Frame::new(&mut buffer, Overhead::NONE);
+    client.core.records.append(&mut frame, 2, ContentType::HANDSHAKE, &[&fragment.header(), &body]).unwrap();
+    let error = server.handle_input(Instant::ORIGIN, frame.content_mut()).map(drop).unwrap_err();
+    assert_eq!(error.alert_sent(), Some(AlertDescription::UNEXPECTED_MESSAGE));
+}
+
+/// What a server may not say under its handshake keys.
+//= rfc8446#4.3.1
+//# The client MUST check EncryptedExtensions for the presence of any forbidden extensions and if any are found MUST
+//# abort the handshake with an "illegal_parameter" alert.
+//= rfc8446#4.4.2.4
+//# If the server supplies an empty Certificate message, the client MUST abort the handshake with a "decode_error"
+//# alert.
+//= rfc8446#4.4.3
+//# If the CertificateVerify message is sent by a server, the signature algorithm MUST be one offered in the client's
+//# "signature_algorithms" extension unless no valid certificate chain can be produced without unsupported algorithms
+//# (see Section 4.2.3).
+//= rfc8446#4.4.3
+//# RSA signatures MUST use an RSASSA-PSS algorithm, regardless of whether RSASSA-PKCS1-v1_5 algorithms appear in
+//# "signature_algorithms".
+//= rfc8446#4.4.3
+//# The SHA-1 algorithm MUST NOT be used in any signatures of CertificateVerify messages.
+#[test]
+fn servers_that_break_the_rules_under_protection_are_refused() {
+    let cases: [(_, &[u8], _); 6] = [
+        (HandshakeType::CERTIFICATE, &[0, 0, 0, 0], AlertDescription::DECODE_ERROR),
+        // key_share, which belongs into a ServerHello; one that we did not offer.
+        (HandshakeType::ENCRYPTED_EXTENSIONS, &[0, 4, 0, 51, 0, 0], AlertDescription::ILLEGAL_PARAMETER),
+        (HandshakeType::ENCRYPTED_EXTENSIONS, &[0, 4, 0, 14, 0, 0], AlertDescription::UNSUPPORTED_EXTENSION),
+        (HandshakeType::ENCRYPTED_EXTENSIONS, &[0, 9, 0, 51, 0, 0], AlertDescription::DECODE_ERROR),
+        // RSA-PKCS1 and SHA-1 with ECDSA are no schemes for a CertificateVerify of 1.3.
+        (HandshakeType::CERTIFICATE_VERIFY, &[4, 1, 0, 1, 7], AlertDescription::ILLEGAL_PARAMETER),
+        (HandshakeType::CERTIFICATE_VERIFY, &[2, 3, 0, 1, 7], AlertDescription::ILLEGAL_PARAMETER),
+    ];
+    for (message_type, body, alert) in cases {
+        let (mut client, mut server) = pair();
+        client.start(Instant::ORIGIN);
+        pass(&mut client, &mut server).unwrap();
+        server.core.flight.replace(message_type, body.to_vec());
+        let error = pass(&mut server, &mut client).unwrap_err();
+        assert_eq!(error.alert_sent(), Some(alert), "{message_type} {body:?}");
+        assert!(client.info().is_none());
+        let error = pass(&mut client, &mut server).unwrap_err();
+        assert_eq!(error, Error::AlertReceived(alert), "told under protection");
+    }
+}
+
+/// A signature that is none of the key's.
+//= rfc8446#4.4.3
+//# If the verification fails, the receiver MUST terminate the handshake with a "decrypt_error" alert.
+#[test]
+fn forged_signatures_are_refused_by_either_side() {
+    let forged = vec![4, 3, 0, 4, 1, 2, 3, 4];
+    let (mut client, mut server) = half_way();
+    client.core.flight.replace(HandshakeType::CERTIFICATE_VERIFY, forged.clone());
+    let error = pass(&mut client, &mut server).unwrap_err();
+    assert_eq!(error.alert_sent(), Some(AlertDescription::DECRYPT_ERROR));
+    let (mut client, mut server) = pair();
+    client.start(Instant::ORIGIN);
+    pass(&mut client, &mut server).unwrap();
+    server.core.flight.replace(HandshakeType::CERTIFICATE_VERIFY, forged);
+    let error = pass(&mut server, &mut client).unwrap_err();
+    assert_eq!(error.alert_sent(), Some(AlertDescription::DECRYPT_ERROR));
+}
+
 /// A second HelloRetryRequest, or one that asks for nothing new, ends the handshake.
 //= rfc8446#4.1.4
 //# If a client receives a second HelloRetryRequest in the same connection (i.e., where the ClientHello was itself in
@@ -207,6 +352,10 @@ fn a_hello_of_both_versions_is_repeated_with_the_cookie_of_1_2() {
 //= rfc8446#4.1.4
 //# Clients MUST abort the handshake with an "illegal_parameter" alert if the HelloRetryRequest would not result in any
 //# change in the ClientHello.
+//= rfc9147#5.1
+//# As described in Section 4.1.4 of [TLS13], clients MUST abort the handshake with an "unexpected_message" alert in
+//# response to any second HelloRetryRequest which was sent in the same connection (i.e., where the ClientHello was
+//# itself in response to a HelloRetryRequest).
 #[test]
 fn retries_without_end_or_sense_are_refused() {
     use crate::wire::{CipherSuite, NamedGroup, ServerHello};
@@ -228,4 +377,23 @@ fn retries_without_end_or_sense_are_refused() {
     retry(&mut client, 0, NamedGroup::SECP256R1).unwrap();
     let error = retry(&mut client, 1, NamedGroup::SECP384R1).unwrap_err();
     assert_eq!(error.alert_sent(), Some(AlertDescription::UNEXPECTED_MESSAGE));
+}
+
+/// In the same datagram and in the next.
+//= rfc9147#5.10
+//# Any data received with an epoch/sequence number pair after that of a valid received closure alert MUST be ignored.
+#[test]
+fn what_follows_close_notify_is_ignored() {
+    let (mut client, mut server) = connected();
+    for close in [true, false] {
+        let mut buffer = [0; 200];
+        let mut frame = Frame::new(&mut buffer, Overhead::NONE);
+        if close {
+            let alert = Alert::CLOSE_NOTIFY.to_bytes();
+            client.core.records.append(&mut frame, 3, ContentType::ALERT, &[&alert]).unwrap();
+        }
+        client.core.records.append(&mut frame, 3, ContentType::APPLICATION_DATA, &[b"late"]).unwrap();
+        let mut records = server.handle_input(Instant::ORIGIN, frame.content_mut()).unwrap();
+        assert!(records.next().is_none());
+    }
 }

@@ -21,6 +21,8 @@ const CERTIFICATE: HandshakeType = HandshakeType::CERTIFICATE;
 //# handshake message.
 //= rfc6347#4.2.3
 //# DTLS implementations MUST be able to handle overlapping fragment ranges.
+//= rfc9147#5.5
+//# DTLS implementations MUST be able to handle overlapping fragment ranges.
 #[test]
 fn any_order_duplicated_overlapping() {
     for seed in 0..200 {

@@ -185,10 +185,6 @@ impl RecordLayer {
             counters.malformed_records += 1;
             return Incoming::Dropped;
         };
-        if !known_version(&header) {
-            counters.unexpected_records += 1;
-            return Incoming::Dropped;
-        }
         let newest = self.read_epoch();
         let Some(epoch) = self.read.iter_mut().find(|e| e.epoch == header.epoch) else {
             if header.epoch == newest.saturating_add(1) {
@@ -204,6 +200,12 @@ impl RecordLayer {
         // Anybody can write a plaintext record, so those must not move a window: handshake messages have numbers of
         // their own to tell repeats by.
         let protected = !matches!(epoch.protection, Protection::Plaintext);
+        // In the clear the version says nothing: peers write 1.0 or 1.2 into a first flight (RFC 6347 section 4.2.1), and
+        // in 1.3 it is to be ignored (RFC 9147 section 4).
+        if protected && header.version != ProtocolVersion::DTLS_1_2 {
+            counters.unexpected_records += 1;
+            return Incoming::Dropped;
+        }
         if protected && !epoch.window.may_be_new(header.sequence_number) {
             counters.replayed_records += 1;
             return Incoming::Dropped;
@@ -289,12 +291,6 @@ impl RecordLayer {
             half.set_next_sequence(next);
         }
     }
-}
-
-/// Before keys, any 0xFEXX goes: peers write 1.0 or 1.2 into a first flight (RFC 6347 section 4.2.1). Under keys of
-/// DTLS 1.2 only that is right, and the protection covers the field anyway.
-fn known_version(header: &RecordHeader) -> bool {
-    if header.epoch == 0 { header.version.0 >> 8 == 0xFE } else { header.version == ProtocolVersion::DTLS_1_2 }
 }
 
 fn new_header(

@@ -162,9 +162,13 @@ impl Client {
         let hello = ServerHello::parse(&message.body)?;
         if !hello.chooses_v13() {
             let reason = "the server chose a version that was not offered";
-            return Err(Fault::refused(AlertDescription::PROTOCOL_VERSION, reason));
+            let told = self.retried.is_some() || hello.extensions.get(ExtensionType::SUPPORTED_VERSIONS).is_some();
+            let alert = if told { AlertDescription::ILLEGAL_PARAMETER } else { AlertDescription::PROTOCOL_VERSION };
+            return Err(Fault::refused(alert, reason));
         }
-        if hello.server_version != ProtocolVersion::DTLS_1_2 || !hello.session_id.is_empty() {
+        // The version field of a ServerHello says nothing (RFC 8446 section 4.2.1).
+        let version_matters = hello.is_retry();
+        if version_matters && hello.server_version != ProtocolVersion::DTLS_1_2 || !hello.session_id.is_empty() {
             return Err(illegal("the server's version or session id is not as 1.3 has it"));
         }
         if hello.compression_method != 0 {
@@ -242,9 +246,9 @@ impl Client {
 
     fn encrypted_extensions(&mut self, core: &mut Core, message: &Message) -> Result<Step, Fault> {
         let answers = EncryptedExtensions::parse(&message.body)?;
-        if answers.extensions.iter().any(|(answer, _)| answer != ExtensionType::SUPPORTED_GROUPS) {
-            let reason = "the server answers an extension that was not offered";
-            return Err(Fault::refused(AlertDescription::UNSUPPORTED_EXTENSION, reason));
+        let foreign = answers.extensions.iter().find(|(answer, _)| *answer != ExtensionType::SUPPORTED_GROUPS);
+        if let Some((extension, _)) = foreign {
+            return Err(out_of_place(extension));
         }
         core.received_v13(message);
         self.state = State::CertificateRequest;
@@ -324,14 +328,29 @@ fn offered_suites(config: &Config) -> impl Iterator<Item = CipherSuite> {
 /// What a ServerHello of 1.3 may hold (RFC 8446 section 4.1.3), a HelloRetryRequest a cookie besides.
 fn check_extensions(hello: &ServerHello<'_>) -> Result<(), Fault> {
     let retry = hello.is_retry();
-    let foreign = hello.extensions.iter().any(|(extension, _)| match extension {
+    let foreign = hello.extensions.iter().find(|(extension, _)| match *extension {
         ExtensionType::SUPPORTED_VERSIONS | ExtensionType::KEY_SHARE => false,
         ExtensionType::COOKIE => !retry,
         _ => true,
     });
-    if foreign {
-        let reason = "the server answers an extension that was not offered";
-        return Err(Fault::refused(AlertDescription::UNSUPPORTED_EXTENSION, reason));
+    foreign.map_or(Ok(()), |(extension, _)| Err(out_of_place(extension)))
+}
+
+/// An extension of the server's where none such may be: one that we know is in the wrong message, any other answers
+/// what was not asked (RFC 8446 section 4.2).
+fn out_of_place(extension: ExtensionType) -> Fault {
+    match extension {
+        ExtensionType::SUPPORTED_VERSIONS
+        | ExtensionType::KEY_SHARE
+        | ExtensionType::COOKIE
+        | ExtensionType::SUPPORTED_GROUPS
+        | ExtensionType::SIGNATURE_ALGORITHMS
+        | ExtensionType::EXTENDED_MASTER_SECRET
+        | ExtensionType::EC_POINT_FORMATS
+        | ExtensionType::RENEGOTIATION_INFO => illegal("the server put an extension into the wrong message"),
+        _ => {
+            let reason = "the server answers an extension that was not offered";
+            Fault::refused(AlertDescription::UNSUPPORTED_EXTENSION, reason)
+        }
     }
-    Ok(())
 }

@@ -12,27 +12,32 @@ use crate::pitfalls::plaintext;
 
 /// The parts of a hello, to be changed.
 #[derive(Clone)]
-struct Hello {
-    version: u16,
-    session_id: Vec<u8>,
-    suites: Vec<u16>,
-    compression: Vec<u8>,
-    extensions: Vec<(u16, Vec<u8>)>,
+pub(crate) struct Hello {
+    pub(crate) version: u16,
+    pub(crate) session_id: Vec<u8>,
+    /// Of a ClientHello alone.
+    pub(crate) cookie: Vec<u8>,
+    pub(crate) random: [u8; 32],
+    pub(crate) suites: Vec<u16>,
+    pub(crate) compression: Vec<u8>,
+    pub(crate) extensions: Vec<(u16, Vec<u8>)>,
     /// Written after everything.
-    trailing: Vec<u8>,
+    pub(crate) trailing: Vec<u8>,
 }
 
 /// A list of numbers as extensions have it.
-fn list(numbers: &[u16]) -> Vec<u8> {
+pub(crate) fn list(numbers: &[u16]) -> Vec<u8> {
     let bytes: Vec<u8> = numbers.iter().flat_map(|n| n.to_be_bytes()).collect();
     [&(bytes.len() as u16).to_be_bytes()[..], &bytes].concat()
 }
 
 impl Hello {
-    fn client() -> Self {
+    pub(crate) fn client() -> Self {
         Self {
             version: 0xFEFD,
             session_id: Vec::new(),
+            cookie: Vec::new(),
+            random: [0x55; 32],
             suites: vec![0xC02B],
             compression: vec![0],
             extensions: vec![(23, vec![]), (10, list(&[29, 23])), (13, list(&[0x0403])), (11, vec![1, 0])],
@@ -41,13 +46,13 @@ impl Hello {
     }
 
     /// Puts in an extension, or another in its place.
-    fn with(mut self, extension_type: u16, data: &[u8]) -> Self {
+    pub(crate) fn with(mut self, extension_type: u16, data: &[u8]) -> Self {
         self = self.without(extension_type);
         self.extensions.push((extension_type, data.to_vec()));
         self
     }
 
-    fn without(mut self, extension_type: u16) -> Self {
+    pub(crate) fn without(mut self, extension_type: u16) -> Self {
         self.extensions.retain(|(t, _)| *t != extension_type);
         self
     }
@@ -62,12 +67,13 @@ impl Hello {
         if block.is_empty() { block } else { [&(block.len() as u16).to_be_bytes()[..], &block].concat() }
     }
 
-    fn client_body(&self) -> Vec<u8> {
+    pub(crate) fn client_body(&self) -> Vec<u8> {
         let mut body = self.version.to_be_bytes().to_vec();
-        body.extend([0x55; 32]);
+        body.extend(self.random);
         body.push(self.session_id.len() as u8);
         body.extend(&self.session_id);
-        body.push(0);
+        body.push(self.cookie.len() as u8);
+        body.extend(&self.cookie);
         body.extend(list(&self.suites));
         body.push(self.compression.len() as u8);
         body.extend(&self.compression);
@@ -76,9 +82,9 @@ impl Hello {
         body
     }
 
-    fn server_body(&self) -> Vec<u8> {
+    pub(crate) fn server_body(&self) -> Vec<u8> {
         let mut body = self.version.to_be_bytes().to_vec();
-        body.extend([0x66; 32]);
+        body.extend(self.random);
         body.push(self.session_id.len() as u8);
         body.extend(&self.session_id);
         body.extend(self.suites[0].to_be_bytes());
@@ -89,12 +95,12 @@ impl Hello {
     }
 }
 
-fn record(message_type: HandshakeType, message_seq: u16, body: &[u8]) -> Vec<u8> {
+pub(crate) fn record(message_type: HandshakeType, message_seq: u16, body: &[u8]) -> Vec<u8> {
     let fragment = Fragment { message_type, length: body.len(), message_seq, offset: 0, body };
     plaintext(ContentType::HANDSHAKE, 0, 0, &[&fragment.header()[..], body].concat())
 }
 
-fn take(connection: &mut Connection) -> Vec<Vec<u8>> {
+pub(crate) fn take(connection: &mut Connection) -> Vec<Vec<u8>> {
     let mut all = Vec::new();
     loop {
         let mut buffer = [0; 1500];
@@ -345,7 +351,8 @@ fn reply(hello: &Hello) -> (Connection, Result<(), Error>) {
 }
 
 fn server_hello() -> Hello {
-    Hello { extensions: vec![(23, vec![]), (0xFF01, vec![0]), (11, vec![1, 0])], ..Hello::client() }
+    let extensions = vec![(23, vec![]), (0xFF01, vec![0]), (11, vec![1, 0])];
+    Hello { random: [0x66; 32], extensions, ..Hello::client() }
 }
 
 //= rfc8422#5.2

@@ -5,6 +5,7 @@ mod alerts;
 mod fixtures;
 mod handshake;
 mod hellos;
+mod hellos13;
 mod link;
 mod openssl;
 mod pitfalls;

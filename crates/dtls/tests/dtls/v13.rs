@@ -5,8 +5,10 @@ use std::collections::BTreeSet;
 use std::rc::Rc;
 use std::time::Duration;
 
-use weft_core::{Layer, Rng, Wrap};
-use weft_dtls::wire::{ClientHello, ExtensionType, Fragment, HandshakeType, KeyShares, RECORD_HEADER, UnifiedHeader};
+use weft_core::{Frame, Layer, Overhead, Rng, Spent, Wrap};
+use weft_dtls::wire::{
+    ClientHello, ExtensionType, Fragment, HandshakeType, KeyShares, MAX_PLAINTEXT, RECORD_HEADER, UnifiedHeader,
+};
 use weft_dtls::{AlertDescription, CipherSuite, Config, Event, NamedGroup, ProtocolVersion, Role, Verifier};
 
 use crate::link::{CERTIFICATES, Network, PERFECT, Pair, config, config_any, fingerprint_of};
@@ -57,6 +59,44 @@ fn talk(pair: &mut Pair) {
 //# flight.
 //= rfc8446#9.1
 //# A TLS-compliant application MUST implement the TLS_AES_128_GCM_SHA256 [GCM] cipher suite
+//= rfc8446#4.4.4
+//# Any records following a Finished message MUST be encrypted under the appropriate application traffic key as
+//# described in Section 7.2.
+//= rfc8446#4.4.2
+//# The server MUST send a Certificate message whenever the agreed-upon key exchange method uses certificates for
+//# authentication (this includes all key exchange methods defined in this document except PSK).
+//= rfc8446#4.4.2
+//# The client MUST send a Certificate message if and only if the server has requested client authentication via a
+//# CertificateRequest message (Section 4.3.2).
+//= rfc8446#4.4.2
+//# The sender's certificate MUST come in the first CertificateEntry in the list.
+//= rfc8446#4.4.3
+//# Servers MUST send this message when authenticating via a certificate.
+//= rfc8446#4.4.3
+//# Clients MUST send this message whenever authenticating via a certificate (i.e., when the Certificate message is
+//# non-empty).
+//= rfc8446#4.3.1
+//# In all handshakes, the server MUST send the EncryptedExtensions message immediately after the ServerHello message.
+//= rfc9147#7.2
+//# As noted above, the receipt of any record responding to a given flight MUST be taken as an implicit acknowledgement
+//# for the entire flight to which it is responding.
+//= rfc8446#4.3.2
+//# This message, if sent, MUST follow EncryptedExtensions.
+//= rfc8446#4.3.2
+//# This field SHALL be zero length unless used for the post-handshake authentication exchanges described in Section
+//# 4.6.2.
+//= rfc8446#4.3.2
+//# The "signature_algorithms" extension MUST be specified, and other extensions may optionally be included if defined
+//# for this message.
+//= rfc8446#4.4.2
+//# Otherwise (in the case of server authentication), this field SHALL be zero length.
+//= rfc8446#4.4.2
+//# The server's certificate_list MUST always be non-empty.
+//= rfc8446#4.4.3
+//# If sent by a client, the signature algorithm used in the signature MUST be one of those present in the
+//# supported_signature_algorithms field of the "signature_algorithms" extension in the CertificateRequest message.
+//= rfc8446#4.4.3
+//# In addition, the signature algorithm MUST be compatible with the key in the sender's end-entity certificate.
 #[test]
 fn completes_in_one_round_trip_and_a_half() {
     let mut pair = connected(both(|_| {}), 1);
@@ -80,6 +120,9 @@ fn completes_in_one_round_trip_and_a_half() {
     }
 }
 
+//= rfc8446#9.1
+//# A TLS-compliant application MUST support key exchange with secp256r1 (NIST P-256) and SHOULD support key exchange
+//# with X25519 [RFC7748].
 #[test]
 fn every_suite_with_every_group_with_and_without_retry() {
     for (seed, suite) in SUITES.into_iter().enumerate() {
@@ -154,6 +197,26 @@ fn exported_keys_agree_and_differ_by_label_and_context() {
 /// Loss, reordering, duplication and any MTU: every seed gets through.
 //= rfc9147#7.2
 //# Implementations MUST treat a record as having been acknowledged if it appears in any ACK
+//= rfc9147#4.3
+//# Each DTLS record MUST fit within a single datagram.
+//= rfc9147#4.3
+//# The first byte of the datagram payload MUST be the beginning of a record.
+//= rfc9147#4.3
+//# Records MUST NOT span datagrams.
+//= rfc9147#5.5
+//# Each handshake message fragment that is placed into a record MUST be delivered in a single UDP datagram.
+//= rfc9147#5.5
+//# When a DTLS implementation receives a handshake message fragment corresponding to the next expected handshake
+//# message sequence number, it MUST process it, either by buffering it until it has the entire handshake message or by
+//# processing any in-order portions of the message.
+//= rfc9147#5.2
+//# If the sequence number is less than next_receive_seq, the message MUST be discarded.
+//= rfc9147#4
+//# Omitting the length field MUST only be used for the last record in a datagram.
+//= rfc8446#5
+//# Implementations MUST NOT send record types not defined in this document unless negotiated by some extension.
+//= rfc8446#5.1
+//# Implementations MUST NOT send zero-length fragments of Handshake types, even if those fragments contain padding.
 #[test]
 fn completes_on_a_bad_network_at_any_mtu() {
     for seed in 0..250 {
@@ -236,6 +299,11 @@ fn only_what_is_missing_is_sent_again() {
 }
 
 /// The server's ACK of the client's last flight is lost: the flight comes again, and is acknowledged again.
+//= rfc9147#5.8.1
+//# In addition, for at least twice the default MSL defined for [RFC0793], when in the FINISHED state, the server MUST
+//# respond to retransmission of the client's final flight with a retransmit of its ACK.
+//= rfc9147#7.1
+//# All other flights MUST be ACKed.
 #[test]
 fn a_lost_last_acknowledgement_is_given_again() {
     let mut pair = pair_of(both(|_| {}), PERFECT, 6);
@@ -248,6 +316,8 @@ fn a_lost_last_acknowledgement_is_given_again() {
     talk(&mut pair);
 }
 
+//= rfc9147#5.2
+//# A dual-stack DTLS 1.2 / DTLS 1.3 client MUST, however, be prepared to interact with a DTLS 1.2 server.
 #[test]
 fn each_version_with_each() {
     let all = [vec![V13, V12], vec![V12, V13], vec![V13], vec![V12]];
@@ -351,6 +421,12 @@ fn keys_are_updated_in_the_midst_of_bulk_data() {
 }
 
 /// Updates get through loss, and no record that arrives is lost to a change of keys.
+//= rfc9147#8
+//# Due to the possibility of an ACK message for a KeyUpdate being lost and thereby preventing the sender of the
+//# KeyUpdate from updating its keying material, receivers MUST retain the pre-update keying material until receipt and
+//# successful decryption of a message using the new keys.
+//= rfc8446#4.6.3
+//# Upon receiving a KeyUpdate, the receiver MUST update its receiving keys.
 #[test]
 fn keys_are_updated_on_a_bad_network() {
     for seed in 0..20 {
@@ -408,6 +484,9 @@ fn wrong_fingerprints_end_the_handshake_on_either_side() {
     }
 }
 
+//= rfc8446#6.1
+//# Each party MUST send a "close_notify" alert before closing its write side of the connection, unless it has already
+//# sent some error alert.
 #[test]
 fn close_notify_ends_the_other_side_too() {
     let mut pair = connected(both(|_| {}), 10);
@@ -419,6 +498,9 @@ fn close_notify_ends_the_other_side_too() {
 }
 
 /// Application data overtakes the client's Finished, which is in pieces and out of order.
+//= rfc9147#5.8.1
+//# Implementations MUST either discard or buffer all application data records for epoch 3 and above until they have
+//# received the Finished message from the peer.
 #[test]
 fn records_that_overtake_the_handshake_are_kept() {
     let mut pair = pair_of(both(|config| config.mtu = 300), PERFECT, 11);
@@ -445,6 +527,13 @@ fn records_that_overtake_the_handshake_are_kept() {
     assert_eq!(pair.received[1], [b"early".to_vec()]);
 }
 
+//= rfc9147#4.5.1
+//# For each received record, the receiver MUST verify that the record contains a sequence number that does not
+//# duplicate the sequence number of any other record received in that epoch during the lifetime of the association.
+//= rfc9147#4.5.1
+//# The window MUST NOT be updated due to a received record until that record has been deprotected successfully.
+//= rfc9147#9.1
+//# If no CID is negotiated, then the receiver MUST reject any records it receives that contain a CID.
 #[test]
 fn forged_and_replayed_records_are_counted_and_dropped() {
     let mut pair = connected(both(|_| {}), 12);
@@ -465,6 +554,10 @@ fn forged_and_replayed_records_are_counted_and_dropped() {
     pair.inject(1, &with_connection_id);
     pair.inject(1, &[0x2F, 0, 0, 0, 5, 1, 2, 3, 4, 5]);
     assert_eq!(pair.received[1].len(), 1);
+    // None of it has moved the window.
+    let genuine = pair.seal(0, b"genuine");
+    pair.inject(1, &genuine);
+    assert_eq!(pair.received[1].last(), Some(&b"genuine".to_vec()));
     assert!(pair.both_connected() && pair.errors == [None; 2]);
 }
 
@@ -525,4 +618,129 @@ fn messages_of_the_wrong_kind_in_the_clear_change_nothing() {
         assert!(pair.both_connected(), "{message_type}: {:?}", pair.errors);
         assert_eq!(version(&pair, 0), V13);
     }
+}
+
+//= rfc8446#2
+//# Application Data MUST NOT be sent prior to sending the Finished message, except as specified in Section 2.3.
+//= rfc8446#5.1
+//# Note that Application Data records MUST NOT be written to the wire unprotected (see Section 2 for details).
+#[test]
+fn nothing_is_sealed_before_the_own_finished() {
+    let mut pair = pair_of(both(|_| {}), PERFECT, 16);
+    let nothing = |pair: &mut Pair, end: usize| {
+        assert_eq!(pair.ends[end].overhead(), None);
+        let mut buffer = [0; 100];
+        let mut frame = Frame::new(&mut buffer, Overhead { head: 5, tail: 17 });
+        frame.push(b"data").unwrap();
+        assert_eq!(pair.ends[end].wrap(&mut frame), Err(Spent::NoKeys));
+    };
+    pair.ends[0].start(pair.now);
+    nothing(&mut pair, 0);
+    for datagram in pair.take(0) {
+        pair.inject(1, &datagram);
+    }
+    // The server has all keys now, but no proof of the client.
+    nothing(&mut pair, 1);
+    assert!(pair.take(1).len() > 1);
+    nothing(&mut pair, 1);
+}
+
+//= rfc9147#4.4
+//# However, the upper layer protocol MUST NOT write any record that exceeds the maximum record size of 2^14 bytes.
+//= rfc8446#5.1
+//# The length MUST NOT exceed 2^14 bytes.
+//= rfc8446#5.2
+//# The length MUST NOT exceed 2^14 + 256 bytes.
+//= rfc8446#5.4
+//# The presence of padding does not change the overall record size limitations: the full encoded TLSInnerPlaintext
+//# MUST NOT exceed 2^14
+#[test]
+fn the_longest_record_passes() {
+    let mut pair = connected(both(|_| {}), 17);
+    let data = vec![7; MAX_PLAINTEXT];
+    let sealed = pair.seal(1, &data);
+    assert!(sealed.len() <= 5 + MAX_PLAINTEXT + 256);
+    pair.inject(0, &sealed);
+    assert_eq!(pair.received[0], [data]);
+    let mut buffer = vec![0; MAX_PLAINTEXT + 100];
+    let mut frame = Frame::new(&mut buffer, pair.ends[1].overhead().unwrap());
+    frame.push_zeros(MAX_PLAINTEXT + 1).unwrap();
+    assert_eq!(pair.ends[1].wrap(&mut frame), Err(Spent::NoRoom));
+}
+
+/// The same bytes in the same epoch, in the clear and protected.
+//= rfc9147#5.5
+//# Senders MUST NOT change handshake message bytes upon retransmission.
+//= rfc9147#4.2.1
+//# Implementations MUST send retransmissions of lost messages using the same epoch and keying material as the original
+//# transmission.
+#[test]
+fn flights_are_repeated_as_they_were() {
+    let mut pair = pair_of(both(|_| {}), PERFECT, 18);
+    pair.ends[0].start(pair.now);
+    let bodies = |datagrams: &[Vec<u8>]| -> Vec<Vec<u8>> {
+        datagrams.iter().map(|datagram| datagram[RECORD_HEADER..].to_vec()).collect()
+    };
+    let first = pair.take(0);
+    pair.now += Duration::from_secs(2);
+    pair.ends[0].handle_timeout(pair.now).unwrap();
+    let again = pair.take(0);
+    assert_eq!(bodies(&first), bodies(&again));
+    for datagram in again {
+        pair.inject(1, &datagram);
+    }
+    for datagram in pair.take(1) {
+        pair.inject(0, &datagram);
+    }
+    assert!(pair.ends[0].is_connected());
+    let shape = |datagrams: &[Vec<u8>]| -> Vec<(u8, usize)> {
+        datagrams.iter().map(|d| (UnifiedHeader::parse(d).unwrap().epoch_bits, d.len())).collect()
+    };
+    let last = shape(&pair.take(0));
+    assert!(last.iter().all(|(epoch, _)| *epoch == 2));
+    pair.now += Duration::from_secs(2);
+    pair.ends[0].handle_timeout(pair.now).unwrap();
+    let again = pair.take(0);
+    assert_eq!(shape(&again), last);
+    // A repeat that had changed would not be the Finished of this handshake.
+    for datagram in again {
+        pair.inject(1, &datagram);
+    }
+    assert!(pair.ends[1].is_connected());
+}
+
+//= rfc9147#5.11
+//# In cases where a server believes it has an existing association on a given host/port quartet and it receives an
+//# epoch=0 ClientHello, it SHOULD proceed with a new handshake but MUST NOT destroy the existing association until the
+//# client has demonstrated reachability either by completing a cookie exchange or by completing a complete handshake
+//# including delivering a verifiable Finished message.
+#[test]
+fn a_hello_from_elsewhere_ends_nothing() {
+    let mut other = pair_of(both(|_| {}), PERFECT, 98);
+    other.ends[0].start(other.now);
+    let foreign = other.take(0);
+    let mut pair = connected(both(|_| {}), 19);
+    for datagram in &foreign {
+        pair.inject(1, datagram);
+        pair.inject(0, datagram);
+    }
+    talk(&mut pair);
+    assert_eq!(pair.errors, [None; 2]);
+}
+
+//= rfc8446#6.1
+//# Any data received after a closure alert has been received MUST be ignored.
+//= rfc8446#6.1
+//# Any data received after a closure alert has been received MUST be ignored.
+#[test]
+fn nothing_is_taken_after_close_notify() {
+    let mut pair = connected(both(|_| {}), 20);
+    pair.run_for(Duration::from_millis(50));
+    let late = pair.seal(0, b"late");
+    pair.ends[0].close(pair.now);
+    for datagram in pair.take(0) {
+        pair.inject(1, &datagram);
+    }
+    pair.inject(1, &late);
+    assert_eq!((pair.received[1].len(), pair.errors), (0, [None; 2]));
 }
