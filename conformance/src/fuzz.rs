@@ -5,6 +5,7 @@
 //! cargo-fuzz, and an ordinary test replays `fuzz/corpus/` through them.
 
 mod dcep;
+mod dtls_certificate;
 mod dtls_handshake;
 mod dtls_record;
 mod peer_connection;
@@ -21,6 +22,7 @@ pub type Target = (&'static str, fn(&[u8]));
 /// Every target.
 pub const TARGETS: &[Target] = &[
     ("dcep", dcep::run),
+    ("dtls_certificate", dtls_certificate::run),
     ("dtls_handshake", dtls_handshake::run),
     ("dtls_record", dtls_record::run),
     ("peer_connection", peer_connection::run),

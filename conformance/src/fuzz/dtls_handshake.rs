@@ -1,6 +1,9 @@
 //! DTLS handshake fragments, and the bodies of those that are whole.
 
-use weft_dtls::wire::{CertificateMessage, ClientHello, Fragment, HANDSHAKE_HEADER, ServerHello, check_handshake_body};
+use weft_dtls::wire::{
+    Certificate13, CertificateMessage, CertificateRequest13, ClientHello, Fragment, HANDSHAKE_HEADER, KeyShares,
+    ServerHello, check_handshake_body, parse_key_share,
+};
 
 /// Fragments cover their bytes and no more; every message's parser sees every body.
 pub(super) fn run(data: &[u8]) {
@@ -27,4 +30,10 @@ fn read_views(body: &[u8]) {
     if let Ok(certificates) = CertificateMessage::parse(body) {
         assert!(certificates.iter().map(|c| c.len() + 3).sum::<usize>() <= body.len());
     }
+    std::hint::black_box((
+        Certificate13::parse(body).is_ok(),
+        CertificateRequest13::parse(body).is_ok(),
+        KeyShares::parse(body).is_ok(),
+        parse_key_share(body).is_ok(),
+    ));
 }

@@ -50,6 +50,12 @@ pub(crate) use codec::Reader;
 #[cfg(test)]
 pub(crate) use codec::put_u8_vector;
 
+/// Whether a public key of a kind this crate verifies with can be read from an X.509 `certificate` (DER). For fuzzing and
+/// diagnosis.
+pub fn has_public_key(certificate: &[u8]) -> bool {
+    crate::der::subject_public_key(certificate).is_ok()
+}
+
 /// Parses `body` as the handshake message `message_type` names; whether it is well-formed is the answer. For fuzzing
 /// and diagnosis: one entry to every handshake parser. Certificate and CertificateRequest, which differ between 1.2 and
 /// 1.3, are parsed as those of 1.2; the parsers of 1.3 have names of their own.
