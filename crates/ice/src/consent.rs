@@ -21,8 +21,8 @@ impl Agent {
             return None;
         }
         let (role, tie_breaker) = (self.role, self.tie_breaker);
-        let id = TransactionId::random(&mut self.rng);
         if self.session.consent.next.is_some_and(|at| at <= now) {
+            let id = TransactionId::random(&mut self.rng);
             let pair = self.session.checklist.get(self.session.selected?)?;
             let (path, priority) = (pair.path, self.check_priority(pair));
             let remote = self.session.remote.as_ref()?;
@@ -34,6 +34,7 @@ impl Agent {
         }
         let in_use = self.previous.as_mut()?.in_use.as_mut()?;
         if in_use.consent.next.is_some_and(|at| at <= now) {
+            let id = TransactionId::random(&mut self.rng);
             let sent = write(id, &in_use.remote, (role, tie_breaker), in_use.priority, frame);
             in_use.consent.on_sent(Outstanding { id, sent: now, role });
             in_use.consent.schedule(now, &self.config, &mut self.rng);

@@ -36,7 +36,11 @@ impl Drop for Peer {
 }
 
 fn openssl() -> Option<String> {
-    let output = Command::new("openssl").arg("version").output().ok()?;
+    let Ok(output) = Command::new("openssl").arg("version").output() else {
+        assert!(std::env::var_os("CI").is_none(), "openssl is not installed");
+        eprintln!("skipped: openssl is not installed");
+        return None;
+    };
     Some(String::from_utf8_lossy(&output.stdout).into_owned())
 }
 

@@ -8,12 +8,22 @@ impl PeerConnection {
     /// Builds datagrams in `batch` until there is nothing to send now or the batch has no room for another. Returns how
     /// many were built; when the batch is full, send it and call again.
     pub fn poll_transmit(&mut self, now: Instant, batch: &mut Batch<Path>) -> usize {
-        let mut built = 0;
-        while let Some(len) = self.transmit_one(now, batch) {
-            built += 1;
-            self.counters.datagrams_sent += 1;
-            self.counters.bytes_sent += len as u64;
+        let before = self.counters.datagrams_sent;
+        while !self.states.closed
+            && let Some(len) = self.transmit_ice(now, batch)
+        {
+            self.count(len);
         }
+        if let Some(path) = self.ice.selected_path() {
+            // While keys exist, the last packets of SCTP leave before DTLS says goodbye.
+            while let Some(len) = self.transmit_sctp(now, batch, path) {
+                self.count(len);
+            }
+            while let Some(len) = self.transmit_dtls(now, batch, path) {
+                self.count(len);
+            }
+        }
+        let built = (self.counters.datagrams_sent - before) as usize;
         if built > 0 {
             // Sending drains queues: channels may be writable again.
             self.settle(now);
@@ -21,16 +31,9 @@ impl PeerConnection {
         built
     }
 
-    /// One datagram; its length.
-    fn transmit_one(&mut self, now: Instant, batch: &mut Batch<Path>) -> Option<usize> {
-        if !self.states.closed
-            && let Some(len) = self.transmit_ice(now, batch)
-        {
-            return Some(len);
-        }
-        let path = self.ice.selected_path()?;
-        // While keys exist, the last packets of SCTP leave before DTLS says goodbye.
-        self.transmit_sctp(now, batch, path).or_else(|| self.transmit_dtls(now, batch, path))
+    fn count(&mut self, len: usize) {
+        self.counters.datagrams_sent += 1;
+        self.counters.bytes_sent += len as u64;
     }
 
     fn transmit_ice(&mut self, now: Instant, batch: &mut Batch<Path>) -> Option<usize> {
