@@ -55,7 +55,7 @@ fn body(messages: &[(char, u16, HandshakeType, Vec<u8>)], sender: char, wanted: 
 
 fn key(messages: &[(char, u16, HandshakeType, Vec<u8>)], sender: char) -> PeerKey {
     let chain = CertificateMessage::parse(body(messages, sender, HandshakeType::CERTIFICATE)).unwrap();
-    PeerKey::new(&der::subject_public_key(chain.iter().next().unwrap()).unwrap())
+    PeerKey::new(&crate::crypto::default(), der::subject_public_key(chain.iter().next().unwrap()).unwrap())
 }
 
 //= rfc8422#5.3

@@ -1,25 +1,29 @@
 //! Our own certificate and its private key.
 
 use core::fmt;
+use std::sync::Arc;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD as BASE64;
 use zeroize::Zeroizing;
 
-use crate::crypto::SigningKey;
+use crate::crypto::HashAlgorithm;
+use crate::crypto::{KeyKind, SigningKey, read_signing_key};
 use crate::der;
-use crate::fingerprint::{Fingerprint, HashAlgorithm};
+use crate::fingerprint::Fingerprint;
+use crate::wire::{NamedGroup, Numbers, SignatureScheme};
 
 const CERTIFICATE_LABELS: &[&str] = &["CERTIFICATE"];
-const KEY_LABELS: &[&str] = &["PRIVATE KEY", "EC PRIVATE KEY"];
+const KEY_LABELS: &[&str] = &["PRIVATE KEY", "EC PRIVATE KEY", "RSA PRIVATE KEY"];
 
-/// A certificate with its private key, on P-256 or P-384.
+/// A certificate with its private key, and perhaps the certificates that vouch for it. The key is ECDSA on P-256 or P-384,
+/// Ed25519, or RSA of 2048 bits and more.
 pub struct Certificate {
-    der: Vec<u8>,
-    /// PKCS #8 or SEC 1.
-    key_der: Zeroizing<Vec<u8>>,
-    key_label: &'static str,
-    key: SigningKey,
+    /// In DER, each vouched for by the next. Not empty.
+    chain: Vec<Vec<u8>>,
+    /// Label and content in PEM of a key that is in memory.
+    key_pem: Option<(&'static str, Zeroizing<Vec<u8>>)>,
+    key: Arc<dyn SigningKey>,
 }
 
 /// Why there is no certificate.
@@ -32,7 +36,7 @@ pub enum CertificateError {
     /// The text lacks a certificate or a private key, or they are not well-formed.
     #[error("malformed PEM")]
     Pem,
-    /// The private key is not one on P-256 or P-384.
+    /// The private key is of a kind that is not supported, or an RSA key of less than 2048 bits.
     #[error("unsupported private key")]
     Key,
     /// The private key does not belong to the certificate.
@@ -45,52 +49,123 @@ impl Certificate {
     ///
     /// It holds nothing that tells who or when: its validity runs from 1975 to 4096, whatever the day.
     pub fn generate() -> Result<Self, CertificateError> {
-        let key = rcgen::KeyPair::generate_for(&rcgen::PKCS_ECDSA_P256_SHA256);
+        Self::generate_for(KeyKind::P256)
+    }
+
+    /// The same with a key of another kind; an RSA key has 2048 bits, and takes a good part of a second.
+    pub fn generate_for(kind: KeyKind) -> Result<Self, CertificateError> {
+        let key = match kind {
+            KeyKind::P256 => rcgen::KeyPair::generate_for(&rcgen::PKCS_ECDSA_P256_SHA256),
+            KeyKind::P384 => rcgen::KeyPair::generate_for(&rcgen::PKCS_ECDSA_P384_SHA384),
+            KeyKind::Ed25519 => rcgen::KeyPair::generate_for(&rcgen::PKCS_ED25519),
+            KeyKind::Rsa => rcgen::KeyPair::generate_rsa_for(&rcgen::PKCS_RSA_SHA256, rcgen::RsaKeySize::_2048),
+        };
         let key = key.map_err(|_| CertificateError::Generation)?;
         let mut params = rcgen::CertificateParams::default();
         params.distinguished_name = rcgen::DistinguishedName::new();
         params.distinguished_name.push(rcgen::DnType::CommonName, "weft");
         let certificate = params.self_signed(&key).map_err(|_| CertificateError::Generation)?;
-        Self::assemble(certificate.der().to_vec(), Zeroizing::new(key.serialize_der()), "PRIVATE KEY")
+        Self::assemble(vec![certificate.der().to_vec()], "PRIVATE KEY", Zeroizing::new(key.serialize_der()))
     }
 
-    /// Reads what [`to_pem`](Self::to_pem) wrote, or a certificate and an unencrypted private key (PKCS #8 or SEC 1) of
-    /// other make, in any order. Of several certificates the first counts.
+    /// Reads what [`to_pem`](Self::to_pem) wrote, or a certificate and an unencrypted private key (PKCS #8, SEC 1 or
+    /// PKCS #1) of other make, in any order. Of several certificates the first is ours, and those that follow are sent
+    /// with it, as the peer may need them to build its chain.
     pub fn from_pem(pem: &str) -> Result<Self, CertificateError> {
-        let (_, der) = pem_block(pem, CERTIFICATE_LABELS).ok_or(CertificateError::Pem)?;
-        let (key_label, key) = pem_block(pem, KEY_LABELS).ok_or(CertificateError::Pem)?;
-        Self::assemble(der, Zeroizing::new(key), key_label)
+        let mut chain = Vec::new();
+        let mut rest = pem;
+        while let Some((_, der, tail)) = pem_block(rest, CERTIFICATE_LABELS) {
+            chain.push(der);
+            rest = tail;
+        }
+        let (label, key, _) = pem_block(pem, KEY_LABELS).ok_or(CertificateError::Pem)?;
+        Self::assemble(chain, label, Zeroizing::new(key))
     }
 
-    fn assemble(der: Vec<u8>, key_der: Zeroizing<Vec<u8>>, key_label: &'static str) -> Result<Self, CertificateError> {
-        let key = SigningKey::from_der(&key_der).map_err(|_| CertificateError::Key)?;
-        let public = der::subject_public_key(&der).map_err(|_| CertificateError::Pem)?;
-        if public.key != key.public() {
+    /// A certificate (DER), with those that vouch for it, whose private key is held elsewhere: in a device, say.
+    pub fn with_signing_key(chain: Vec<Vec<u8>>, key: Arc<dyn SigningKey>) -> Result<Self, CertificateError> {
+        let public = chain.first().ok_or(CertificateError::Pem)?;
+        let public = der::subject_public_key(public).map_err(|_| CertificateError::Pem)?;
+        if public != key.public() {
             return Err(CertificateError::Mismatch);
         }
-        Ok(Self { der, key_der, key_label, key })
+        Ok(Self { chain, key_pem: None, key })
     }
 
-    /// Certificate and private key as PEM. Keep it secret.
+    fn assemble(
+        chain: Vec<Vec<u8>>,
+        label: &'static str,
+        key_der: Zeroizing<Vec<u8>>,
+    ) -> Result<Self, CertificateError> {
+        let key = read_signing_key(&key_der).map_err(|_| CertificateError::Key)?;
+        Ok(Self { key_pem: Some((label, key_der)), ..Self::with_signing_key(chain, key)? })
+    }
+
+    /// Certificate, those that vouch for it, and private key as PEM. Keep it secret. A key that is held elsewhere is left
+    /// out.
     pub fn to_pem(&self) -> Zeroizing<String> {
-        let mut out = Zeroizing::new(String::with_capacity(self.der.len().saturating_mul(2).saturating_add(512)));
-        put_pem_block(&mut out, "CERTIFICATE", &self.der);
-        put_pem_block(&mut out, self.key_label, &self.key_der);
+        let bytes = self.chain.iter().fold(4096_usize, |sum, der| sum.saturating_add(der.len().saturating_mul(2)));
+        let mut out = Zeroizing::new(String::with_capacity(bytes));
+        self.chain.iter().for_each(|der| put_pem_block(&mut out, "CERTIFICATE", der));
+        if let Some((label, key)) = &self.key_pem {
+            put_pem_block(&mut out, label, key);
+        }
         out
     }
 
     /// The certificate in DER.
     pub fn der(&self) -> &[u8] {
-        &self.der
+        self.chain.first().map(Vec::as_slice).unwrap_or_default()
+    }
+
+    /// The certificate and those that vouch for it, in DER.
+    pub fn chain(&self) -> impl Iterator<Item = &[u8]> {
+        self.chain.iter().map(Vec::as_slice)
+    }
+
+    /// What kind of key it has.
+    pub fn key_kind(&self) -> KeyKind {
+        self.key.public().kind
     }
 
     /// The certificate's fingerprint, for SDP.
     pub fn fingerprint(&self, algorithm: HashAlgorithm) -> Fingerprint {
-        Fingerprint::of(algorithm, &self.der)
+        Fingerprint::of(algorithm, self.der())
     }
 
-    pub(crate) fn key(&self) -> &SigningKey {
-        &self.key
+    pub(crate) fn key(&self) -> &dyn SigningKey {
+        self.key.as_ref()
+    }
+
+    pub(crate) fn is_rsa(&self) -> bool {
+        self.key_kind() == KeyKind::Rsa
+    }
+
+    /// The curve of an ECDSA key.
+    pub(crate) fn curve(&self) -> Option<NamedGroup> {
+        match self.key_kind() {
+            KeyKind::P256 => Some(NamedGroup::SECP256R1),
+            KeyKind::P384 => Some(NamedGroup::SECP384R1),
+            KeyKind::Ed25519 | KeyKind::Rsa => None,
+        }
+    }
+
+    /// The scheme to sign with: one of the key's, of `allowed` by the version, and of those that the peer verifies.
+    pub(crate) fn scheme(&self, allowed: &[SignatureScheme], peer: Numbers<'_>) -> Option<SignatureScheme> {
+        let own: &[SignatureScheme] = match self.key_kind() {
+            KeyKind::P256 => &[SignatureScheme::ECDSA_SECP256R1_SHA256],
+            KeyKind::P384 => &[SignatureScheme::ECDSA_SECP384R1_SHA384],
+            KeyKind::Ed25519 => &[SignatureScheme::ED25519],
+            KeyKind::Rsa => &[
+                SignatureScheme::RSA_PSS_RSAE_SHA256,
+                SignatureScheme::RSA_PKCS1_SHA256,
+                SignatureScheme::RSA_PSS_RSAE_SHA384,
+                SignatureScheme::RSA_PKCS1_SHA384,
+                SignatureScheme::RSA_PSS_RSAE_SHA512,
+                SignatureScheme::RSA_PKCS1_SHA512,
+            ],
+        };
+        own.iter().copied().find(|scheme| allowed.contains(scheme) && peer.contains(scheme.0))
     }
 }
 
@@ -100,20 +175,20 @@ impl fmt::Debug for Certificate {
     }
 }
 
-/// The first block with one of `labels` (RFC 7468), decoded.
-fn pem_block(pem: &str, labels: &'static [&'static str]) -> Option<(&'static str, Vec<u8>)> {
+/// The first block with one of `labels` (RFC 7468), decoded, and what follows it.
+fn pem_block<'a>(pem: &'a str, labels: &'static [&'static str]) -> Option<(&'static str, Vec<u8>, &'a str)> {
     labels
         .iter()
         .filter_map(|label| {
             let begin = format!("-----BEGIN {label}-----");
             let at = pem.find(&begin)?;
             let rest = pem.get(at.checked_add(begin.len())?..)?;
-            let body = rest.get(..rest.find(&format!("-----END {label}-----"))?)?;
+            let (body, rest) = rest.split_once(&format!("-----END {label}-----"))?;
             let body: Zeroizing<String> = Zeroizing::new(body.chars().filter(|c| !c.is_ascii_whitespace()).collect());
-            Some((at, *label, BASE64.decode(body.as_bytes()).ok()?))
+            Some((at, *label, BASE64.decode(body.as_bytes()).ok()?, rest))
         })
         .min_by_key(|(at, ..)| *at)
-        .map(|(_, label, der)| (label, der))
+        .map(|(_, label, der, rest)| (label, der, rest))
 }
 
 fn put_pem_block(out: &mut String, label: &str, der: &[u8]) {
@@ -134,12 +209,26 @@ mod tests {
     use super::*;
 
     #[test]
-    fn pem_round_trips() {
-        let certificate = Certificate::generate().unwrap();
-        let pem = certificate.to_pem();
-        let again = Certificate::from_pem(&pem).unwrap();
-        assert_eq!(again.der(), certificate.der());
-        assert_eq!(*again.to_pem(), *pem);
+    fn pem_round_trips_with_every_kind_of_key() {
+        for kind in [KeyKind::P256, KeyKind::P384, KeyKind::Ed25519, KeyKind::Rsa] {
+            let certificate = Certificate::generate_for(kind).unwrap();
+            let pem = certificate.to_pem();
+            let again = Certificate::from_pem(&pem).unwrap();
+            assert_eq!(again.der(), certificate.der());
+            assert_eq!((again.key_kind(), again.key().public()), (kind, certificate.key().public()));
+            assert_eq!(*again.to_pem(), *pem);
+            let elsewhere = Certificate::with_signing_key(vec![certificate.der().to_vec()], certificate.key.clone());
+            assert!(!elsewhere.unwrap().to_pem().contains("PRIVATE"));
+        }
+    }
+
+    #[test]
+    fn a_chain_is_kept_in_its_order() {
+        let (leaf, issuer) = (Certificate::generate().unwrap(), Certificate::generate().unwrap());
+        let pem = format!("{}{}", *leaf.to_pem(), issuer.to_pem().split_once("-----BEGIN PRIV").unwrap().0);
+        let both = Certificate::from_pem(&pem).unwrap();
+        assert_eq!(both.chain().collect::<Vec<_>>(), [leaf.der(), issuer.der()]);
+        assert_eq!(both.to_pem().matches("BEGIN CERTIFICATE").count(), 2);
     }
 
     //= rfc5246#7.4.2

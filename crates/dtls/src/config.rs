@@ -4,6 +4,7 @@ use core::time::Duration;
 use std::sync::Arc;
 
 use crate::certificate::Certificate;
+use crate::crypto::{AwsLc, CryptoProvider};
 use crate::verifier::Verifier;
 use crate::wire::{CipherSuite, NamedGroup, ProtocolVersion};
 
@@ -18,6 +19,8 @@ pub struct Config {
     pub certificate: Arc<Certificate>,
     /// How the peer's certificate is judged.
     pub verifier: Verifier,
+    /// Where the primitives come from.
+    pub provider: Arc<dyn CryptoProvider>,
     /// Versions to speak, of 1.3 and 1.2. The highest that both sides have is chosen, whatever the order here.
     pub versions: Vec<ProtocolVersion>,
     /// Cipher suites of all versions, the preferred first. Those that are not in the README's table are passed over.
@@ -46,6 +49,7 @@ impl Config {
         Self {
             certificate,
             verifier,
+            provider: Arc::new(AwsLc),
             versions: vec![ProtocolVersion::DTLS_1_3, ProtocolVersion::DTLS_1_2],
             cipher_suites: vec![
                 CipherSuite::AES_128_GCM_SHA256,

@@ -9,6 +9,7 @@
 //! Everything else in a certificate that a fingerprint vouches for is passed over: serial number, validity, names and
 //! extensions may hold anything (RFC 8122 section 5).
 
+use crate::crypto::{KeyKind, PublicKey};
 use crate::wire::{DecodeError, Reader};
 
 const INTEGER: u8 = 0x02;
@@ -22,23 +23,6 @@ const ID_PRIME256V1: &[u8] = &[0x2A, 0x86, 0x48, 0xCE, 0x3D, 0x03, 0x01, 0x07];
 const ID_SECP384R1: &[u8] = &[0x2B, 0x81, 0x04, 0x00, 0x22];
 const ID_RSA_ENCRYPTION: &[u8] = &[0x2A, 0x86, 0x48, 0x86, 0xF7, 0x0D, 0x01, 0x01, 0x01];
 const ID_ED25519: &[u8] = &[0x2B, 0x65, 0x70];
-
-/// What a public key is for.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub(crate) enum KeyKind {
-    P256,
-    P384,
-    Ed25519,
-    Rsa,
-}
-
-/// The public key of a certificate.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub(crate) struct SubjectPublicKey<'a> {
-    pub(crate) kind: KeyKind,
-    /// The content of the bit string: a point, 32 bytes, or an RSAPublicKey.
-    pub(crate) key: &'a [u8],
-}
 
 /// Why no key was found.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -74,7 +58,7 @@ fn expect<'a>(r: &mut Reader<'a>, tag: u8) -> Result<&'a [u8], DecodeError> {
 }
 
 /// Finds the public key in a certificate.
-pub(crate) fn subject_public_key(certificate: &[u8]) -> Result<SubjectPublicKey<'_>, NoKey> {
+pub(crate) fn subject_public_key(certificate: &[u8]) -> Result<PublicKey<'_>, NoKey> {
     let mut outer = Reader::new(certificate);
     let mut body = Reader::new(expect(&mut outer, SEQUENCE)?);
     outer.finish()?;
@@ -92,7 +76,7 @@ pub(crate) fn subject_public_key(certificate: &[u8]) -> Result<SubjectPublicKey<
     public_key_info(expect(&mut tbs, SEQUENCE)?)
 }
 
-fn public_key_info(info: &[u8]) -> Result<SubjectPublicKey<'_>, NoKey> {
+fn public_key_info(info: &[u8]) -> Result<PublicKey<'_>, NoKey> {
     let mut r = Reader::new(info);
     let mut algorithm = Reader::new(expect(&mut r, SEQUENCE)?);
     let bits = expect(&mut r, BIT_STRING)?;
@@ -107,7 +91,7 @@ fn public_key_info(info: &[u8]) -> Result<SubjectPublicKey<'_>, NoKey> {
         ID_ED25519 => KeyKind::Ed25519,
         _ => return Err(NoKey::Unsupported),
     };
-    Ok(SubjectPublicKey { kind, key })
+    Ok(PublicKey { kind, key })
 }
 
 #[cfg(test)]
@@ -137,7 +121,7 @@ mod tests {
     fn versions_1_and_3_are_read() {
         for version in [false, true] {
             let der = certificate(version, ID_PRIME256V1);
-            assert_eq!(subject_public_key(&der), Ok(SubjectPublicKey { kind: KeyKind::P256, key: &[4, 1, 2] }));
+            assert_eq!(subject_public_key(&der), Ok(PublicKey { kind: KeyKind::P256, key: &[4, 1, 2] }));
         }
     }
 

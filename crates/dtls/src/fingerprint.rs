@@ -5,18 +5,7 @@ use core::str::FromStr;
 
 use subtle::ConstantTimeEq as _;
 
-use crate::crypto::Hash;
-
-/// A hash function strong enough for a fingerprint, the weakest first.
-#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug, PartialOrd, Ord)]
-pub enum HashAlgorithm {
-    /// SHA-256, what everybody sends.
-    Sha256,
-    /// SHA-384.
-    Sha384,
-    /// SHA-512.
-    Sha512,
-}
+use crate::crypto::{AwsLc, CryptoProvider as _, HashAlgorithm};
 
 impl HashAlgorithm {
     /// Its name in SDP.
@@ -25,14 +14,6 @@ impl HashAlgorithm {
             Self::Sha256 => "sha-256",
             Self::Sha384 => "sha-384",
             Self::Sha512 => "sha-512",
-        }
-    }
-
-    const fn length(self) -> usize {
-        match self {
-            Self::Sha256 => 32,
-            Self::Sha384 => 48,
-            Self::Sha512 => 64,
         }
     }
 }
@@ -48,13 +29,9 @@ pub struct Fingerprint {
 impl Fingerprint {
     /// The fingerprint of a certificate in DER.
     pub fn of(algorithm: HashAlgorithm, certificate_der: &[u8]) -> Self {
-        let digest = match algorithm {
-            HashAlgorithm::Sha256 => Hash::Sha256.digest(certificate_der).as_ref().to_vec(),
-            HashAlgorithm::Sha384 => Hash::Sha384.digest(certificate_der).as_ref().to_vec(),
-            HashAlgorithm::Sha512 => Hash::Sha512.digest(certificate_der).as_ref().to_vec(),
-        };
+        let digest = AwsLc.digest(algorithm, certificate_der);
         let mut bytes = [0; 64];
-        bytes.iter_mut().zip(digest).for_each(|(to, from)| *to = from);
+        bytes.iter_mut().zip(digest.as_ref()).for_each(|(to, from)| *to = *from);
         Self { algorithm, bytes }
     }
 
@@ -65,7 +42,7 @@ impl Fingerprint {
 
     /// The hash.
     pub fn bytes(&self) -> &[u8] {
-        self.bytes.get(..self.algorithm.length()).unwrap_or_default()
+        self.bytes.get(..self.algorithm.len()).unwrap_or_default()
     }
 
     /// Whether this is the fingerprint of the certificate, compared in constant time.
@@ -96,7 +73,7 @@ impl FromStr for Fingerprint {
             .find(|a| a.name().eq_ignore_ascii_case(name))
             .ok_or(FingerprintError::Algorithm)?;
         let mut bytes = [0; 64];
-        let mut slots = bytes.iter_mut().take(algorithm.length());
+        let mut slots = bytes.iter_mut().take(algorithm.len());
         for pair in hex.trim().split(':') {
             let (slot, [high, low]) =
                 slots.next().zip(pair.as_bytes().try_into().ok()).ok_or(FingerprintError::Malformed)?;

@@ -86,6 +86,6 @@ impl Core {
             NoKey::Malformed => reject(Rejection::Malformed),
             NoKey::Unsupported => reject(Rejection::Unsupported),
         })?;
-        Ok((certificate.to_vec(), PeerKey::new(&public)))
+        Ok((certificate.to_vec(), PeerKey::new(&self.config.provider, public)))
     }
 }

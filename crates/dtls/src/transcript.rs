@@ -1,6 +1,6 @@
 //! The handshake messages so far, as both sides have to see them.
 
-use crate::crypto::Hash;
+use crate::crypto::{Digest, HashAlgorithm, Provider};
 use crate::wire::{Fragment, HandshakeType};
 
 /// Every handshake message in the order of the handshake, each as if it had travelled in one piece.
@@ -27,8 +27,8 @@ impl Transcript {
     }
 
     /// Puts the hash of the first ClientHello in its place, before a HelloRetryRequest (RFC 8446 section 4.4.1).
-    pub(crate) fn condense(&mut self, hash: Hash) {
-        let digest = self.hash(hash);
+    pub(crate) fn condense(&mut self, provider: &Provider, hash: HashAlgorithm) {
+        let digest = self.hash(provider, hash);
         self.clear();
         self.add_v13(HandshakeType::MESSAGE_HASH, digest.as_ref());
     }
@@ -37,8 +37,8 @@ impl Transcript {
         &self.0
     }
 
-    pub(crate) fn hash(&self, hash: Hash) -> impl AsRef<[u8]> + use<> {
-        hash.digest(&self.0)
+    pub(crate) fn hash(&self, provider: &Provider, hash: HashAlgorithm) -> Digest {
+        provider.digest(hash, &self.0)
     }
 
     /// Forgets everything: before the second ClientHello, or when it is needed no more.

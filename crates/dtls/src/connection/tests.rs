@@ -5,7 +5,7 @@ use weft_core::Layer as _;
 
 use super::*;
 use crate::certificate::Certificate;
-use crate::fingerprint::HashAlgorithm;
+use crate::crypto::HashAlgorithm;
 use crate::verifier::Verifier;
 use crate::wire::{AlertLevel, Fragment, HandshakeType, RECORD_HEADER, put_u8_vector};
 

@@ -6,7 +6,7 @@ use weft_core::Layer as _;
 use super::tests::{pass, take};
 use super::*;
 use crate::certificate::Certificate;
-use crate::fingerprint::HashAlgorithm;
+use crate::crypto::HashAlgorithm;
 use crate::verifier::Verifier;
 use crate::wire::{Fragment, HandshakeType};
 

@@ -1,11 +1,10 @@
 //! Key exchange as TLS 1.3 does it: the client offers a share, the server answers with one, both know the secret.
 //! X25519MLKEM768 is both of its parts end to end, ML-KEM first.
 
-use aws_lc_rs::kem;
 use weft_core::Rng;
 use zeroize::Zeroizing;
 
-use super::{Failed, KeyShare};
+use super::{Decapsulation, Failed, KeyAgreement, Provider};
 use crate::wire::NamedGroup;
 
 /// Bytes of an ML-KEM-768 encapsulation key (FIPS 203 table 3).
@@ -13,11 +12,11 @@ const ENCAPSULATION_KEY: usize = 1184;
 /// Bytes of an ML-KEM-768 ciphertext.
 const CIPHERTEXT: usize = 1088;
 
-/// A client's half of a key exchange. ML-KEM draws its randomness from the library, as signatures do.
+/// A client's half of a key exchange.
 pub(crate) struct KeyOffer {
     group: NamedGroup,
-    curve: KeyShare,
-    kem: Option<kem::DecapsulationKey>,
+    curve: Box<dyn KeyAgreement>,
+    kem: Option<Box<dyn Decapsulation>>,
     public: Vec<u8>,
 }
 
@@ -27,14 +26,13 @@ fn curve(group: NamedGroup) -> NamedGroup {
 }
 
 impl KeyOffer {
-    pub(crate) fn generate(group: NamedGroup, rng: &mut Rng) -> Result<Self, Failed> {
-        let share = KeyShare::generate(curve(group), rng)?;
+    pub(crate) fn generate(provider: &Provider, group: NamedGroup, rng: &mut Rng) -> Result<Self, Failed> {
+        let share = provider.key_agreement(curve(group), rng)?;
         if group != NamedGroup::X25519MLKEM768 {
             return Ok(Self { group, public: share.public().to_vec(), curve: share, kem: None });
         }
-        let kem = kem::DecapsulationKey::generate(&kem::ML_KEM_768)?;
-        let mut public = kem.encapsulation_key()?.key_bytes()?.as_ref().to_vec();
-        public.extend_from_slice(share.public());
+        let kem = provider.decapsulation()?;
+        let public = [kem.public(), share.public()].concat();
         Ok(Self { group, curve: share, kem: Some(kem), public })
     }
 
@@ -50,30 +48,30 @@ impl KeyOffer {
     pub(crate) fn finish(&self, peer: &[u8]) -> Result<Zeroizing<Vec<u8>>, Failed> {
         let Some(kem) = &self.kem else { return self.curve.agree(peer) };
         let (ciphertext, point) = peer.split_at_checked(CIPHERTEXT).ok_or(Failed)?;
-        let shared = kem.decapsulate(ciphertext.into())?;
-        hybrid(shared.as_ref(), &self.curve.agree(point)?)
+        Ok(hybrid(&kem.decapsulate(ciphertext)?, &self.curve.agree(point)?))
     }
 }
 
 /// A server's answer to the client's share: its own share, and the secret.
-pub(crate) fn answer(group: NamedGroup, peer: &[u8], rng: &mut Rng) -> Result<(Vec<u8>, Zeroizing<Vec<u8>>), Failed> {
-    let share = KeyShare::generate(curve(group), rng)?;
+pub(crate) fn answer(
+    provider: &Provider,
+    group: NamedGroup,
+    peer: &[u8],
+    rng: &mut Rng,
+) -> Result<(Vec<u8>, Zeroizing<Vec<u8>>), Failed> {
+    let share = provider.key_agreement(curve(group), rng)?;
     if group != NamedGroup::X25519MLKEM768 {
         let secret = share.agree(peer)?;
         return Ok((share.public().to_vec(), secret));
     }
     let (key, point) = peer.split_at_checked(ENCAPSULATION_KEY).ok_or(Failed)?;
-    let key = kem::EncapsulationKey::new(&kem::ML_KEM_768, key).map_err(|_| Failed)?;
-    let (ciphertext, shared) = key.encapsulate()?;
-    let mut public = ciphertext.as_ref().to_vec();
+    let (mut public, shared) = provider.encapsulate(key)?;
     public.extend_from_slice(share.public());
-    Ok((public, hybrid(shared.as_ref(), &share.agree(point)?)?))
+    Ok((public, hybrid(&shared, &share.agree(point)?)))
 }
 
-fn hybrid(kem: &[u8], curve: &[u8]) -> Result<Zeroizing<Vec<u8>>, Failed> {
-    let mut secret = Zeroizing::new(vec![0; kem.len().checked_add(curve.len()).ok_or(Failed)?]);
-    secret.iter_mut().zip(kem.iter().chain(curve)).for_each(|(to, from)| *to = *from);
-    Ok(secret)
+fn hybrid(kem: &[u8], curve: &[u8]) -> Zeroizing<Vec<u8>> {
+    Zeroizing::new([kem, curve].concat())
 }
 
 #[cfg(test)]
@@ -87,12 +85,12 @@ mod tests {
     fn both_sides_agree_in_every_group() {
         let mut rng = Rng::from_test_seed(1);
         for group in GROUPS {
-            let offer = KeyOffer::generate(group, &mut rng).unwrap();
-            let (public, secret) = answer(group, offer.public(), &mut rng).unwrap();
+            let offer = KeyOffer::generate(&crate::crypto::default(), group, &mut rng).unwrap();
+            let (public, secret) = answer(&crate::crypto::default(), group, offer.public(), &mut rng).unwrap();
             assert_eq!(offer.finish(&public).unwrap(), secret, "{group}");
         }
-        let offer = KeyOffer::generate(NamedGroup::X25519MLKEM768, &mut rng).unwrap();
-        let (public, secret) = answer(offer.group(), offer.public(), &mut rng).unwrap();
+        let offer = KeyOffer::generate(&crate::crypto::default(), NamedGroup::X25519MLKEM768, &mut rng).unwrap();
+        let (public, secret) = answer(&crate::crypto::default(), offer.group(), offer.public(), &mut rng).unwrap();
         assert_eq!((offer.public().len(), public.len(), secret.len()), (1216, 1120, 64));
     }
 
@@ -103,13 +101,14 @@ mod tests {
     fn damaged_shares_are_refused() {
         let mut rng = Rng::from_test_seed(2);
         for group in GROUPS {
-            let offer = KeyOffer::generate(group, &mut rng).unwrap();
-            assert!(answer(group, &offer.public()[1..], &mut rng).is_err());
+            let offer = KeyOffer::generate(&crate::crypto::default(), group, &mut rng).unwrap();
+            assert!(answer(&crate::crypto::default(), group, &offer.public()[1..], &mut rng).is_err());
             assert!(offer.finish(&[]).is_err());
             assert!(offer.finish(&[4; 2000]).is_err());
         }
-        let mut off_curve = KeyOffer::generate(NamedGroup::SECP256R1, &mut rng).unwrap().public().to_vec();
+        let mut off_curve =
+            KeyOffer::generate(&crate::crypto::default(), NamedGroup::SECP256R1, &mut rng).unwrap().public().to_vec();
         off_curve[64] ^= 1;
-        assert!(answer(NamedGroup::SECP256R1, &off_curve, &mut rng).is_err());
+        assert!(answer(&crate::crypto::default(), NamedGroup::SECP256R1, &off_curve, &mut rng).is_err());
     }
 }

@@ -1,65 +1,43 @@
 //! The key derivation of TLS 1.3 with the label prefix of DTLS (RFC 8446 section 7.1, RFC 9147 section 5.9).
 
-use aws_lc_rs::{hkdf, hmac};
 use subtle::ConstantTimeEq as _;
 use zeroize::Zeroizing;
 
-use super::{Failed, Hash};
+use super::{Digest, Failed, HashAlgorithm, Provider};
 
 const PREFIX: &[u8] = b"dtls13";
-/// The longest HkdfLabel: lengths, a label and a context of at most 255 bytes.
-const MAX_INFO: usize = 2 + 1 + 255 + 1 + 255;
 
 /// A secret of the key schedule: as long as the hash. Wiped when dropped.
 #[derive(Clone)]
 pub(crate) struct Secret {
-    hash: Hash,
-    bytes: Zeroizing<Vec<u8>>,
-}
-
-struct Length(usize);
-
-impl hkdf::KeyType for Length {
-    fn len(&self) -> usize {
-        self.0
-    }
-}
-
-fn hmac_key(hash: Hash, key: &[u8]) -> hmac::Key {
-    let algorithm = match hash {
-        Hash::Sha256 => hmac::HMAC_SHA256,
-        Hash::Sha384 => hmac::HMAC_SHA384,
-        Hash::Sha512 => hmac::HMAC_SHA512,
-    };
-    hmac::Key::new(algorithm, key)
+    provider: Provider,
+    hash: HashAlgorithm,
+    bytes: Digest,
 }
 
 impl Secret {
     /// `HKDF-Extract(salt, input)`, which is one HMAC (RFC 5869 section 2.2).
-    pub(crate) fn extract(hash: Hash, salt: &[u8], input: &[u8]) -> Self {
-        let tag = hmac::sign(&hmac_key(hash, salt), input);
-        Self { hash, bytes: Zeroizing::new(tag.as_ref().to_vec()) }
+    pub(crate) fn extract(provider: &Provider, hash: HashAlgorithm, salt: &[u8], input: &[u8]) -> Self {
+        Self { bytes: provider.hmac(hash, salt, &[input]), provider: provider.clone(), hash }
     }
 
-    /// `HKDF-Expand-Label(self, label, context, out.len())`.
+    pub(crate) fn provider(&self) -> &Provider {
+        &self.provider
+    }
+
+    /// `HKDF-Expand-Label(self, label, context, out.len())`: HKDF-Expand (RFC 5869 section 2.3) with an HkdfLabel.
     pub(crate) fn expand_into(&self, label: &[u8], context: &[u8], out: &mut [u8]) -> Result<(), Failed> {
-        let length = u16::try_from(out.len()).map_err(|_| Failed)?;
-        let label_len = u8::try_from(PREFIX.len().saturating_add(label.len())).map_err(|_| Failed)?;
-        let context_len = u8::try_from(context.len()).map_err(|_| Failed)?;
-        let mut info = Vec::with_capacity(MAX_INFO);
-        info.extend_from_slice(&length.to_be_bytes());
-        info.push(label_len);
-        info.extend_from_slice(PREFIX);
-        info.extend_from_slice(label);
-        info.push(context_len);
-        info.extend_from_slice(context);
-        let algorithm = match self.hash {
-            Hash::Sha256 => hkdf::HKDF_SHA256,
-            Hash::Sha384 => hkdf::HKDF_SHA384,
-            Hash::Sha512 => hkdf::HKDF_SHA512,
-        };
-        let prk = hkdf::Prk::new_less_safe(algorithm, &self.bytes);
-        Ok(prk.expand(&[&info], Length(out.len()))?.fill(out)?)
+        let length = u16::try_from(out.len()).map_err(|_| Failed)?.to_be_bytes();
+        let label_len = [u8::try_from(PREFIX.len().saturating_add(label.len())).map_err(|_| Failed)?];
+        let context_len = [u8::try_from(context.len()).map_err(|_| Failed)?];
+        let mut block = Digest::new(&[]);
+        for (n, part) in out.chunks_mut(self.hash.len()).enumerate() {
+            let counter = [u8::try_from(n.saturating_add(1)).map_err(|_| Failed)?];
+            let parts = [block.as_ref(), &length, &label_len, PREFIX, label, &context_len, context, &counter];
+            block = self.provider.hmac(self.hash, self.bytes(), &parts);
+            part.iter_mut().zip(block.as_ref()).for_each(|(to, from)| *to = *from);
+        }
+        Ok(())
     }
 
     /// The same, as bytes.
@@ -71,17 +49,18 @@ impl Secret {
 
     /// `Derive-Secret`: as long as the hash; `context` is a hash of messages, or empty.
     pub(crate) fn derive(&self, label: &[u8], context: &[u8]) -> Result<Self, Failed> {
-        Ok(Self { hash: self.hash, bytes: self.expand(label, context, self.bytes.len())? })
+        let bytes = Digest::new(&self.expand(label, context, self.hash.len())?);
+        Ok(Self { provider: self.provider.clone(), hash: self.hash, bytes })
     }
 
     pub(crate) fn bytes(&self) -> &[u8] {
-        &self.bytes
+        self.bytes.as_ref()
     }
 
     /// The content of a Finished under this secret (RFC 8446 section 4.4.4).
     pub(crate) fn verify_data(&self, transcript_hash: &[u8]) -> Result<Vec<u8>, Failed> {
         let key = self.derive(b"finished", &[])?;
-        Ok(hmac::sign(&hmac_key(self.hash, key.bytes()), transcript_hash).as_ref().to_vec())
+        Ok(self.provider.hmac(self.hash, key.bytes(), &[transcript_hash]).as_ref().to_vec())
     }
 
     /// Compares a Finished that was received, in constant time.
@@ -98,13 +77,13 @@ mod tests {
     #[test]
     fn extract_matches_rfc_5869() {
         let salt: Vec<u8> = (0..=12).collect();
-        let secret = Secret::extract(Hash::Sha256, &salt, &[0x0b; 22]);
+        let secret = Secret::extract(&crate::crypto::default(), HashAlgorithm::Sha256, &salt, &[0x0b; 22]);
         assert_eq!(secret.bytes()[..8], [0x07, 0x77, 0x09, 0x36, 0x2c, 0x2e, 0x32, 0xdf]);
     }
 
     #[test]
     fn labels_and_contexts_separate() {
-        let secret = Secret::extract(Hash::Sha384, &[], &[1; 48]);
+        let secret = Secret::extract(&crate::crypto::default(), HashAlgorithm::Sha384, &[], &[1; 48]);
         let key = secret.expand(b"key", &[], 16).unwrap();
         assert_ne!(key, secret.expand(b"sn", &[], 16).unwrap());
         assert_ne!(key, secret.expand(b"key", &[0], 16).unwrap());

@@ -1,27 +1,33 @@
-//! The primitives: the only place that knows which library they come from.
+//! The primitives behind a connection, and what it takes to bring others.
+//!
+//! A [`CryptoProvider`] is a value in [`Config::provider`](crate::Config::provider). [`AwsLc`] is the default. What is
+//! built of primitives alone (the key schedules of both versions, X25519MLKEM768, nonces) is done here, the same for
+//! every provider.
 
-mod aead;
-mod agreement;
+mod aws_lc;
 mod exchange;
-mod hash;
 mod hkdf;
-mod mask;
-mod signature;
+mod peer_key;
+mod prf;
+mod provider;
 
-pub(crate) use aead::{AeadAlgorithm, AeadKey, NONCE_LEN, TAG_LEN};
-pub(crate) use agreement::KeyShare;
+pub use aws_lc::AwsLc;
+pub use provider::{
+    Aead, AeadAlgorithm, CryptoProvider, Decapsulation, Digest, Failed, HashAlgorithm, KeyAgreement, KeyKind,
+    NONCE_LEN, PublicKey, SAMPLE_LEN, SequenceMask, SigningKey, TAG_LEN,
+};
+
+pub(crate) use aws_lc::read_signing_key;
 pub(crate) use exchange::{KeyOffer, answer};
-pub(crate) use hash::{Hash, prf};
 pub(crate) use hkdf::Secret;
-pub(crate) use mask::MaskKey;
-pub(crate) use signature::{PeerKey, SigningKey};
+pub(crate) use peer_key::PeerKey;
+pub(crate) use prf::prf;
 
-/// A primitive failed: of inputs it refuses, or inside.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub(crate) struct Failed;
+/// The provider as it is passed around.
+pub(crate) type Provider = std::sync::Arc<dyn CryptoProvider>;
 
-impl From<aws_lc_rs::error::Unspecified> for Failed {
-    fn from(_: aws_lc_rs::error::Unspecified) -> Self {
-        Self
-    }
+/// The default provider, for tests.
+#[cfg(test)]
+pub(crate) fn default() -> Provider {
+    std::sync::Arc::new(AwsLc)
 }

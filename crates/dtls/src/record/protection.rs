@@ -6,7 +6,7 @@ use weft_core::Overhead;
 use zeroize::Zeroizing;
 
 use super::v13::{TAIL, V13Keys};
-use crate::crypto::{AeadAlgorithm, AeadKey, Failed, NONCE_LEN, TAG_LEN};
+use crate::crypto::{Aead, AeadAlgorithm, Failed, NONCE_LEN, Provider, TAG_LEN};
 use crate::wire::{RECORD_HEADER, RecordHeader, UNIFIED_HEADER};
 
 /// Bytes of the nonce that AES-GCM sends along (RFC 5288 section 3).
@@ -24,7 +24,7 @@ pub(crate) enum Protection {
 
 /// One direction's key material of DTLS 1.2.
 pub(crate) struct V12Keys {
-    key: AeadKey,
+    key: Box<dyn Aead>,
     /// The part of the nonce that is not sent: 4 bytes and zeros with AES-GCM, 12 with ChaCha20-Poly1305.
     iv: Zeroizing<[u8; NONCE_LEN]>,
     /// Whether 8 bytes of the nonce travel in each record.
@@ -40,13 +40,13 @@ impl V12Keys {
         }
     }
 
-    pub(crate) fn new(algorithm: AeadAlgorithm, key: &[u8], iv: &[u8]) -> Result<Self, Failed> {
+    pub(crate) fn new(provider: &Provider, algorithm: AeadAlgorithm, key: &[u8], iv: &[u8]) -> Result<Self, Failed> {
         if iv.len() != Self::iv_len(algorithm) {
             return Err(Failed);
         }
         let mut whole = Zeroizing::new([0; NONCE_LEN]);
         whole.iter_mut().zip(iv).for_each(|(to, from)| *to = *from);
-        Ok(Self { key: AeadKey::new(algorithm, key)?, iv: whole, explicit: iv.len() < NONCE_LEN })
+        Ok(Self { key: provider.aead(algorithm, key)?, iv: whole, explicit: iv.len() < NONCE_LEN })
     }
 
     /// With AES-GCM the IV's zeros take `explicit` (RFC 5288 section 3); ChaCha20-Poly1305 combines by exclusive or

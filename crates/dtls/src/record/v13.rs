@@ -5,7 +5,7 @@ use core::ops::Range;
 
 use zeroize::Zeroizing;
 
-use crate::crypto::{AeadAlgorithm, AeadKey, Failed, MaskKey, NONCE_LEN, Secret, TAG_LEN};
+use crate::crypto::{Aead, AeadAlgorithm, Failed, NONCE_LEN, Secret, SequenceMask, TAG_LEN};
 use crate::wire::{ContentType, UNIFIED_HEADER, UnifiedHeader};
 
 /// Bytes after the content: its type and the tag.
@@ -17,9 +17,9 @@ pub(super) const INTEGRITY: u64 = 1 << 36;
 
 /// One direction's key material of one epoch.
 pub(crate) struct V13Keys {
-    key: AeadKey,
+    key: Box<dyn Aead>,
     iv: Zeroizing<[u8; NONCE_LEN]>,
-    mask: MaskKey,
+    mask: Box<dyn SequenceMask>,
     /// The first sequence number that this key must not seal.
     pub(super) limit: u64,
 }
@@ -35,7 +35,9 @@ impl V13Keys {
             AeadAlgorithm::Aes128Gcm | AeadAlgorithm::Aes256Gcm => GCM_CONFIDENTIALITY,
             AeadAlgorithm::ChaCha20Poly1305 => u64::MAX,
         };
-        Ok(Self { key: AeadKey::new(algorithm, &key)?, iv, mask: MaskKey::new(algorithm, &mask)?, limit })
+        let provider = traffic.provider();
+        let key = provider.aead(algorithm, &key)?;
+        Ok(Self { key, iv, mask: provider.sequence_mask(algorithm, &mask)?, limit })
     }
 
     /// The epoch is no part of the nonce: every epoch has its own key.
@@ -61,7 +63,7 @@ impl V13Keys {
         *inner.last_mut().ok_or(Failed)? = content_type.0;
         self.key.seal(self.nonce(sequence), &header, inner, tag)?;
         *head = header;
-        let mask = self.mask.mask(body)?;
+        let mask = self.mask.mask(body.first_chunk().ok_or(Failed)?)?;
         head.iter_mut().skip(1).zip(mask).for_each(|(byte, mask)| *byte ^= mask);
         Ok(())
     }
@@ -70,7 +72,7 @@ impl V13Keys {
     /// (RFC 9147 section 4.2.2).
     pub(super) fn unmask(&self, header: UnifiedHeader, record: &mut [u8], expected: u64) -> Result<u64, Failed> {
         let (head, body) = record.split_at_mut_checked(header.ciphertext_offset()).ok_or(Failed)?;
-        let mask = self.mask.mask(body)?;
+        let mask = self.mask.mask(body.first_chunk().ok_or(Failed)?)?;
         let bytes = if header.long_sequence { 2 } else { 1 };
         let mut low = 0;
         for (byte, mask) in head.iter_mut().skip(1).take(bytes).zip(mask) {
@@ -114,7 +116,7 @@ fn closest(expected: u64, low: u64, bits: u32) -> u64 {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::crypto::Hash;
+    use crate::crypto::HashAlgorithm;
 
     //= rfc9147#4.2.2
     //# If the epoch bits match those of the current epoch, then implementations SHOULD reconstruct the sequence number by
@@ -140,7 +142,8 @@ mod tests {
         [AeadAlgorithm::Aes128Gcm, AeadAlgorithm::Aes256Gcm, AeadAlgorithm::ChaCha20Poly1305];
 
     fn keys(algorithm: AeadAlgorithm) -> V13Keys {
-        V13Keys::derive(algorithm, &Secret::extract(Hash::Sha256, &[], &[7; 32])).unwrap()
+        V13Keys::derive(algorithm, &Secret::extract(&crate::crypto::default(), HashAlgorithm::Sha256, &[], &[7; 32]))
+            .unwrap()
     }
 
     /// Seals `content` with `padding` under the header given, which may be of any form.
@@ -149,7 +152,7 @@ mod tests {
         let (head, body) = record.split_at_mut(head.len());
         let (inner, tag) = body.split_at_mut(inner.len());
         keys.key.seal(keys.nonce(sequence), head, inner, tag).unwrap();
-        let mask = keys.mask.mask(body).unwrap();
+        let mask = keys.mask.mask(body.first_chunk().unwrap()).unwrap();
         let bytes = if head[0] & 8 != 0 { 2 } else { 1 };
         head[1..].iter_mut().zip(mask).take(bytes).for_each(|(byte, mask)| *byte ^= mask);
         record

@@ -2,7 +2,7 @@
 
 use super::key_schedule::{Secrets, Sender};
 use super::suite::{Parts, SCHEMES, groups, parts, suites};
-use crate::crypto::{Failed, KeyShare, PeerKey};
+use crate::crypto::{Failed, PeerKey};
 use crate::error::Fault;
 use crate::event::SessionInfo;
 use crate::handshake::{Core, Step};
@@ -11,7 +11,7 @@ use crate::record::{Protection, ReadEpoch, WriteEpoch};
 use crate::wire::{
     AlertDescription, CertificateMessage, CertificateRequest, CipherSuite, ClientCertificateType, ClientKeyExchange,
     DecodeError, DigitallySigned, ExtensionType, HandshakeType, HelloVerifyRequest, NamedGroup, Offer, ProtocolVersion,
-    ServerHello, ServerKeyExchange,
+    ServerHello, ServerKeyExchange, SignatureScheme,
 };
 
 /// HelloVerifyRequests answered before giving up on the server.
@@ -49,8 +49,10 @@ pub(crate) struct Client {
     peer: Option<(Vec<u8>, PeerKey)>,
     /// The server's group and public key.
     share: Option<(NamedGroup, Vec<u8>)>,
-    /// Asked for a certificate: whether ours is of a kind the server takes.
-    requested: Option<bool>,
+    /// Whether the server asked for a certificate.
+    requested: bool,
+    /// How to sign if ours is of a kind that the server takes.
+    scheme: Option<SignatureScheme>,
     secrets: Option<Secrets>,
 }
 
@@ -88,7 +90,8 @@ impl Client {
             chosen: None,
             peer: None,
             share: None,
-            requested: None,
+            requested: false,
+            scheme: None,
             secrets: None,
         }
     }
@@ -193,11 +196,13 @@ impl Client {
 
     fn certificate_request(&mut self, core: &mut Core, message: &Message) -> Result<Step, Fault> {
         let request = CertificateRequest::parse(&message.body)?;
-        let ours = core.config.certificate.key().scheme();
-        let fits = request.certificate_types.contains(&ClientCertificateType::ECDSA_SIGN.0)
-            && request.signature_schemes.contains(ours.0);
+        let ours = &core.config.certificate;
+        let wanted = if ours.is_rsa() { ClientCertificateType::RSA_SIGN } else { ClientCertificateType::ECDSA_SIGN };
+        let takes = request.certificate_types.contains(&wanted.0);
+        let scheme = ours.scheme(SCHEMES, request.signature_schemes).filter(|_| takes);
         core.received_v12(message);
-        self.requested = Some(fits);
+        self.requested = true;
+        self.scheme = scheme;
         self.state = State::ServerHelloDone;
         Ok(Step::Taken)
     }
@@ -209,7 +214,7 @@ impl Client {
         }
         let (Some(chosen), Some((group, public))) = (self.chosen, &self.share) else { return Err(OUT_OF_ORDER) };
         let internal = |Failed| Fault::internal("key exchange");
-        let share = KeyShare::generate(*group, &mut core.rng).map_err(internal)?;
+        let share = core.config.provider.key_agreement(*group, &mut core.rng).map_err(internal)?;
         let premaster = share.agree(public).map_err(|Failed| {
             Fault::refused(AlertDescription::ILLEGAL_PARAMETER, "the server's public key is not acceptable")
         })?;
@@ -217,25 +222,23 @@ impl Client {
 
         core.flight.begin();
         let config = core.config.clone();
-        if let Some(fits) = self.requested {
-            let certificate = fits.then(|| config.certificate.der());
-            core.send_v12(0, HandshakeType::CERTIFICATE, CertificateMessage::write(certificate));
+        if self.requested {
+            let chain = config.certificate.chain().filter(|_| self.scheme.is_some());
+            core.send_v12(0, HandshakeType::CERTIFICATE, CertificateMessage::write(chain));
         }
         core.send_v12(0, HandshakeType::CLIENT_KEY_EXCHANGE, ClientKeyExchange::write(share.public()));
-        let secrets = Secrets::derive(chosen.parts, &premaster, &core.transcript, self.random, chosen.server_random);
-        let secrets = secrets.map_err(internal)?;
-        if self.requested == Some(true) {
-            let key = config.certificate.key();
-            let signature = key.sign(core.transcript.bytes()).map_err(internal)?;
-            let mut body = Vec::with_capacity(128);
-            DigitallySigned { scheme: key.scheme(), signature: &signature }.write(&mut body);
+        let secrets = Secrets::derive(core, chosen.parts, &premaster, self.random, chosen.server_random);
+        if let Some(scheme) = self.scheme {
+            let signature = config.certificate.key().sign(scheme, core.transcript.bytes()).map_err(internal)?;
+            let mut body = Vec::with_capacity(signature.len().saturating_add(4));
+            DigitallySigned { scheme, signature: &signature }.write(&mut body);
             core.send_v12(0, HandshakeType::CERTIFICATE_VERIFY, body);
         }
         let keys = secrets.keys().map_err(internal)?;
         core.records.install_write(WriteEpoch::new(1, Protection::V12(keys.client_write)));
         core.records.install_read(ReadEpoch::new(1, Protection::V12(keys.server_write)));
         core.flight.push_change_cipher_spec(0);
-        let finished = secrets.verify_data(Sender::Client, &core.transcript).map_err(internal)?;
+        let finished = secrets.verify_data(Sender::Client, &core.transcript);
         core.send_v12(1, HandshakeType::FINISHED, finished.to_vec());
         self.secrets = Some(secrets);
         self.state = State::Finished;
@@ -244,8 +247,7 @@ impl Client {
 
     fn finished(&mut self, core: &mut Core, message: &Message) -> Result<Step, Fault> {
         let (Some(chosen), Some(secrets)) = (self.chosen, &self.secrets) else { return Err(OUT_OF_ORDER) };
-        let verified = secrets.is_verified(Sender::Server, &core.transcript, &message.body);
-        if !verified.map_err(|Failed| Fault::internal("finished"))? {
+        if !secrets.is_verified(Sender::Server, &core.transcript, &message.body) {
             return Err(Fault::refused(AlertDescription::DECRYPT_ERROR, "the server's Finished is wrong"));
         }
         let (Some((certificate, _)), Some((group, _))) = (self.peer.take(), self.share.take()) else {

@@ -4,8 +4,9 @@ use subtle::ConstantTimeEq as _;
 use zeroize::Zeroizing;
 
 use super::suite::Parts;
-use crate::crypto::{Failed, prf};
+use crate::crypto::{Failed, Provider, prf};
 use crate::error::ExportError;
+use crate::handshake::Core;
 use crate::record::V12Keys;
 use crate::transcript::Transcript;
 
@@ -31,6 +32,7 @@ pub(super) struct Keys {
 
 /// The master secret with what belongs to it. Wiped when dropped.
 pub(crate) struct Secrets {
+    provider: Provider,
     parts: Parts,
     master: Zeroizing<Vec<u8>>,
     client_random: [u8; 32],
@@ -38,46 +40,51 @@ pub(crate) struct Secrets {
 }
 
 impl Secrets {
-    /// Derives the extended master secret; `session` is the transcript up to and including the ClientKeyExchange.
+    /// Derives the extended master secret; the transcript goes up to and includes the ClientKeyExchange.
     pub(super) fn derive(
+        core: &Core,
         parts: Parts,
         premaster: &[u8],
-        session: &Transcript,
         client_random: [u8; 32],
         server_random: [u8; 32],
-    ) -> Result<Self, Failed> {
-        let session_hash = session.hash(parts.hash);
+    ) -> Self {
+        let provider = core.config.provider.clone();
+        let session_hash = core.transcript.hash(&provider, parts.hash);
         let label = b"extended master secret";
-        let master = prf(parts.hash, premaster, label, session_hash.as_ref(), MASTER_SECRET_LEN)?;
-        Ok(Self { parts, master, client_random, server_random })
+        let master = prf(&provider, parts.hash, premaster, label, session_hash.as_ref(), MASTER_SECRET_LEN);
+        Self { provider, parts, master, client_random, server_random }
+    }
+
+    fn prf(&self, label: &[u8], seed: &[u8], len: usize) -> Zeroizing<Vec<u8>> {
+        prf(&self.provider, self.parts.hash, &self.master, label, seed, len)
     }
 
     /// Cuts the key block into keys and IVs. There are no MAC keys with an AEAD cipher.
     pub(super) fn keys(&self) -> Result<Keys, Failed> {
         let (key_len, iv_len) = (self.parts.aead.key_len(), V12Keys::iv_len(self.parts.aead));
         let seed = [self.server_random, self.client_random].concat();
-        let block = prf(self.parts.hash, &self.master, b"key expansion", &seed, 2 * (key_len + iv_len))?;
+        let block = self.prf(b"key expansion", &seed, 2 * (key_len + iv_len));
         let (client_key, rest) = block.split_at_checked(key_len).ok_or(Failed)?;
         let (server_key, rest) = rest.split_at_checked(key_len).ok_or(Failed)?;
         let (client_iv, server_iv) = rest.split_at_checked(iv_len).ok_or(Failed)?;
         Ok(Keys {
-            client_write: V12Keys::new(self.parts.aead, client_key, client_iv)?,
-            server_write: V12Keys::new(self.parts.aead, server_key, server_iv)?,
+            client_write: V12Keys::new(&self.provider, self.parts.aead, client_key, client_iv)?,
+            server_write: V12Keys::new(&self.provider, self.parts.aead, server_key, server_iv)?,
         })
     }
 
     /// The content of a Finished over the transcript before it.
-    pub(super) fn verify_data(&self, sender: Sender, transcript: &Transcript) -> Result<Zeroizing<Vec<u8>>, Failed> {
+    pub(super) fn verify_data(&self, sender: Sender, transcript: &Transcript) -> Zeroizing<Vec<u8>> {
         let label: &[u8] = match sender {
             Sender::Client => b"client finished",
             Sender::Server => b"server finished",
         };
-        prf(self.parts.hash, &self.master, label, transcript.hash(self.parts.hash).as_ref(), VERIFY_DATA_LEN)
+        self.prf(label, transcript.hash(&self.provider, self.parts.hash).as_ref(), VERIFY_DATA_LEN)
     }
 
     /// Compares a Finished that was received, in constant time.
-    pub(super) fn is_verified(&self, sender: Sender, transcript: &Transcript, body: &[u8]) -> Result<bool, Failed> {
-        Ok(self.verify_data(sender, transcript)?.ct_eq(body).into())
+    pub(super) fn is_verified(&self, sender: Sender, transcript: &Transcript, body: &[u8]) -> bool {
+        self.verify_data(sender, transcript).ct_eq(body).into()
     }
 
     /// Fills `out` with keying material for another protocol.
@@ -91,8 +98,7 @@ impl Secrets {
             seed.extend_from_slice(&length.to_be_bytes());
             seed.extend_from_slice(context);
         }
-        let material = prf(self.parts.hash, &self.master, label.as_bytes(), &seed, out.len());
-        out.copy_from_slice(&material.map_err(|Failed| ExportError::Failed)?);
+        out.copy_from_slice(&self.prf(label.as_bytes(), &seed, out.len()));
         Ok(())
     }
 }

@@ -4,7 +4,7 @@ use super::client::verify;
 use super::key_schedule::{Secrets, Sender};
 use super::suite::{Parts, SCHEMES, groups, parts, suites};
 use crate::config::Config;
-use crate::crypto::{Failed, KeyShare, PeerKey};
+use crate::crypto::{Failed, KeyAgreement, PeerKey};
 use crate::error::Fault;
 use crate::event::SessionInfo;
 use crate::handshake::{Core, Step};
@@ -13,7 +13,7 @@ use crate::record::{Protection, ReadEpoch, V12Keys, WriteEpoch};
 use crate::wire::{
     AlertDescription, CertificateMessage, CertificateRequest, CipherSuite, ClientCertificateType, ClientHello,
     ClientKeyExchange, DOWNGRADE_SENTINEL, DigitallySigned, ExtensionType, HandshakeType, NamedGroup, ProtocolVersion,
-    ServerHello, ServerKeyExchange,
+    ServerHello, ServerKeyExchange, SignatureScheme,
 };
 
 /// What comes next.
@@ -32,9 +32,17 @@ struct Agreed {
     suite: CipherSuite,
     parts: Parts,
     group: NamedGroup,
-    share: KeyShare,
+    share: Box<dyn KeyAgreement>,
     client_random: [u8; 32],
     server_random: [u8; 32],
+}
+
+/// What is chosen of a ClientHello.
+struct Choice {
+    suite: CipherSuite,
+    parts: Parts,
+    group: NamedGroup,
+    scheme: SignatureScheme,
 }
 
 /// A server of DTLS 1.2.
@@ -81,9 +89,8 @@ impl Server {
     fn client_hello(&mut self, core: &mut Core, message: &Message) -> Result<Step, Fault> {
         let hello = ClientHello::parse(&message.body)?;
         let internal = |Failed| Fault::internal("key exchange");
-        let scheme = core.config.certificate.key().scheme();
-        let (suite, parts, group) = negotiate(&hello, &core.config)?;
-        let share = KeyShare::generate(group, &mut core.rng).map_err(internal)?;
+        let Choice { suite, parts, group, scheme } = negotiate(&hello, &core.config)?;
+        let share = core.config.provider.key_agreement(group, &mut core.rng).map_err(internal)?;
         let mut server_random = core.random();
         if core.config.speaks(ProtocolVersion::DTLS_1_3)
             && let Some(end) = server_random.last_chunk_mut()
@@ -98,11 +105,11 @@ impl Server {
         let answer = ServerHello::write_v12(&server_random, suite, hello.secure_renegotiation(), formats);
         core.send_v12(0, HandshakeType::SERVER_HELLO, answer);
         let config = core.config.clone();
-        let chain = CertificateMessage::write(Some(config.certificate.der()));
+        let chain = CertificateMessage::write(config.certificate.chain());
         core.send_v12(0, HandshakeType::CERTIFICATE, chain);
         let mut exchange = ServerKeyExchange::write_params(group, share.public());
         let signed = [&hello.random[..], &server_random[..], &exchange].concat();
-        let signature = config.certificate.key().sign(&signed).map_err(internal)?;
+        let signature = config.certificate.key().sign(scheme, &signed).map_err(internal)?;
         DigitallySigned { scheme, signature: &signature }.write(&mut exchange);
         core.send_v12(0, HandshakeType::SERVER_KEY_EXCHANGE, exchange);
         if config.require_client_certificate {
@@ -136,9 +143,7 @@ impl Server {
             Fault::refused(AlertDescription::ILLEGAL_PARAMETER, "the client's public key is not acceptable")
         })?;
         core.received_v12(message);
-        let secrets =
-            Secrets::derive(agreed.parts, &premaster, &core.transcript, agreed.client_random, agreed.server_random)
-                .map_err(internal)?;
+        let secrets = Secrets::derive(core, agreed.parts, &premaster, agreed.client_random, agreed.server_random);
         let keys = secrets.keys().map_err(internal)?;
         core.records.install_read(ReadEpoch::new(1, Protection::V12(keys.client_write)));
         self.pending_write = Some(keys.server_write);
@@ -157,18 +162,17 @@ impl Server {
     }
 
     fn finished(&mut self, core: &mut Core, message: &Message) -> Result<Step, Fault> {
-        let internal = |Failed| Fault::internal("finished");
         let (Some(secrets), Some(write)) = (&self.secrets, self.pending_write.take()) else {
             return Err(OUT_OF_ORDER);
         };
-        if !secrets.is_verified(Sender::Client, &core.transcript, &message.body).map_err(internal)? {
+        if !secrets.is_verified(Sender::Client, &core.transcript, &message.body) {
             return Err(Fault::refused(AlertDescription::DECRYPT_ERROR, "the client's Finished is wrong"));
         }
         core.received_v12(message);
         core.flight.begin();
         core.records.install_write(WriteEpoch::new(1, Protection::V12(write)));
         core.flight.push_change_cipher_spec(0);
-        let finished = secrets.verify_data(Sender::Server, &core.transcript).map_err(internal)?;
+        let finished = secrets.verify_data(Sender::Server, &core.transcript);
         core.send_v12(1, HandshakeType::FINISHED, finished.to_vec());
         core.transcript.clear();
         self.state = State::End;
@@ -184,9 +188,9 @@ impl Server {
 }
 
 /// Chooses of what the client offers. Numbers that are not known, GREASE among them, are passed over.
-fn negotiate(hello: &ClientHello<'_>, config: &Config) -> Result<(CipherSuite, Parts, NamedGroup), Fault> {
+fn negotiate(hello: &ClientHello<'_>, config: &Config) -> Result<Choice, Fault> {
     let failure = |reason| Fault::refused(AlertDescription::HANDSHAKE_FAILURE, reason);
-    let ours = config.certificate.key();
+    let ours = &config.certificate;
     if !config.speaks(ProtocolVersion::DTLS_1_2) {
         return Err(Fault::refused(AlertDescription::PROTOCOL_VERSION, "the client does not offer DTLS 1.3"));
     }
@@ -211,12 +215,11 @@ fn negotiate(hello: &ClientHello<'_>, config: &Config) -> Result<(CipherSuite, P
         return Err(Fault::refused(AlertDescription::ILLEGAL_PARAMETER, "the client takes no uncompressed points"));
     }
     let schemes = hello.extensions.numbers(ExtensionType::SIGNATURE_ALGORITHMS)?;
-    if !schemes.is_some_and(|schemes| schemes.contains(ours.scheme().0)) {
-        return Err(failure("the client cannot verify our signature"));
-    }
+    let scheme = schemes.and_then(|schemes| ours.scheme(SCHEMES, schemes));
+    let scheme = scheme.ok_or(failure("the client cannot verify our signature"))?;
     let group = match hello.extensions.numbers(ExtensionType::SUPPORTED_GROUPS)? {
         // RFC 8422 section 5.3: the client's list is about certificates, too.
-        Some(offered) if !offered.contains(ours.curve().0) => {
+        Some(offered) if ours.curve().is_some_and(|curve| !offered.contains(curve.0)) => {
             return Err(failure("the client does not take certificates on our curve"));
         }
         Some(offered) => groups(config).find(|group| offered.contains(group.0)),
@@ -224,10 +227,10 @@ fn negotiate(hello: &ClientHello<'_>, config: &Config) -> Result<(CipherSuite, P
         None => Some(NamedGroup::SECP256R1),
     };
     let group = group.ok_or(failure("no group in common"))?;
-    // Our certificate holds an ECDSA key.
+    // The suite names the kind of our key: RSA, or ECDSA with EdDSA (RFC 8422 section 5.3).
     let (suite, parts) = suites(config)
         .filter(|suite| hello.cipher_suites.contains(suite.0))
-        .find_map(|suite| Some((suite, parts(suite).filter(|parts| !parts.rsa)?)))
+        .find_map(|suite| Some((suite, parts(suite).filter(|parts| parts.rsa == ours.is_rsa())?)))
         .ok_or(failure("no cipher suite in common"))?;
-    Ok((suite, parts, group))
+    Ok(Choice { suite, parts, group, scheme })
 }

@@ -1,7 +1,7 @@
 //! What a DTLS 1.2 handshake can choose from, the preferred first.
 
 use crate::config::Config;
-use crate::crypto::{AeadAlgorithm, Hash};
+use crate::crypto::{AeadAlgorithm, HashAlgorithm};
 use crate::wire::{CipherSuite, NamedGroup, SignatureScheme};
 
 /// Cipher suites that may be used, the preferred first: forward secrecy and an AEAD, nothing else.
@@ -32,19 +32,23 @@ pub(crate) const SCHEMES: &[SignatureScheme] = &[
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Parts {
     pub(super) aead: AeadAlgorithm,
-    pub(super) hash: Hash,
+    pub(super) hash: HashAlgorithm,
     /// Whether the server's certificate has an RSA key; else ECDSA or EdDSA (RFC 8422 section 5.3).
     pub(super) rsa: bool,
 }
 
 pub(super) fn parts(suite: CipherSuite) -> Option<Parts> {
     let (aead, hash, rsa) = match suite {
-        CipherSuite::ECDHE_ECDSA_AES_128_GCM_SHA256 => (AeadAlgorithm::Aes128Gcm, Hash::Sha256, false),
-        CipherSuite::ECDHE_ECDSA_AES_256_GCM_SHA384 => (AeadAlgorithm::Aes256Gcm, Hash::Sha384, false),
-        CipherSuite::ECDHE_ECDSA_CHACHA20_POLY1305_SHA256 => (AeadAlgorithm::ChaCha20Poly1305, Hash::Sha256, false),
-        CipherSuite::ECDHE_RSA_AES_128_GCM_SHA256 => (AeadAlgorithm::Aes128Gcm, Hash::Sha256, true),
-        CipherSuite::ECDHE_RSA_AES_256_GCM_SHA384 => (AeadAlgorithm::Aes256Gcm, Hash::Sha384, true),
-        CipherSuite::ECDHE_RSA_CHACHA20_POLY1305_SHA256 => (AeadAlgorithm::ChaCha20Poly1305, Hash::Sha256, true),
+        CipherSuite::ECDHE_ECDSA_AES_128_GCM_SHA256 => (AeadAlgorithm::Aes128Gcm, HashAlgorithm::Sha256, false),
+        CipherSuite::ECDHE_ECDSA_AES_256_GCM_SHA384 => (AeadAlgorithm::Aes256Gcm, HashAlgorithm::Sha384, false),
+        CipherSuite::ECDHE_ECDSA_CHACHA20_POLY1305_SHA256 => {
+            (AeadAlgorithm::ChaCha20Poly1305, HashAlgorithm::Sha256, false)
+        }
+        CipherSuite::ECDHE_RSA_AES_128_GCM_SHA256 => (AeadAlgorithm::Aes128Gcm, HashAlgorithm::Sha256, true),
+        CipherSuite::ECDHE_RSA_AES_256_GCM_SHA384 => (AeadAlgorithm::Aes256Gcm, HashAlgorithm::Sha384, true),
+        CipherSuite::ECDHE_RSA_CHACHA20_POLY1305_SHA256 => {
+            (AeadAlgorithm::ChaCha20Poly1305, HashAlgorithm::Sha256, true)
+        }
         _ => return None,
     };
     Some(Parts { aead, hash, rsa })

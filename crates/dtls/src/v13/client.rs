@@ -38,10 +38,10 @@ struct Chosen {
     secrets: HandshakeSecrets,
 }
 
-/// A certificate request: what to repeat in the answer, and whether ours is of a kind that the server takes.
+/// A certificate request: what to repeat in the answer, and how to sign if ours is of a kind that the server takes.
 struct Requested {
     context: Vec<u8>,
-    fits: bool,
+    scheme: Option<SignatureScheme>,
 }
 
 /// A client that offers DTLS 1.3, and perhaps 1.2 in the same hello.
@@ -72,7 +72,7 @@ fn first_offers(core: &mut Core) -> Result<Vec<KeyOffer>, Failed> {
     let first = groups(&config).next();
     let hybrid = first == Some(NamedGroup::X25519MLKEM768);
     let second = groups(&config).find(|group| hybrid && *group == NamedGroup::X25519);
-    first.into_iter().chain(second).map(|group| KeyOffer::generate(group, &mut core.rng)).collect()
+    first.into_iter().chain(second).map(|group| KeyOffer::generate(&config.provider, group, &mut core.rng)).collect()
 }
 
 impl Client {
@@ -196,7 +196,8 @@ impl Client {
         core.transcript.add_v13(HandshakeType::CLIENT_HELLO, &self.hello);
         core.received_v13(message);
         let internal = |Failed| Fault::internal("key schedule");
-        let secrets = HandshakeSecrets::derive(parts, &shared, &core.transcript).map_err(internal)?;
+        let secrets =
+            HandshakeSecrets::derive(&core.config.provider, parts, &shared, &core.transcript).map_err(internal)?;
         secrets.install(core, Role::Client).map_err(internal)?;
         // The answer shows that the hello arrived.
         core.flight.begin();
@@ -226,7 +227,7 @@ impl Client {
                 if !offered || self.offers.iter().any(|offer| offer.group() == group) {
                     return Err(illegal("the server asked for a group that was not offered, or for one it has"));
                 }
-                let offer = KeyOffer::generate(group, &mut core.rng);
+                let offer = KeyOffer::generate(&core.config.provider, group, &mut core.rng);
                 Some(offer.map_err(|Failed| Fault::internal("key exchange"))?)
             }
             None if cookie.is_none() => return Err(illegal("the server asked for the same hello again")),
@@ -237,7 +238,7 @@ impl Client {
         }
         core.records.set_version(ProtocolVersion::DTLS_1_2);
         core.transcript.add_v13(HandshakeType::CLIENT_HELLO, &self.hello);
-        core.transcript.condense(parts.hash);
+        core.transcript.condense(&core.config.provider, parts.hash);
         core.received_v13(message);
         self.retried = Some(hello.cipher_suite);
         self.send_hello(core, cookie);
@@ -257,9 +258,9 @@ impl Client {
 
     fn certificate_request(&mut self, core: &mut Core, message: &Message) -> Result<Step, Fault> {
         let request = CertificateRequest13::parse(&message.body)?;
-        let fits = request.signature_schemes.contains(core.config.certificate.key().scheme().0);
+        let scheme = core.config.certificate.scheme(SCHEMES, request.signature_schemes);
         core.received_v13(message);
-        self.requested = Some(Requested { context: request.context.to_vec(), fits });
+        self.requested = Some(Requested { context: request.context.to_vec(), scheme });
         self.state = State::Certificate;
         Ok(Step::Taken)
     }
@@ -297,11 +298,11 @@ impl Client {
         core.flight.begin();
         if let Some(requested) = &self.requested {
             let config = core.config.clone();
-            let own = requested.fits.then(|| config.certificate.der());
+            let own = config.certificate.chain().filter(|_| requested.scheme.is_some());
             let body = Certificate13::write(&requested.context, own);
             core.send_v13(HANDSHAKE_EPOCH, HandshakeType::CERTIFICATE, body);
-            if requested.fits {
-                proof::send(Role::Client, core, HANDSHAKE_EPOCH, chosen.parts).map_err(internal)?;
+            if let Some(scheme) = requested.scheme {
+                proof::send(Role::Client, core, HANDSHAKE_EPOCH, chosen.parts, scheme).map_err(internal)?;
             }
         }
         let finished = chosen.secrets.verify_data(Role::Client, &core.transcript).map_err(internal)?;

@@ -2,7 +2,7 @@
 
 use super::suite::Parts;
 use crate::connection::Role;
-use crate::crypto::{Failed, Secret};
+use crate::crypto::{Digest, Failed, Provider, Secret};
 use crate::handshake::Core;
 use crate::record::{Protection, ReadEpoch, V13Keys, WriteEpoch};
 use crate::transcript::Transcript;
@@ -29,13 +29,18 @@ pub(super) struct ApplicationSecrets {
 
 impl HandshakeSecrets {
     /// `transcript` ends with the ServerHello.
-    pub(super) fn derive(parts: Parts, shared: &[u8], transcript: &Transcript) -> Result<Self, Failed> {
+    pub(super) fn derive(
+        provider: &Provider,
+        parts: Parts,
+        shared: &[u8],
+        transcript: &Transcript,
+    ) -> Result<Self, Failed> {
         let zeros = vec![0; parts.hash.len()];
-        let nothing = parts.hash.digest(&[]);
-        let early = Secret::extract(parts.hash, &[], &zeros);
+        let nothing = provider.digest(parts.hash, &[]);
+        let early = Secret::extract(provider, parts.hash, &[], &zeros);
         let salt = early.derive(b"derived", nothing.as_ref())?;
-        let handshake = Secret::extract(parts.hash, salt.bytes(), shared);
-        let hash = transcript.hash(parts.hash);
+        let handshake = Secret::extract(provider, parts.hash, salt.bytes(), shared);
+        let hash = transcript.hash(provider, parts.hash);
         let client = handshake.derive(b"c hs traffic", hash.as_ref())?;
         let server = handshake.derive(b"s hs traffic", hash.as_ref())?;
         Ok(Self { parts, handshake, client, server })
@@ -54,10 +59,10 @@ impl HandshakeSecrets {
     /// `transcript` ends with the server's Finished.
     pub(super) fn application(&self, transcript: &Transcript) -> Result<ApplicationSecrets, Failed> {
         let zeros = vec![0; self.parts.hash.len()];
-        let nothing = self.parts.hash.digest(&[]);
+        let nothing = self.provider().digest(self.parts.hash, &[]);
         let salt = self.handshake.derive(b"derived", nothing.as_ref())?;
-        let master = Secret::extract(self.parts.hash, salt.bytes(), &zeros);
-        let hash = transcript.hash(self.parts.hash);
+        let master = Secret::extract(self.provider(), self.parts.hash, salt.bytes(), &zeros);
+        let hash = self.hash(transcript);
         Ok(ApplicationSecrets {
             client: master.derive(b"c ap traffic", hash.as_ref())?,
             server: master.derive(b"s ap traffic", hash.as_ref())?,
@@ -67,12 +72,20 @@ impl HandshakeSecrets {
 
     /// The content of a Finished over the transcript before it.
     pub(super) fn verify_data(&self, sender: Role, transcript: &Transcript) -> Result<Vec<u8>, Failed> {
-        self.of(sender).verify_data(transcript.hash(self.parts.hash).as_ref())
+        self.of(sender).verify_data(self.hash(transcript).as_ref())
     }
 
     /// Compares a Finished that was received, in constant time.
     pub(super) fn is_verified(&self, sender: Role, transcript: &Transcript, body: &[u8]) -> Result<bool, Failed> {
-        self.of(sender).is_verified(transcript.hash(self.parts.hash).as_ref(), body)
+        self.of(sender).is_verified(self.hash(transcript).as_ref(), body)
+    }
+
+    fn provider(&self) -> &Provider {
+        self.handshake.provider()
+    }
+
+    fn hash(&self, transcript: &Transcript) -> Digest {
+        transcript.hash(self.provider(), self.parts.hash)
     }
 
     fn of(&self, sender: Role) -> &Secret {

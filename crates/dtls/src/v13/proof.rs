@@ -6,7 +6,7 @@ use crate::crypto::{Failed, PeerKey};
 use crate::error::Fault;
 use crate::handshake::Core;
 use crate::reassembly::Message;
-use crate::wire::{AlertDescription, DigitallySigned, HandshakeType};
+use crate::wire::{AlertDescription, DigitallySigned, HandshakeType, SignatureScheme};
 
 /// What is signed: 64 spaces, who signs, a zero, and the hash of all before.
 fn content(sender: Role, core: &Core, parts: Parts) -> Vec<u8> {
@@ -14,16 +14,22 @@ fn content(sender: Role, core: &Core, parts: Parts) -> Vec<u8> {
         Role::Client => b"TLS 1.3, client CertificateVerify",
         Role::Server => b"TLS 1.3, server CertificateVerify",
     };
-    [&[b' '; 64][..], context, &[0], core.transcript.hash(parts.hash).as_ref()].concat()
+    [&[b' '; 64][..], context, &[0], core.transcript.hash(&core.config.provider, parts.hash).as_ref()].concat()
 }
 
 /// Sends ours.
-pub(super) fn send(sender: Role, core: &mut Core, epoch: u16, parts: Parts) -> Result<(), Failed> {
+pub(super) fn send(
+    sender: Role,
+    core: &mut Core,
+    epoch: u16,
+    parts: Parts,
+    scheme: SignatureScheme,
+) -> Result<(), Failed> {
     let config = core.config.clone();
     let key = config.certificate.key();
-    let signature = key.sign(&content(sender, core, parts))?;
+    let signature = key.sign(scheme, &content(sender, core, parts))?;
     let mut body = Vec::with_capacity(128);
-    DigitallySigned { scheme: key.scheme(), signature: &signature }.write(&mut body);
+    DigitallySigned { scheme, signature: &signature }.write(&mut body);
     core.send_v13(epoch, HandshakeType::CERTIFICATE_VERIFY, body);
     Ok(())
 }

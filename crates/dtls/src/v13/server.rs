@@ -12,7 +12,7 @@ use crate::handshake::{Core, Step};
 use crate::reassembly::Message;
 use crate::wire::{
     AlertDescription, Certificate13, CertificateRequest13, CipherSuite, ClientHello, EncryptedExtensions,
-    ExtensionType, HandshakeType, KeyShares, NamedGroup, ProtocolVersion, ServerHello,
+    ExtensionType, HandshakeType, KeyShares, NamedGroup, ProtocolVersion, ServerHello, SignatureScheme,
 };
 
 /// The longest record that we take, with its content type (RFC 8449 section 4).
@@ -43,6 +43,8 @@ struct Choice<'a> {
     suite: CipherSuite,
     parts: Parts,
     group: NamedGroup,
+    /// How to sign.
+    scheme: SignatureScheme,
     /// The client's share; without one it is asked for.
     share: Option<&'a [u8]>,
     record_size_limit: Option<u16>,
@@ -98,7 +100,7 @@ impl Server {
             return Err(illegal("the second hello is not what was asked for"));
         }
         let Some(share) = choice.share else { return Ok(self.retry(core, message, &choice)) };
-        let (public, shared) = answer(choice.group, share, &mut core.rng)
+        let (public, shared) = answer(&core.config.provider, choice.group, share, &mut core.rng)
             .map_err(|Failed| illegal("the client's public key is not acceptable"))?;
         core.records.set_version(ProtocolVersion::DTLS_1_2);
         core.received_v13(message);
@@ -107,7 +109,8 @@ impl Server {
         let body = ServerHello::write_v13(Some(&random), choice.suite, choice.group, &public);
         core.send_v13(0, HandshakeType::SERVER_HELLO, body);
         let internal = |Failed| Fault::internal("key schedule");
-        let secrets = HandshakeSecrets::derive(choice.parts, &shared, &core.transcript).map_err(internal)?;
+        let secrets = HandshakeSecrets::derive(&core.config.provider, choice.parts, &shared, &core.transcript)
+            .map_err(internal)?;
         secrets.install(core, Role::Server).map_err(internal)?;
         if let Some(limit) = choice.record_size_limit {
             core.records.set_content_limit(usize::from(limit).saturating_sub(1));
@@ -130,9 +133,9 @@ impl Server {
         } else {
             self.state = State::Finished;
         }
-        let chain = Certificate13::write(&[], Some(config.certificate.der()));
+        let chain = Certificate13::write(&[], config.certificate.chain());
         core.send_v13(HANDSHAKE_EPOCH, HandshakeType::CERTIFICATE, chain);
-        proof::send(Role::Server, core, HANDSHAKE_EPOCH, choice.parts)?;
+        proof::send(Role::Server, core, HANDSHAKE_EPOCH, choice.parts, choice.scheme)?;
         let finished = secrets.verify_data(Role::Server, &core.transcript)?;
         core.send_v13(HANDSHAKE_EPOCH, HandshakeType::FINISHED, finished);
         let application = secrets.application(&core.transcript)?;
@@ -144,7 +147,7 @@ impl Server {
     fn retry(&mut self, core: &mut Core, message: &Message, choice: &Choice<'_>) -> Step {
         core.records.set_version(ProtocolVersion::DTLS_1_2);
         core.received_v13(message);
-        core.transcript.condense(choice.parts.hash);
+        core.transcript.condense(&core.config.provider, choice.parts.hash);
         core.flight.begin();
         let body = ServerHello::write_v13(None, choice.suite, choice.group, &[]);
         core.send_v13(0, HandshakeType::SERVER_HELLO, body);
@@ -208,9 +211,8 @@ fn choose<'a>(core: &Core, hello: &ClientHello<'a>) -> Result<Choice<'a>, Fault>
     }
     let schemes = hello.extensions.numbers(ExtensionType::SIGNATURE_ALGORITHMS)?;
     let schemes = schemes.ok_or(missing("the client tells no signature schemes"))?;
-    if !schemes.contains(config.certificate.key().scheme().0) {
-        return Err(failure("the client cannot verify our signature"));
-    }
+    let scheme = config.certificate.scheme(SCHEMES, schemes);
+    let scheme = scheme.ok_or(failure("the client cannot verify our signature"))?;
     let offered = hello.extensions.numbers(ExtensionType::SUPPORTED_GROUPS)?;
     let offered = offered.ok_or(missing("the client tells no groups"))?;
     let shares = hello.extensions.get(ExtensionType::KEY_SHARE).ok_or(missing("the client has no key_share"))?;
@@ -240,5 +242,5 @@ fn choose<'a>(core: &Core, hello: &ClientHello<'a>) -> Result<Choice<'a>, Fault>
             Some(limit)
         }
     };
-    Ok(Choice { suite, parts, group, share, record_size_limit })
+    Ok(Choice { suite, parts, group, scheme, share, record_size_limit })
 }

@@ -95,8 +95,8 @@ impl Session {
             return Err(ExportError::NotAllowed);
         }
         let failed = |Failed| ExportError::Failed;
-        let hash = self.parts.hash;
-        let of_label = self.exporter.derive(label.as_bytes(), hash.digest(&[]).as_ref()).map_err(failed)?;
-        of_label.expand_into(b"exporter", hash.digest(context).as_ref(), out).map_err(failed)
+        let digest = |data: &[u8]| self.exporter.provider().digest(self.parts.hash, data);
+        let of_label = self.exporter.derive(label.as_bytes(), digest(&[]).as_ref()).map_err(failed)?;
+        of_label.expand_into(b"exporter", digest(context).as_ref(), out).map_err(failed)
     }
 }

@@ -1,7 +1,7 @@
 //! What a DTLS 1.3 handshake can choose from.
 
 use crate::config::Config;
-use crate::crypto::{AeadAlgorithm, Hash};
+use crate::crypto::{AeadAlgorithm, HashAlgorithm};
 use crate::wire::{CipherSuite, NamedGroup, SignatureScheme};
 
 /// Signatures of a peer that are verified.
@@ -18,14 +18,14 @@ pub(super) const SCHEMES: &[SignatureScheme] = &[
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Parts {
     pub(super) aead: AeadAlgorithm,
-    pub(super) hash: Hash,
+    pub(super) hash: HashAlgorithm,
 }
 
 pub(super) fn parts(suite: CipherSuite) -> Option<Parts> {
     let (aead, hash) = match suite {
-        CipherSuite::AES_128_GCM_SHA256 => (AeadAlgorithm::Aes128Gcm, Hash::Sha256),
-        CipherSuite::AES_256_GCM_SHA384 => (AeadAlgorithm::Aes256Gcm, Hash::Sha384),
-        CipherSuite::CHACHA20_POLY1305_SHA256 => (AeadAlgorithm::ChaCha20Poly1305, Hash::Sha256),
+        CipherSuite::AES_128_GCM_SHA256 => (AeadAlgorithm::Aes128Gcm, HashAlgorithm::Sha256),
+        CipherSuite::AES_256_GCM_SHA384 => (AeadAlgorithm::Aes256Gcm, HashAlgorithm::Sha384),
+        CipherSuite::CHACHA20_POLY1305_SHA256 => (AeadAlgorithm::ChaCha20Poly1305, HashAlgorithm::Sha256),
         _ => return None,
     };
     Some(Parts { aead, hash })

@@ -28,12 +28,10 @@ impl<'a> CertificateMessage<'a> {
         core::iter::from_fn(move || r.u24_vector().ok())
     }
 
-    /// Writes a chain of one, or of none.
-    pub(crate) fn write(certificate: Option<&[u8]>) -> Vec<u8> {
+    /// Writes a chain, or none.
+    pub(crate) fn write<'c>(chain: impl Iterator<Item = &'c [u8]>) -> Vec<u8> {
         let mut list = Vec::new();
-        if let Some(der) = certificate {
-            put_u24_vector(&mut list, der);
-        }
+        chain.for_each(|der| put_u24_vector(&mut list, der));
         let mut out = Vec::with_capacity(list.len().saturating_add(3));
         put_u24_vector(&mut out, &list);
         out

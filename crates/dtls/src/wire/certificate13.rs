@@ -43,13 +43,13 @@ impl<'a> Certificate13<'a> {
         })
     }
 
-    /// Writes a chain of one, or of none.
-    pub(crate) fn write(context: &[u8], certificate: Option<&[u8]>) -> Vec<u8> {
+    /// Writes a chain, or none.
+    pub(crate) fn write<'c>(context: &[u8], chain: impl Iterator<Item = &'c [u8]>) -> Vec<u8> {
         let mut list = Vec::new();
-        if let Some(der) = certificate {
+        chain.for_each(|der| {
             put_u24_vector(&mut list, der);
             put_u16_vector(&mut list, &[]);
-        }
+        });
         let mut out = Vec::with_capacity(list.len().saturating_add(8));
         put_u8_vector(&mut out, context);
         put_u24_vector(&mut out, &list);

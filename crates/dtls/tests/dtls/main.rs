@@ -2,6 +2,7 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing, clippy::panic, missing_docs)]
 
 mod alerts;
+mod certificates;
 mod fixtures;
 mod handshake;
 mod hellos;
@@ -9,6 +10,7 @@ mod hellos13;
 mod link;
 mod openssl;
 mod pitfalls;
+mod provider;
 mod records;
 mod v13;
 mod wire;

@@ -1,10 +1,10 @@
-//! Ephemeral key agreement.
+//! Ephemeral key agreement and encapsulation.
 
-use aws_lc_rs::agreement;
+use aws_lc_rs::{agreement, kem};
 use weft_core::Rng;
 use zeroize::Zeroizing;
 
-use super::Failed;
+use crate::crypto::{Decapsulation, Failed, KeyAgreement};
 use crate::wire::NamedGroup;
 
 /// Draws of a private scalar before giving up. One in 2^32 draws is out of range for P-256.
@@ -14,7 +14,7 @@ struct Group {
     algorithm: &'static agreement::Algorithm,
     private_len: usize,
     public_len: usize,
-    /// First byte of an uncompressed point.
+    /// Whether public keys are points, of which the uncompressed form alone is taken.
     point: bool,
 }
 
@@ -31,44 +31,72 @@ fn group(group: NamedGroup) -> Result<Group, Failed> {
     })
 }
 
-/// Our half of a key agreement.
-pub(crate) struct KeyShare {
-    group: NamedGroup,
+/// Our half of a key agreement. The library wipes the private key when it is dropped.
+pub(super) struct Share {
+    group: Group,
     private: agreement::PrivateKey,
     public: Vec<u8>,
 }
 
-impl KeyShare {
-    pub(crate) fn generate(named: NamedGroup, rng: &mut Rng) -> Result<Self, Failed> {
+impl Share {
+    pub(super) fn generate(named: NamedGroup, rng: &mut Rng) -> Result<Self, Failed> {
         let group = group(named)?;
         let mut scalar = Zeroizing::new(vec![0; group.private_len]);
         for _ in 0..MAX_DRAWS {
             rng.fill(&mut scalar);
             if let Ok(private) = agreement::PrivateKey::from_private_key(group.algorithm, &scalar) {
                 let public = private.compute_public_key()?.as_ref().to_vec();
-                return Ok(Self { group: named, private, public });
+                return Ok(Self { group, private, public });
             }
         }
         Err(Failed)
     }
+}
 
-    pub(crate) fn public(&self) -> &[u8] {
+impl KeyAgreement for Share {
+    fn public(&self) -> &[u8] {
         &self.public
     }
 
-    /// The shared secret with the holder of `peer`: fails for a malformed key, a point off the curve, and for X25519 an
-    /// all-zero result (RFC 8422 section 5.11).
-    pub(crate) fn agree(&self, peer: &[u8]) -> Result<Zeroizing<Vec<u8>>, Failed> {
-        let group = group(self.group)?;
-        // Only the uncompressed form: the library would take others (RFC 8422 section 5.1.2).
-        if peer.len() != group.public_len || group.point && peer.first() != Some(&4) {
+    fn agree(&self, peer: &[u8]) -> Result<Zeroizing<Vec<u8>>, Failed> {
+        // The library would take other forms of points (RFC 8422 section 5.1.2).
+        if peer.len() != self.group.public_len || self.group.point && peer.first() != Some(&4) {
             return Err(Failed);
         }
-        let peer = agreement::UnparsedPublicKey::new(group.algorithm, peer);
+        let peer = agreement::UnparsedPublicKey::new(self.group.algorithm, peer);
         agreement::agree(&self.private, peer, Failed, |secret| Ok(Zeroizing::new(secret.to_vec())))
     }
 }
 
+/// Our half of an encapsulation with ML-KEM-768. It draws its randomness from the library, as signatures do.
+pub(super) struct Kem {
+    key: kem::DecapsulationKey,
+    public: Vec<u8>,
+}
+
+impl Kem {
+    pub(super) fn generate() -> Result<Self, Failed> {
+        let key = kem::DecapsulationKey::generate(&kem::ML_KEM_768)?;
+        let public = key.encapsulation_key()?.key_bytes()?.as_ref().to_vec();
+        Ok(Self { key, public })
+    }
+}
+
+impl Decapsulation for Kem {
+    fn public(&self) -> &[u8] {
+        &self.public
+    }
+
+    fn decapsulate(&self, ciphertext: &[u8]) -> Result<Zeroizing<Vec<u8>>, Failed> {
+        Ok(Zeroizing::new(self.key.decapsulate(ciphertext.into())?.as_ref().to_vec()))
+    }
+}
+
+pub(super) fn encapsulate(key: &[u8]) -> Result<(Vec<u8>, Zeroizing<Vec<u8>>), Failed> {
+    let key = kem::EncapsulationKey::new(&kem::ML_KEM_768, key).map_err(|_| Failed)?;
+    let (ciphertext, secret) = key.encapsulate()?;
+    Ok((ciphertext.as_ref().to_vec(), Zeroizing::new(secret.as_ref().to_vec())))
+}
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -77,12 +105,12 @@ mod tests {
     fn both_sides_agree_in_every_group() {
         let mut rng = Rng::from_test_seed(1);
         for named in [NamedGroup::X25519, NamedGroup::SECP256R1, NamedGroup::SECP384R1] {
-            let a = KeyShare::generate(named, &mut rng).unwrap();
-            let b = KeyShare::generate(named, &mut rng).unwrap();
+            let a = Share::generate(named, &mut rng).unwrap();
+            let b = Share::generate(named, &mut rng).unwrap();
             assert_eq!(a.agree(b.public()).unwrap(), b.agree(a.public()).unwrap(), "{named}");
             assert_ne!(a.public(), b.public());
         }
-        assert!(KeyShare::generate(NamedGroup(0x100), &mut rng).is_err());
+        assert!(Share::generate(NamedGroup(0x100), &mut rng).is_err());
     }
 
     //= rfc8422#5.11
@@ -97,7 +125,7 @@ mod tests {
     #[test]
     fn bad_public_keys_are_refused() {
         let mut rng = Rng::from_test_seed(2);
-        let p256 = KeyShare::generate(NamedGroup::SECP256R1, &mut rng).unwrap();
+        let p256 = Share::generate(NamedGroup::SECP256R1, &mut rng).unwrap();
         let mut off_curve = p256.public().to_vec();
         off_curve[64] ^= 1;
         assert!(p256.agree(&off_curve).is_err());
@@ -114,7 +142,7 @@ mod tests {
     //# if either party obtains all-zeroes x_S, it MUST abort the handshake (as required by definition of X25519 and X448).
     #[test]
     fn all_zero_shared_secret_is_refused() {
-        let x25519 = KeyShare::generate(NamedGroup::X25519, &mut Rng::from_test_seed(3)).unwrap();
+        let x25519 = Share::generate(NamedGroup::X25519, &mut Rng::from_test_seed(3)).unwrap();
         assert!(x25519.agree(&[0; 32]).is_err());
         let mut one = [0; 32];
         one[0] = 1;
