@@ -63,7 +63,7 @@ impl Agent {
     /// credentials from `rng`, which must be seeded from the system's entropy.
     pub fn new(config: Config, role: Role, mut rng: Rng) -> Self {
         let config = config.bounded();
-        let session = Session::new(&config, &mut rng);
+        let session = Session::new(&config, Credentials::random(&mut rng));
         let per_error = Duration::from_secs(1) / config.max_unauthenticated_errors.max(1);
         Self {
             role: if config.lite { Role::Controlled } else { role },
@@ -219,12 +219,21 @@ impl Agent {
     /// Restarts (RFC 8445 section 9): new credentials, which are returned, and everything of the peer forgotten. Data keeps
     /// flowing on the pair in use, with consent, until the new session has one. Local candidates stay.
     pub fn restart(&mut self, now: Instant) -> &Credentials {
+        let credentials = Credentials::random(&mut self.rng);
+        self.restart_with(now, credentials);
+        &self.session.credentials
+    }
+
+    /// As [`restart`](Self::restart), with credentials that were drawn before ([`Credentials::random`]): an offer that may
+    /// be taken back announces them first, and the restart follows its answer. With the credentials of this session only the
+    /// peer is forgotten: another one answers the same offer.
+    pub fn restart_with(&mut self, now: Instant, credentials: Credentials) {
         if self.state == IceState::Closed {
-            return &self.session.credentials;
+            return;
         }
         let in_use = self.in_use();
         self.locals.flush_peer_reflexive();
-        let old = core::mem::replace(&mut self.session, Session::new(&self.config, &mut self.rng));
+        let old = core::mem::replace(&mut self.session, Session::new(&self.config, credentials));
         let in_use = in_use.zip(old.remote).map(|((info, priority, consent_expires), remote)| InUse {
             remote,
             info,
@@ -240,7 +249,6 @@ impl Agent {
         self.mute = false;
         self.announced = None;
         self.settle(now);
-        &self.session.credentials
     }
 
     /// The pair in use, for a restart.

@@ -39,8 +39,8 @@ impl Credentials {
         }
     }
 
-    /// Draws new ones.
-    pub(crate) fn random(rng: &mut Rng) -> Self {
+    /// Draws new ones from `rng`, which must be seeded from the system's entropy.
+    pub fn random(rng: &mut Rng) -> Self {
         let mut text = |len: usize| -> String {
             let mut bytes = [0; PWD_LEN];
             rng.fill(&mut bytes);

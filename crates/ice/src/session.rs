@@ -53,8 +53,7 @@ pub(crate) struct Session {
 }
 
 impl Session {
-    pub(crate) fn new(config: &Config, rng: &mut Rng) -> Self {
-        let credentials = Credentials::random(rng);
+    pub(crate) fn new(config: &Config, credentials: Credentials) -> Self {
         Self {
             key: IntegrityKey::short_term(credentials.pwd()),
             credentials,

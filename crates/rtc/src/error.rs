@@ -10,6 +10,9 @@ pub enum Error {
     /// The peer connection is closed.
     #[error("the peer connection is closed")]
     Closed,
+    /// A setting is out of its range.
+    #[error("configuration: {0}")]
+    Config(&'static str),
     /// What was asked for is not offered by this version.
     #[error("not supported: {0}")]
     Unsupported(&'static str),

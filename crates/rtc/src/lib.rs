@@ -45,7 +45,7 @@ pub use event::{
     ConnectionState, DtlsState, Event, Failure, GatheringState, IceCandidate, IceConnectionState, SctpState,
     SignalingState,
 };
-pub use sans_io::{Counters, DataChannelInit, Message, MessageKind, Reliability, Stats, Timeline};
+pub use sans_io::{Counters, DataChannelInit, Message, MessageKind, OfferOptions, Reliability, Stats, Timeline};
 pub use weft_dtls::Certificate;
 pub use weft_sctp::{ChannelId, ChannelInfo, ChannelState, OpenError, SendError};
 pub use weft_sdp::jsep::{Description, NegotiationError, SdpType};

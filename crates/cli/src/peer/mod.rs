@@ -40,6 +40,7 @@ const SUPPORTS: &[&str] = &[
     "answer",
     "remote",
     "local",
+    "restart_ice",
     "candidate",
     "send",
     "stream",
@@ -65,6 +66,7 @@ const SUPPORTS: &[&str] = &[
     "w3c-stats",
     "rollback",
     "pranswer",
+    "ice_restart",
 ];
 
 /// What ended a wait.

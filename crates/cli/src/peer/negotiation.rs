@@ -1,7 +1,7 @@
 //! Commands about descriptions and candidates.
 
 use serde_json::{Value, json};
-use weft_rtc::{Description, Error, IceCandidate, NegotiationError, SdpType};
+use weft_rtc::{Description, Error, IceCandidate, NegotiationError, OfferOptions, SdpType};
 
 use super::command::{Candidate, DescriptionType, Local, Remote};
 use super::refusal::Refusal;
@@ -9,16 +9,19 @@ use super::session::{Outcome, Session};
 
 impl Session {
     pub(super) fn offer(&mut self, ice_restart: bool, id: Option<Value>) -> Result<Outcome, Refusal> {
-        if ice_restart {
-            return Err(Refusal::unsupported("not supported yet: ICE restart"));
-        }
-        let offer = self.open_link()?.pc.create_offer()?;
+        let options = if ice_restart { OfferOptions::ICE_RESTART } else { OfferOptions::default() };
+        let offer = self.open_link()?.pc.create_offer_with(options)?;
         self.created = Some(offer.clone());
         if self.settings.manual {
             return Ok(Outcome::with(json!({"description": described(&offer)})));
         }
         self.apply_local(Some(offer))?;
         Ok(self.local_applied(id, true))
+    }
+
+    pub(super) fn restart_ice(&mut self) -> Result<Outcome, Refusal> {
+        self.open_link()?.pc.restart_ice()?;
+        Ok(Outcome::nothing())
     }
 
     pub(super) fn answer(&mut self) -> Result<Outcome, Refusal> {

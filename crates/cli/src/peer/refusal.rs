@@ -51,6 +51,7 @@ impl From<Error> for Refusal {
     fn from(error: Error) -> Self {
         let message = error.to_string();
         match error {
+            Error::Config(_) => Self::type_error(message),
             Error::Closed => Self::invalid_state(message),
             Error::Unsupported(_) => Self::unsupported(message),
             Error::Io(_) => Self::operation(message),

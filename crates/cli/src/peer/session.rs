@@ -178,7 +178,7 @@ impl Session {
             Command::Answer {} => self.answer(),
             Command::Remote(asked) => self.remote(asked, id),
             Command::Local(asked) => self.local(asked, id),
-            Command::RestartIce {} => Err(Refusal::unsupported("not supported yet: restart_ice")),
+            Command::RestartIce {} => self.restart_ice(),
             Command::Candidate(asked) => self.candidate(asked),
             Command::Send(asked) => self.send(asked),
             Command::Stream(asked) => self.stream(&asked),

@@ -4,11 +4,9 @@ use bytes::Bytes;
 use weft_core::Instant;
 use weft_sctp::{ChannelId, ChannelInfo};
 pub use weft_sctp::{ChannelInit as DataChannelInit, ChannelMessage as Message, MessageKind, Reliability};
-use weft_sdp::jsep::SignalingState;
 
 use super::PeerConnection;
 use crate::error::Error;
-use crate::event::Event;
 
 impl PeerConnection {
     /// Creates a data channel (W3C `createDataChannel`). Allowed before, during and after negotiation; its
@@ -19,12 +17,8 @@ impl PeerConnection {
     pub fn create_data_channel(&mut self, now: Instant, init: DataChannelInit) -> Result<ChannelId, Error> {
         self.ensure_open()?;
         let id = self.channels.open(now, init)?;
-        if self.negotiator.remote().is_none() && !self.states.negotiation_needed {
-            self.states.negotiation_needed = true;
-            if self.states.signaling == SignalingState::Stable {
-                self.events.push_back(Event::NegotiationNeeded);
-            }
-        }
+        self.channels_wanted = true;
+        self.update_negotiation_needed();
         self.settle(now);
         Ok(id)
     }

@@ -26,7 +26,7 @@ impl PeerConnection {
             // RFC 7983 section 7: 20 to 63 is DTLS; STUN was taken by ICE.
             Ok(Some(rest)) if matches!(rest.payload.first(), Some(20..=63)) => match &mut self.dtls {
                 Dtls::Running(dtls) => open(now, dtls, &mut self.channels, rest.payload).err(),
-                Dtls::Waiting if self.early_dtls.len() < MAX_EARLY_DTLS && rest.payload.len() <= MAX_EARLY_LEN => {
+                Dtls::Waiting if is_early(rest.payload) && self.early_dtls.len() < MAX_EARLY_DTLS => {
                     self.early_dtls.push(rest.payload.to_vec());
                     None
                 }
@@ -58,6 +58,9 @@ impl PeerConnection {
         self.failed(now, dtls);
         // Why an association died is told once, as an event.
         let _ = self.channels.handle_timeout(now);
+        if self.restart_by.is_some_and(|at| at <= now) {
+            self.give_up(now);
+        }
         self.settle(now);
     }
 
@@ -70,7 +73,7 @@ impl PeerConnection {
             Dtls::Running(dtls) => dtls.poll_timeout(),
             Dtls::Waiting | Dtls::Ended(_) => None,
         };
-        [self.ice.poll_timeout(), dtls, self.channels.poll_timeout()].into_iter().flatten().min()
+        [self.ice.poll_timeout(), dtls, self.channels.poll_timeout(), self.restart_by].into_iter().flatten().min()
     }
 
     /// Hands what came early to the connection it was for.
@@ -89,6 +92,12 @@ impl PeerConnection {
             None => {}
         }
     }
+}
+
+/// Whether a datagram may begin a handshake: content type 22 in epoch 0 (RFC 6347 section 4.1). Others are of a connection
+/// that is no more.
+fn is_early(payload: &[u8]) -> bool {
+    payload.len() <= MAX_EARLY_LEN && matches!(payload, [22, _, _, 0, 0, ..])
 }
 
 /// Opens a datagram in place and hands what was in it to SCTP.

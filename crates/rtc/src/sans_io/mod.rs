@@ -7,10 +7,13 @@
 //!  messages ──► SCTP writes chunks ──► DTLS seals in place ──► batch, by the selected path ──► datagrams out
 //! ```
 
+mod association;
 mod channel;
+mod generation;
 mod input;
 mod negotiate;
 mod output;
+mod renegotiate;
 mod settle;
 mod stats;
 
@@ -18,16 +21,19 @@ use std::collections::VecDeque;
 use std::net::SocketAddr;
 use std::sync::Arc;
 
-use weft_core::{Instant, Rng};
+use weft_core::{Instant, Path, Rng};
 use weft_dtls::Certificate;
 use weft_ice::Agent;
 use weft_sctp::DataChannels;
-use weft_sdp::jsep::{IceCandidate, LocalParameters, Negotiator, NegotiatorConfig, SignalingState};
+use weft_sdp::jsep::{IceCandidate, Negotiator, NegotiatorConfig, SignalingState};
 
 use crate::config::Config;
 use crate::error::Error;
 use crate::event::{ConnectionState, DtlsState, Event, GatheringState, IceConnectionState, SctpState};
+use association::Terms;
 pub use channel::{DataChannelInit, Message, MessageKind, Reliability};
+use generation::Generations;
+pub use negotiate::OfferOptions;
 pub use stats::{Stats, Timeline};
 
 /// A WebRTC peer connection with data channels, as a value.
@@ -43,12 +49,22 @@ pub struct PeerConnection {
     certificate: Arc<Certificate>,
     rng: Rng,
     negotiator: Negotiator,
-    local: LocalParameters,
+    generations: Generations,
     ice: Agent,
     dtls: Dtls,
-    /// The fingerprints that `dtls` verifies the peer's certificate against.
-    dtls_verified: Vec<weft_dtls::Fingerprint>,
+    /// What `dtls` was made for.
+    dtls_terms: Option<Terms>,
+    /// A new DTLS connection waits for the pair of the ICE session that came with it.
+    await_pair: bool,
     channels: DataChannels,
+    /// A channel was created, so that a data section is wanted.
+    channels_wanted: bool,
+    /// `[[LocalIceCredentialsToReplace]]`: the user name fragments that an offer must not have.
+    to_replace: Vec<String>,
+    /// When channels end because ICE failed and did not restart.
+    restart_by: Option<Instant>,
+    /// Where data went last.
+    path: Option<Path>,
     host_addresses: Vec<SocketAddr>,
     /// DTLS datagrams that came before there was a connection for them: the peer knew first that a path works.
     early_dtls: Vec<Vec<u8>>,
@@ -108,23 +124,29 @@ impl PeerConnection {
     /// A new peer connection. `rng` must be seeded from the operating system's entropy, except in tests.
     ///
     /// # Errors
-    /// [`Error::Certificate`] when a certificate cannot be made.
+    /// [`Error::Config`] when a setting is out of its range, [`Error::Certificate`] when a certificate cannot be made.
     pub fn new(now: Instant, config: Config, mut rng: Rng) -> Result<Self, Error> {
+        config.validate()?;
         let certificate = match &config.certificate {
             Some(certificate) => Arc::clone(certificate),
             None => Arc::new(Certificate::generate().map_err(|e| Error::Certificate(e.to_string()))?),
         };
         let ice = Agent::new(weft_ice::Config::default(), weft_ice::Role::Controlling, rng.fork());
         let channels = DataChannels::new(sctp_config(&config), rng.fork());
-        let local = negotiate::local_parameters(&config, &certificate, ice.local_credentials());
+        let generations = Generations::new(generation::parameters(&config, &certificate, ice.local_credentials()));
         Ok(Self {
             certificate,
             negotiator: Negotiator::new(NegotiatorConfig::new(rng.u64())),
-            local,
+            generations,
             ice,
             dtls: Dtls::Waiting,
-            dtls_verified: Vec::new(),
+            dtls_terms: None,
+            await_pair: false,
             channels,
+            channels_wanted: false,
+            to_replace: Vec::new(),
+            restart_by: None,
+            path: None,
             host_addresses: Vec::new(),
             early_dtls: Vec::new(),
             early_candidates: Vec::new(),
@@ -138,13 +160,14 @@ impl PeerConnection {
     }
 
     /// Tells the connection an address it can be reached at: that of a bound socket. Candidates are made of it when a
-    /// local description is set.
+    /// local description is set; once all candidates of a generation were signalled none may follow (RFC 8838 section 13),
+    /// so an address that comes later is used from the next [restart of ICE](Self::restart_ice) on.
     pub fn add_host_address(&mut self, now: Instant, address: SocketAddr) {
         if self.states.closed || self.host_addresses.contains(&address) {
             return;
         }
         self.host_addresses.push(address);
-        if self.states.gathering != GatheringState::New {
+        if self.states.gathering == GatheringState::Gathering {
             self.gather(now, address);
         }
     }

@@ -1,8 +1,6 @@
 //! What happens in one layer and concerns another.
 
 use weft_core::{Instant, Layer};
-use weft_dtls::Role;
-use weft_ice::FailureReason;
 use weft_sctp::ChannelEvent;
 
 use super::{Dtls, PeerConnection};
@@ -51,7 +49,7 @@ impl PeerConnection {
     /// DTLS starts when the descriptions told roles and fingerprints and a path works (RFC 8842 section 5.1: the client
     /// sends its hello then; RFC 8827: nothing of an unverified path is acted on).
     fn start_dtls(&mut self, now: Instant) -> bool {
-        if !matches!(self.dtls, Dtls::Waiting) || self.ice.selected_path().is_none() {
+        if !matches!(self.dtls, Dtls::Waiting) || self.await_pair || self.ice.selected_path().is_none() {
             return false;
         }
         let Some(mut dtls) = self.new_dtls() else { return false };
@@ -71,19 +69,26 @@ impl PeerConnection {
         match event {
             weft_ice::Event::SelectedPair(pair) => {
                 self.timeline.pair_selected.get_or_insert(now);
+                self.await_pair = false;
+                self.restart_by = None;
+                self.take_path(now, pair.path);
                 self.events.push_back(Event::SelectedPair(Box::new(*pair)));
             }
             weft_ice::Event::Failed(reason) => {
-                // Without consent nothing may be sent until ICE restarts (RFC 7675 section 5.1), which is not offered:
-                // nobody should wait for these channels.
-                if matches!(reason, FailureReason::ConsentExpired | FailureReason::ConsentRevoked) {
-                    self.channels.abort(now);
-                    self.set_sctp_state(SctpState::Closed);
-                }
+                // Without consent nothing may be sent until ICE restarts (RFC 7675 section 5.1). Nobody should wait for
+                // these channels for ever.
+                self.restart_by = Some(now + self.config.restart_timeout);
                 self.fail(Failure::Ice(*reason));
             }
             _ => {}
         }
+    }
+
+    /// ICE failed and did not restart in time: the channels end.
+    pub(super) fn give_up(&mut self, now: Instant) {
+        self.restart_by = None;
+        self.channels.abort(now);
+        self.set_sctp_state(SctpState::Closed);
     }
 
     fn on_dtls(&mut self, now: Instant, event: &weft_dtls::Event) {
@@ -92,7 +97,7 @@ impl PeerConnection {
                 self.timeline.dtls_connected.get_or_insert(now);
                 self.set_dtls_state(DtlsState::Connected);
                 // RFC 8841 section 5: port 0 asks for no association.
-                if self.negotiator.remote().is_some_and(|remote| remote.sctp_port == 0) {
+                if self.negotiator.agreed().is_some_and(|remote| remote.sctp_port == 0) {
                     self.channels.abort(now);
                 } else {
                     self.channels.connect(now);
@@ -159,7 +164,7 @@ impl PeerConnection {
         self.set_sctp_state(SctpState::Closed);
     }
 
-    fn set_dtls_state(&mut self, state: DtlsState) {
+    pub(super) fn set_dtls_state(&mut self, state: DtlsState) {
         if self.states.dtls != state {
             self.states.dtls = state;
             self.events.push_back(Event::DtlsState(state));
@@ -193,14 +198,6 @@ impl PeerConnection {
         if connection != self.states.connection {
             self.states.connection = connection;
             self.events.push_back(Event::ConnectionState(connection));
-        }
-    }
-
-    /// The SCTP role follows the DTLS role (RFC 8832 section 6).
-    pub(super) fn sctp_role(role: Role) -> weft_sctp::Role {
-        match role {
-            Role::Client => weft_sctp::Role::Client,
-            Role::Server => weft_sctp::Role::Server,
         }
     }
 }

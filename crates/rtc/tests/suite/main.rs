@@ -4,5 +4,6 @@
 mod asynchronous;
 mod bad_input;
 mod connect;
+mod renegotiate;
 mod support;
 mod transfer;

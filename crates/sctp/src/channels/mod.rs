@@ -154,7 +154,7 @@ impl DataChannels {
     pub fn receive(&mut self, id: ChannelId) -> Option<ChannelMessage> {
         let channel = self.table.get_mut(id)?;
         let message = channel.received.pop_front();
-        if let Some(message) = &message {
+        if let Some(message) = message.as_ref().filter(|_| !channel.orphan) {
             // An empty message came as one byte.
             self.association.give_back(message.data.len().max(1));
         }
@@ -206,6 +206,20 @@ impl DataChannels {
         self.pump(now);
     }
 
+    /// Starts over with a new association, as a new DTLS connection asks for (RFC 8841 section 9.3): channels of the one
+    /// before are closed, and what arrived on them can still be read.
+    pub fn renew(&mut self, config: Config, rng: Rng) {
+        self.close_all();
+        for id in self.table.ids() {
+            if let Some(channel) = self.table.get_mut(id) {
+                channel.orphan = true;
+            }
+        }
+        self.association = Association::new(config, rng);
+        (self.role, self.over) = (None, false);
+        self.remote_max = Some(DEFAULT_REMOTE_MAX_MESSAGE_SIZE);
+    }
+
     /// Sets the peer's SCTP port, as negotiated (RFC 8841 section 5). Only before the association begins.
     pub fn set_remote_port(&mut self, port: u16) {
         self.association.set_remote_port(port);
@@ -219,7 +233,7 @@ impl DataChannels {
     /// Removes a channel with all that was not read.
     fn forget(&mut self, id: ChannelId) {
         let Some(channel) = self.table.remove(id) else { return };
-        for message in &channel.received {
+        for message in channel.received.iter().filter(|_| !channel.orphan) {
             self.association.give_back(message.data.len().max(1));
         }
         if channel.incoming {

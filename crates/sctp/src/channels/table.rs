@@ -20,6 +20,8 @@ pub(super) struct Channel {
     /// A send was refused.
     pub(super) blocked: bool,
     pub(super) threshold: usize,
+    /// It is of an association before this one, whose window its unread messages do not concern.
+    pub(super) orphan: bool,
 }
 
 impl Channel {
@@ -36,6 +38,7 @@ impl Channel {
             reason: CloseReason::Local,
             blocked: false,
             threshold: 0,
+            orphan: false,
         }
     }
 }

@@ -130,6 +130,38 @@ impl Negotiator {
         self.remote.latest().and_then(|remote| remote.data.as_ref())
     }
 
+    /// What the peer says about its data section in the description that is in force: that of the last answer, provisional
+    /// ones included, and never an offer's that still waits for one.
+    pub fn agreed(&self) -> Option<&RemoteParameters> {
+        match self.state {
+            SignalingState::HaveLocalPrAnswer | SignalingState::HaveRemotePrAnswer => self.remote(),
+            _ => self.remote.current.as_ref().and_then(|remote| remote.data.as_ref()),
+        }
+    }
+
+    /// User name fragment and password of our latest description, if it has a data section.
+    pub fn local_credentials(&self) -> Option<(&str, &str)> {
+        self.local.latest().and_then(|local| local.built.credentials())
+    }
+
+    /// User name fragment and password of our description in force, if it has a data section.
+    pub fn current_local_credentials(&self) -> Option<(&str, &str)> {
+        self.local.current.as_ref().and_then(|local| local.built.credentials())
+    }
+
+    /// Whether an exchange of descriptions was completed.
+    pub fn is_negotiated(&self) -> bool {
+        self.local.current.is_some()
+    }
+
+    /// Whether an answer to the remote offer needs new ICE credentials (RFC 8839 4.4.2.1).
+    pub fn answer_restarts_ice(&self) -> bool {
+        let data = |remote: Option<&'_ Remote>| remote.and_then(|remote| remote.data.clone());
+        let (pending, current) = (data(self.remote.pending.as_ref()), data(self.remote.current.as_ref()));
+        self.current_local_credentials().is_some()
+            && pending.zip(current).is_some_and(|(pending, current)| !pending.same_ice_session(&current))
+    }
+
     /// This side's part in the DTLS handshake, once an answer is applied.
     pub fn dtls_role(&self) -> Option<DtlsRole> {
         self.role
