@@ -16,7 +16,7 @@ const ARROWS: &[(&str, &[&str])] = &[
     ("weft-rtc", &["weft-core", "weft-sdp", "weft-stun", "weft-ice", "weft-dtls", "weft-sctp", "weft-net"]),
     ("weft-cli", &["weft-core", "weft-net", "weft-rtc"]),
     ("weft-godot", &["weft-core", "weft-rtc"]),
-    ("weft-testkit", &["weft-core"]),
+    ("weft-testkit", &["weft-core", "weft-stun"]),
 ];
 
 /// Only tests use it.

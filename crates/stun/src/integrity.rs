@@ -38,6 +38,25 @@ pub enum PasswordAlgorithmId {
     Sha256,
 }
 
+impl PasswordAlgorithmId {
+    /// Its number.
+    pub const fn number(self) -> u16 {
+        match self {
+            Self::Md5 => 1,
+            Self::Sha256 => 2,
+        }
+    }
+
+    /// The algorithm with this number, if it is known here.
+    pub const fn from_number(number: u16) -> Option<Self> {
+        match number {
+            1 => Some(Self::Md5),
+            2 => Some(Self::Sha256),
+            _ => None,
+        }
+    }
+}
+
 /// The key of both integrity attributes. Both hash states are made once, so a message costs no key schedule.
 ///
 /// Strings are used as they come: the caller applies the OpaqueString profile (RFC 8265), which changes nothing in

@@ -36,19 +36,28 @@
 mod crc;
 mod error;
 mod integrity;
+mod long_term;
+mod rest;
 mod transaction;
+pub mod turn;
+mod url;
 mod wire;
 
 pub use error::{Malformed, ParseError};
 pub use integrity::{Integrity, IntegrityKey, PasswordAlgorithmId, userhash};
+pub use long_term::{CredentialError, Credentials, LongTerm, Verdict};
 pub use transaction::{RtoEstimator, Step, Timing, Transaction};
+pub use url::{Host, Scheme, ServerUrl, UrlError};
 pub use wire::attribute::{
-    AlternateDomain, AlternateServer, Attribute, AttributeType, Crc32s, DtlsInStun, DtlsInStunAck, ErrorCode,
-    IceControlled, IceControlling, MappedAddress, Nonce, PasswordAlgorithm, PasswordAlgorithms, Priority, Realm,
-    Software, UnknownAttributes, UseCandidate, Userhash, Username, XorMappedAddress,
+    AdditionalAddressFamily, AddressErrorCode, AddressFamily, AlternateDomain, AlternateServer, Attribute,
+    AttributeType, ChangeRequest, ChannelNumber, Crc32s, Data, DontFragment, DtlsInStun, DtlsInStunAck, ErrorCode,
+    EvenPort, IceControlled, IceControlling, Icmp, Lifetime, MappedAddress, Nonce, OtherAddress, PasswordAlgorithm,
+    PasswordAlgorithms, Priority, Realm, RequestedAddressFamily, RequestedTransport, ReservationToken, ResponseOrigin,
+    Software, UnknownAttributes, UseCandidate, Userhash, Username, XorMappedAddress, XorPeerAddress, XorRelayedAddress,
 };
 pub use wire::{
-    Attributes, Class, HEADER_LEN, MAGIC_COOKIE, Message, MessageBuilder, Method, RawAttribute, TransactionId,
+    Attributes, ChannelData, Class, HEADER_LEN, MAGIC_COOKIE, Message, MessageBuilder, Method, NotTurn, RawAttribute,
+    TransactionId, stream_message_len,
 };
 
 #[cfg(doctest)]

@@ -25,6 +25,9 @@ impl Default for Timing {
 }
 
 impl Timing {
+    /// Over TCP and TLS: sent once and given up after Ti, 39.5 s (RFC 8489 section 6.2.2).
+    pub const RELIABLE: Self = Self { rto: Duration::from_millis(39_500), max_requests: 1, last_wait: 1 };
+
     /// How long a transaction takes to fail.
     pub fn total(&self) -> Duration {
         let waits = (1..self.max_requests).map(|sent| self.wait_after(sent));

@@ -4,7 +4,10 @@
 mod it {
     mod arbitrary;
     mod attributes;
+    mod long_term;
     mod structure;
     mod transactions;
+    mod turn;
+    mod urls;
     mod vectors;
 }

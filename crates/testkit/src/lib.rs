@@ -52,6 +52,7 @@
 //! | [`Node`] | any [`Layer`](weft_core::Layer) as a host, whether its input is a datagram or bytes, its route a path or `()` |
 //! | [`Link`], [`LinkConfig`] | one direction: delay, jitter, loss, reordering, duplication, corruption, MTU, bandwidth, queue |
 //! | [`Nat`] | an address translator, with the mapping and filtering behaviours of RFC 4787 |
+//! | [`TurnServer`] | a STUN and TURN server |
 //! | [`for_seeds`] | runs a test over many seeds and prints the line that replays a failure |
 //! | [`Clock`] | virtual time |
 //! | [`pcap`] | a captured trace as a file for Wireshark |
@@ -65,6 +66,7 @@ mod packet;
 mod pair;
 pub mod pcap;
 mod seeds;
+mod turn_server;
 
 pub use addresses::{A_V4, A_V6, B_V4, B_V6};
 pub use clock::Clock;
@@ -74,3 +76,4 @@ pub use nat::{Behaviour, Nat, NatConfig};
 pub use packet::Packet;
 pub use pair::{Pair, Side, Stalled, Traced, Verdict};
 pub use seeds::{for_seeds, seeds};
+pub use turn_server::{Sent, TurnServer, TurnServerConfig};

@@ -29,7 +29,7 @@ pub struct RawAttribute<'a> {
     /// Its value.
     pub value: &'a [u8],
     /// Where it starts in the message.
-    offset: usize,
+    pub(crate) offset: usize,
 }
 
 impl<'a> Message<'a> {

@@ -25,6 +25,22 @@ pub struct MappedAddress(pub SocketAddr);
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
 pub struct XorMappedAddress(pub SocketAddr);
 
+/// The peer of a TURN message (RFC 8656 section 18.3).
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+pub struct XorPeerAddress(pub SocketAddr);
+
+/// The transport address that the TURN server allocated (RFC 8656 section 18.5).
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+pub struct XorRelayedAddress(pub SocketAddr);
+
+/// Where the response was sent from (RFC 5780 section 7.3).
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+pub struct ResponseOrigin(pub SocketAddr);
+
+/// The server's other address and port (RFC 5780 section 7.4).
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+pub struct OtherAddress(pub SocketAddr);
+
 /// Another server to try.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
 pub struct AlternateServer(pub SocketAddr);
@@ -103,4 +119,8 @@ const fn no_mask(_: &TransactionId) -> [u8; 16] {
 
 address!(MappedAddress, MAPPED_ADDRESS, no_mask);
 address!(XorMappedAddress, XOR_MAPPED_ADDRESS, xor_mask);
+address!(XorPeerAddress, XOR_PEER_ADDRESS, xor_mask);
+address!(XorRelayedAddress, XOR_RELAYED_ADDRESS, xor_mask);
 address!(AlternateServer, ALTERNATE_SERVER, no_mask);
+address!(ResponseOrigin, RESPONSE_ORIGIN, no_mask);
+address!(OtherAddress, OTHER_ADDRESS, no_mask);

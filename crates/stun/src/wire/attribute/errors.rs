@@ -34,12 +34,26 @@ impl ErrorCode<'static> {
     pub const FORBIDDEN: Self = Self { code: 403, reason: "" };
     /// 420: see UNKNOWN-ATTRIBUTES.
     pub const UNKNOWN_ATTRIBUTE: Self = Self { code: 420, reason: "" };
+    /// 437: there is no allocation where there should be one, or one where there should be none (RFC 8656 section 19).
+    pub const ALLOCATION_MISMATCH: Self = Self { code: 437, reason: "" };
     /// 438: take the nonce of this response.
     pub const STALE_NONCE: Self = Self { code: 438, reason: "" };
+    /// 440: the server does not relay for this address family (RFC 8656 section 19).
+    pub const ADDRESS_FAMILY_NOT_SUPPORTED: Self = Self { code: 440, reason: "" };
+    /// 441: not the credentials the allocation was made with (RFC 8656 section 19).
+    pub const WRONG_CREDENTIALS: Self = Self { code: 441, reason: "" };
+    /// 442: the server does not relay for this transport (RFC 8656 section 19).
+    pub const UNSUPPORTED_TRANSPORT: Self = Self { code: 442, reason: "" };
+    /// 443: the peer is of another address family than the relayed address (RFC 8656 section 19).
+    pub const PEER_ADDRESS_FAMILY_MISMATCH: Self = Self { code: 443, reason: "" };
+    /// 486: no more allocations for this username (RFC 8656 section 19).
+    pub const ALLOCATION_QUOTA_REACHED: Self = Self { code: 486, reason: "" };
     /// 487: both sides are in the same role (RFC 8445 section 7.3.1.1).
     pub const ROLE_CONFLICT: Self = Self { code: 487, reason: "" };
     /// 500: try again.
     pub const SERVER_ERROR: Self = Self { code: 500, reason: "" };
+    /// 508: the server has no address or port left (RFC 8656 section 19).
+    pub const INSUFFICIENT_CAPACITY: Self = Self { code: 508, reason: "" };
 }
 
 impl<'a> Attribute<'a> for ErrorCode<'a> {

@@ -11,16 +11,25 @@
 //! ```
 
 mod address;
+mod discovery;
 mod errors;
 mod ice;
 mod sped;
 mod text;
+mod turn;
 
-pub use address::{AlternateServer, MappedAddress, XorMappedAddress};
+pub use address::{
+    AlternateServer, MappedAddress, OtherAddress, ResponseOrigin, XorMappedAddress, XorPeerAddress, XorRelayedAddress,
+};
+pub use discovery::ChangeRequest;
 pub use errors::{ErrorCode, UnknownAttributes};
 pub use ice::{IceControlled, IceControlling, Priority, UseCandidate};
 pub use sped::{Crc32s, DtlsInStun, DtlsInStunAck};
 pub use text::{AlternateDomain, Nonce, PasswordAlgorithm, PasswordAlgorithms, Realm, Software, Userhash, Username};
+pub use turn::{
+    AdditionalAddressFamily, AddressErrorCode, AddressFamily, ChannelNumber, Data, DontFragment, EvenPort, Icmp,
+    Lifetime, RequestedAddressFamily, RequestedTransport, ReservationToken,
+};
 
 use core::fmt;
 
@@ -64,6 +73,8 @@ macro_rules! types {
 types! {
     /// RFC 8489 section 14.1.
     MAPPED_ADDRESS = 0x0001, "MAPPED-ADDRESS";
+    /// RFC 5780 section 7.2.
+    CHANGE_REQUEST = 0x0003, "CHANGE-REQUEST";
     /// RFC 8489 section 14.3.
     USERNAME = 0x0006, "USERNAME";
     /// RFC 8489 section 14.5.
@@ -72,10 +83,28 @@ types! {
     ERROR_CODE = 0x0009, "ERROR-CODE";
     /// RFC 8489 section 14.13.
     UNKNOWN_ATTRIBUTES = 0x000A, "UNKNOWN-ATTRIBUTES";
+    /// RFC 8656 section 18.1.
+    CHANNEL_NUMBER = 0x000C, "CHANNEL-NUMBER";
+    /// RFC 8656 section 18.2.
+    LIFETIME = 0x000D, "LIFETIME";
+    /// RFC 8656 section 18.3.
+    XOR_PEER_ADDRESS = 0x0012, "XOR-PEER-ADDRESS";
+    /// RFC 8656 section 18.4.
+    DATA = 0x0013, "DATA";
     /// RFC 8489 section 14.9.
     REALM = 0x0014, "REALM";
     /// RFC 8489 section 14.10.
     NONCE = 0x0015, "NONCE";
+    /// RFC 8656 section 18.5.
+    XOR_RELAYED_ADDRESS = 0x0016, "XOR-RELAYED-ADDRESS";
+    /// RFC 8656 section 18.6.
+    REQUESTED_ADDRESS_FAMILY = 0x0017, "REQUESTED-ADDRESS-FAMILY";
+    /// RFC 8656 section 18.7.
+    EVEN_PORT = 0x0018, "EVEN-PORT";
+    /// RFC 8656 section 18.8.
+    REQUESTED_TRANSPORT = 0x0019, "REQUESTED-TRANSPORT";
+    /// RFC 8656 section 18.9.
+    DONT_FRAGMENT = 0x001A, "DONT-FRAGMENT";
     /// RFC 8489 section 14.6.
     MESSAGE_INTEGRITY_SHA256 = 0x001C, "MESSAGE-INTEGRITY-SHA256";
     /// RFC 8489 section 14.12.
@@ -84,14 +113,22 @@ types! {
     USERHASH = 0x001E, "USERHASH";
     /// RFC 8489 section 14.2.
     XOR_MAPPED_ADDRESS = 0x0020, "XOR-MAPPED-ADDRESS";
+    /// RFC 8656 section 18.10.
+    RESERVATION_TOKEN = 0x0022, "RESERVATION-TOKEN";
     /// RFC 8445 section 16.1.
     PRIORITY = 0x0024, "PRIORITY";
     /// RFC 8445 section 16.1.
     USE_CANDIDATE = 0x0025, "USE-CANDIDATE";
+    /// RFC 8656 section 18.11.
+    ADDITIONAL_ADDRESS_FAMILY = 0x8000, "ADDITIONAL-ADDRESS-FAMILY";
+    /// RFC 8656 section 18.12.
+    ADDRESS_ERROR_CODE = 0x8001, "ADDRESS-ERROR-CODE";
     /// RFC 8489 section 14.11.
     PASSWORD_ALGORITHMS = 0x8002, "PASSWORD-ALGORITHMS";
     /// RFC 8489 section 14.16.
     ALTERNATE_DOMAIN = 0x8003, "ALTERNATE-DOMAIN";
+    /// RFC 8656 section 18.13.
+    ICMP = 0x8004, "ICMP";
     /// RFC 8489 section 14.14.
     SOFTWARE = 0x8022, "SOFTWARE";
     /// RFC 8489 section 14.15.
@@ -102,6 +139,10 @@ types! {
     ICE_CONTROLLED = 0x8029, "ICE-CONTROLLED";
     /// RFC 8445 section 16.1.
     ICE_CONTROLLING = 0x802A, "ICE-CONTROLLING";
+    /// RFC 5780 section 7.3.
+    RESPONSE_ORIGIN = 0x802B, "RESPONSE-ORIGIN";
+    /// RFC 5780 section 7.4.
+    OTHER_ADDRESS = 0x802C, "OTHER-ADDRESS";
     /// What libwebrtc tells of its network; of no use to others.
     GOOG_NETWORK_INFO = 0xC057, "GOOG-NETWORK-INFO";
     /// draft-hancke-webrtc-sped.

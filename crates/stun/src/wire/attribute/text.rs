@@ -123,6 +123,11 @@ impl<'a> Attribute<'a> for PasswordAlgorithm<'a> {
 pub struct PasswordAlgorithms<'a>(&'a [u8]);
 
 impl<'a> PasswordAlgorithms<'a> {
+    /// The list as it came.
+    pub fn as_bytes(&self) -> &'a [u8] {
+        self.0
+    }
+
     /// The algorithms, in order.
     pub fn iter(&self) -> impl Iterator<Item = PasswordAlgorithm<'a>> + use<'a> {
         let mut rest = self.0;

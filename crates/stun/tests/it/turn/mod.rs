@@ -1,0 +1,5 @@
+//! The TURN client.
+
+mod allocation;
+mod data;
+mod world;
