@@ -3,18 +3,21 @@
 use core::time::Duration;
 use std::collections::VecDeque;
 
-use weft_core::{Datagram, Frame, Instant, Layer, Path, Rng, Transport};
+use weft_core::{Datagram, Frame, Instant, Layer, Overhead, Path, Rng};
 use weft_stun::{IntegrityKey, Message};
 
-use crate::candidate::{COMPONENT, Candidate, CandidateKind, LocalCandidate, Locals, check_address, same};
+use crate::candidate::Candidate;
 use crate::config::Config;
 use crate::credentials::Credentials;
-use crate::error::{CandidateError, Error};
+use crate::error::Error;
 use crate::event::{Event, IceState, PairInfo, Role};
+use crate::gather::Gatherer;
+use crate::locals::Locals;
 use crate::pace::Bucket;
 use crate::pair::{Pair, PairId};
 use crate::session::{InUse, Previous, Remote, Session};
 use crate::stats::Stats;
+use crate::stream::Stream;
 use crate::wire::Response;
 
 /// Triggered checks that may leave at once, before they are paced.
@@ -34,6 +37,11 @@ pub struct Agent {
     pub(crate) mute: bool,
     pub(crate) locals: Locals,
     pub(crate) locals_ended: bool,
+    pub(crate) gatherer: Gatherer,
+    pub(crate) streams: Vec<Stream>,
+    /// Paths that belong to other agents.
+    pub(crate) forbidden: Vec<Path>,
+    pub(crate) remote_renomination: bool,
     pub(crate) session: Session,
     pub(crate) previous: Option<Previous>,
     pub(crate) responses: VecDeque<(Response, ResponseKey)>,
@@ -44,6 +52,10 @@ pub struct Agent {
     pub(crate) triggered_pace: Bucket,
     pub(crate) unauthenticated_pace: Bucket,
     pub(crate) last_heard: Instant,
+    /// Since when the peer owes us an answer.
+    pub(crate) owed_since: Option<Instant>,
+    /// When data came last, if it may be that more was to follow.
+    pub(crate) last_data: Option<Instant>,
     pub(crate) deadline: Option<Instant>,
 }
 
@@ -72,6 +84,10 @@ impl Agent {
             mute: false,
             locals: Locals::default(),
             locals_ended: false,
+            gatherer: Gatherer::default(),
+            streams: Vec::new(),
+            forbidden: Vec::new(),
+            remote_renomination: false,
             session,
             previous: None,
             responses: VecDeque::new(),
@@ -82,6 +98,8 @@ impl Agent {
             triggered_pace: Bucket::new(TRIGGERED_BURST, TRIGGERED_PERIOD),
             unauthenticated_pace: Bucket::new(config.max_unauthenticated_errors, per_error),
             last_heard: Instant::ORIGIN,
+            owed_since: None,
+            last_data: None,
             deadline: None,
             config,
             rng,
@@ -109,97 +127,9 @@ impl Agent {
         self.next_ordinary = now;
         for early in core::mem::take(&mut self.session.early) {
             if early.ufrag == credentials.ufrag() {
-                self.on_check(now, early.path, early.priority, early.use_candidate);
+                self.on_check(now, early.path, early.priority, early.nominates);
             }
         }
-        self.settle(now);
-    }
-
-    /// Takes in a candidate of ours and returns it as it is to be signalled; `None` if it is redundant
-    /// (RFC 8445 section 5.1.3). A peer must be told before checks may go out from it (RFC 8838 section 10), so add it when
-    /// it is signalled.
-    pub fn add_local_candidate(
-        &mut self,
-        now: Instant,
-        candidate: LocalCandidate,
-    ) -> Result<Option<&Candidate>, CandidateError> {
-        if self.state == IceState::Closed {
-            return Err(CandidateError::Closed);
-        }
-        check_address(candidate.address)?;
-        check_address(candidate.base)?;
-        if self.locals.list.len() >= self.config.max_local_candidates {
-            return Err(CandidateError::TooMany);
-        }
-        let Some(index) = self.locals.add(candidate) else { return Ok(None) };
-        for remote in 0..self.session.remotes.len() {
-            self.pair_up(index, remote);
-        }
-        self.settle(now);
-        Ok(self.locals.get(index).map(|local| &local.candidate))
-    }
-
-    /// Takes in a candidate of the peer. Ignored without an error are duplicates, components other than 1, transports
-    /// other than UDP, and whatever comes after the end of candidates (RFC 8838 section 14).
-    pub fn add_remote_candidate(&mut self, now: Instant, candidate: Candidate) -> Result<(), CandidateError> {
-        if self.state == IceState::Closed {
-            return Err(CandidateError::Closed);
-        }
-        if candidate.component != COMPONENT || candidate.transport != Transport::Udp || self.session.remote_ended {
-            return Ok(());
-        }
-        check_address(candidate.address)?;
-        if candidate.priority == 0 || candidate.priority > i32::MAX as u32 {
-            return Err(CandidateError::Priority);
-        }
-        let known = self.session.remotes.iter().position(|remote| same(remote.address, candidate.address));
-        let index = match known {
-            Some(index) => {
-                if !self.upgrade_peer_reflexive(index, candidate) {
-                    return Ok(());
-                }
-                index
-            }
-            None if self.session.remotes.len() >= self.config.max_remote_candidates => {
-                self.stats.discarded += 1;
-                return Err(CandidateError::TooMany);
-            }
-            None => {
-                self.session.remotes.push(candidate);
-                self.session.remotes.len() - 1
-            }
-        };
-        for local in 0..self.locals.list.len() {
-            self.pair_up(local, index);
-        }
-        if self.session.patience_ends.is_some() {
-            self.session.patience_ends = Some(now + self.config.patience);
-        }
-        self.settle(now);
-        Ok(())
-    }
-
-    /// A candidate known from the peer's checks is now signalled: it takes on what the signal says
-    /// (RFC 8838 section 11, 4.A). False if it was signalled before.
-    fn upgrade_peer_reflexive(&mut self, index: usize, candidate: Candidate) -> bool {
-        let Some(known) = self.session.remotes.get_mut(index) else { return false };
-        if known.kind != CandidateKind::PeerReflexive {
-            return false;
-        }
-        *known = candidate;
-        self.session.checklist.reprioritise(self.role, &self.locals, &self.session.remotes);
-        true
-    }
-
-    /// No more local candidates will be added.
-    pub fn end_of_local_candidates(&mut self, now: Instant) {
-        self.locals_ended = true;
-        self.settle(now);
-    }
-
-    /// The peer has signalled that it has no more candidates.
-    pub fn end_of_remote_candidates(&mut self, now: Instant) {
-        self.session.remote_ended = true;
         self.settle(now);
     }
 
@@ -248,6 +178,7 @@ impl Agent {
         self.responses.clear();
         self.mute = false;
         self.announced = None;
+        (self.owed_since, self.last_data) = (None, None);
         self.settle(now);
     }
 
@@ -266,6 +197,20 @@ impl Agent {
     /// The pair of [`selected_path`](Self::selected_path).
     pub fn selected_pair(&self) -> Option<PairInfo> {
         self.selected().and_then(|pair| self.info(pair)).or_else(|| self.previous_in_use().map(|in_use| in_use.info))
+    }
+
+    /// The room that [`wrap`](Self::wrap) takes of a frame with data for the peer. It changes with the selected pair.
+    pub fn overhead(&self) -> Overhead {
+        Overhead::NONE
+    }
+
+    /// Makes the data in `frame` ready to leave, and gives the way it leaves: the selected path, or if that is relayed the
+    /// way to the TURN server, with the data wrapped for it. `None` without a selected path. Data is expected to be
+    /// answered: [`on_data_sent`](Self::on_data_sent) is noted.
+    pub fn wrap(&mut self, now: Instant, frame: &mut Frame<'_>) -> Option<Path> {
+        let path = self.selected_path().filter(|_| !frame.is_empty())?;
+        self.on_data_sent(now);
+        Some(path)
     }
 
     /// The smoothed round trip time of the pair in use.
@@ -306,6 +251,10 @@ impl Agent {
     pub fn close(&mut self) {
         self.silence();
         self.previous = None;
+        self.gatherer = Gatherer::default();
+        for stream in core::mem::take(&mut self.streams) {
+            self.emit(Event::CloseStream(stream.path));
+        }
         self.set_state(IceState::Closed);
         self.deadline = None;
     }
@@ -347,12 +296,19 @@ impl Agent {
 
     pub(crate) fn pair_up(&mut self, local: usize, remote: usize) -> Option<PairId> {
         let Session { checklist, remotes, .. } = &mut self.session;
-        checklist.form(self.role, &self.locals, remotes, local, remote)
+        let id = checklist.form(self.role, &self.locals, remotes, local, remote)?;
+        if !self.forbidden.is_empty() && checklist.get(id).is_some_and(|pair| self.forbidden.contains(&pair.path)) {
+            checklist.remove(id);
+            return None;
+        }
+        Some(id)
     }
 
-    #[allow(clippy::large_types_passed_by_value)] // it is moved into the queue
     pub(crate) fn emit(&mut self, event: Event) {
         tracing::debug!(?event);
+        if matches!(event, Event::Check(..)) && !self.config.report_checks {
+            return;
+        }
         if self.events.len() < self.config.max_events {
             self.events.push_back(event);
         } else {
@@ -371,6 +327,9 @@ impl Agent {
     pub(crate) fn settle(&mut self, now: Instant) {
         self.consider_nomination(now);
         self.update_selection(now);
+        self.consider_better(now);
+        self.close_unused_streams();
+        self.announce_gathering();
         self.update_state(now);
         self.deadline = self.next_deadline(now);
     }
@@ -397,6 +356,7 @@ impl Layer for Agent {
             return Ok(None);
         }
         self.heard(now);
+        self.last_data = Some(now);
         Ok(Some(input))
     }
 
@@ -404,6 +364,8 @@ impl Layer for Agent {
         if !self.is_dead() && self.deadline.is_some_and(|at| at <= now) {
             self.expire_checks(now);
             self.expire_consent(now);
+            self.expire_gathering(now);
+            self.watch_path(now);
             self.settle(now);
         }
         Ok(())
@@ -419,7 +381,10 @@ impl Layer for Agent {
         if self.deadline.is_none_or(|at| at > now) {
             return None;
         }
-        let sent = self.transmit_consent(now, frame).or_else(|| self.transmit_check(now, frame));
+        let sent = self
+            .transmit_consent(now, frame)
+            .or_else(|| self.transmit_check(now, frame))
+            .or_else(|| self.transmit_gathering(now, frame));
         self.deadline = self.next_deadline(now);
         sent
     }

@@ -7,6 +7,42 @@ use weft_core::Transport;
 
 use crate::error::CandidateError;
 
+/// How a TCP candidate makes its connections (RFC 6544 section 3). Simultaneous open is not offered.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+pub enum TcpType {
+    /// Opens a connection from a port of its own; what it signals is port 9.
+    Active,
+    /// Takes connections.
+    Passive,
+}
+
+impl TcpType {
+    /// Its name in SDP (RFC 6544 section 4.5).
+    pub const fn token(self) -> &'static str {
+        match self {
+            Self::Active => "active",
+            Self::Passive => "passive",
+        }
+    }
+
+    /// What it pairs with (RFC 6544 section 6.2).
+    #[must_use]
+    pub const fn opposite(self) -> Self {
+        match self {
+            Self::Active => Self::Passive,
+            Self::Passive => Self::Active,
+        }
+    }
+
+    /// Its part of the local preference (RFC 6544 section 4.2).
+    const fn direction_preference(self) -> u16 {
+        match self {
+            Self::Active => 6,
+            Self::Passive => 4,
+        }
+    }
+}
+
 /// What a candidate is (RFC 8445 section 4).
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
 pub enum CandidateKind {
@@ -21,13 +57,24 @@ pub enum CandidateKind {
 }
 
 impl CandidateKind {
-    /// The type preference that RFC 8445 section 5.1.2.2 recommends.
+    /// The type preference that RFC 8445 section 5.1.2.2 recommends for UDP.
     pub const fn preference(self) -> u32 {
         match self {
             Self::Host => 126,
             Self::PeerReflexive => 110,
             Self::ServerReflexive => 100,
             Self::Relayed => 0,
+        }
+    }
+
+    /// The type preference of a candidate of this kind: TCP comes after all that reaches the peer directly by UDP
+    /// (RFC 6544 section 4.2).
+    pub(crate) const fn preference_over(self, transport: Transport) -> u32 {
+        match (self, transport) {
+            (_, Transport::Udp) | (Self::Relayed, _) => self.preference(),
+            (Self::Host, _) => 90,
+            (Self::PeerReflexive, _) => 80,
+            (Self::ServerReflexive, _) => 70,
         }
     }
 
@@ -133,6 +180,8 @@ pub struct Candidate {
     pub kind: CandidateKind,
     /// For diagnosis: the base of a reflexive one, the mapped address of a relayed one.
     pub related: Option<SocketAddr>,
+    /// How a TCP candidate makes its connections; `None` for UDP.
+    pub tcp_type: Option<TcpType>,
 }
 
 /// A candidate of ours as the caller describes it.
@@ -149,8 +198,10 @@ pub struct LocalCandidate {
     /// The STUN or TURN server it came from.
     pub server: Option<IpAddr>,
     /// Preference among those of its kind, 0 to 65535. Without one the first IPv6 address comes before the first IPv4
-    /// address, and so on in turns (RFC 8421 section 4).
+    /// address, and so on in turns (RFC 8421 section 4). Of a TCP candidate only the low 13 bits count.
     pub preference: Option<u16>,
+    /// How a TCP candidate makes its connections; `None` for UDP.
+    pub tcp_type: Option<TcpType>,
 }
 
 impl LocalCandidate {
@@ -163,7 +214,23 @@ impl LocalCandidate {
             base,
             server: None,
             preference: None,
+            tcp_type: None,
         }
+    }
+
+    /// Opens TCP connections from `ip`: an active candidate (RFC 6544 section 4.1).
+    pub const fn tcp_active(ip: IpAddr) -> Self {
+        Self {
+            transport: Transport::Tcp,
+            tcp_type: Some(TcpType::Active),
+            base: SocketAddr::new(ip, 0),
+            ..Self::host(SocketAddr::new(ip, DISCARD))
+        }
+    }
+
+    /// Takes TCP connections at `base`, a listening socket: a passive candidate (RFC 6544 section 4.1).
+    pub const fn tcp_passive(base: SocketAddr) -> Self {
+        Self { transport: Transport::Tcp, tcp_type: Some(TcpType::Passive), ..Self::host(base) }
     }
 
     /// What a STUN `server` saw of the socket `base`.
@@ -175,14 +242,23 @@ impl LocalCandidate {
             base,
             server: Some(server),
             preference: None,
+            tcp_type: None,
         }
     }
 }
 
 /// `(2^24)*(type preference) + (2^8)*(local preference) + (256 - component ID)` (RFC 8445 section 5.1.2.1).
-pub(crate) const fn priority(kind: CandidateKind, local_preference: u16) -> u32 {
-    (kind.preference() << 24) | ((local_preference as u32) << 8) | (256 - COMPONENT as u32)
+pub(crate) const fn priority(kind: CandidateKind, transport: Transport, local_preference: u16) -> u32 {
+    (kind.preference_over(transport) << 24) | ((local_preference as u32) << 8) | (256 - COMPONENT as u32)
 }
+
+/// `(2^13) * direction-pref + other-pref` (RFC 6544 section 4.2).
+pub(crate) const fn tcp_preference(tcp_type: TcpType, other: u16) -> u16 {
+    (tcp_type.direction_preference() << 13) | (other & 0x1FFF)
+}
+
+/// The port of an active candidate (RFC 6544 section 4.5).
+pub(crate) const DISCARD: u16 = 9;
 
 /// Whether two addresses are the same for ICE: scope and flow of IPv6 are matters of this host alone.
 pub(crate) fn same(a: SocketAddr, b: SocketAddr) -> bool {
@@ -197,95 +273,5 @@ pub(crate) fn check_address(address: SocketAddr) -> Result<(), CandidateError> {
         Err(CandidateError::Address)
     } else {
         Ok(())
-    }
-}
-
-/// One of ours.
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct Local {
-    pub(crate) candidate: Candidate,
-    pub(crate) base: SocketAddr,
-    pub(crate) preference: u16,
-}
-
-/// Ours, in the order they came.
-#[derive(Debug, Default)]
-pub(crate) struct Locals {
-    pub(crate) list: Vec<Local>,
-    /// What foundations stand for: kind, base, transport, server.
-    foundations: Vec<(CandidateKind, IpAddr, Transport, Option<IpAddr>)>,
-}
-
-impl Locals {
-    /// Takes one in; `None` if it is redundant (same address and base, RFC 8445 section 5.1.3).
-    pub(crate) fn add(&mut self, new: LocalCandidate) -> Option<usize> {
-        if self.list.iter().any(|l| {
-            l.candidate.transport == new.transport && same(l.candidate.address, new.address) && same(l.base, new.base)
-        }) {
-            return None;
-        }
-        let preference = new.preference.unwrap_or_else(|| self.next_preference(&new));
-        let foundation = self.foundation((new.kind, new.base.ip(), new.transport, new.server));
-        let related = (new.kind != CandidateKind::Host).then_some(new.base);
-        let candidate = Candidate {
-            foundation,
-            component: COMPONENT,
-            transport: new.transport,
-            priority: priority(new.kind, preference),
-            address: new.address,
-            kind: new.kind,
-            related,
-        };
-        self.list.push(Local { candidate, base: new.base, preference });
-        self.list.len().checked_sub(1)
-    }
-
-    /// Takes in what the peer saw of the candidate `from` (RFC 8445 section 7.2.5.3.1).
-    pub(crate) fn add_peer_reflexive(&mut self, address: SocketAddr, from: usize, max: usize) -> Option<usize> {
-        let &Local { candidate, base, preference, .. } = self.list.get(from)?;
-        if self.list.len() >= max {
-            return None;
-        }
-        let kind = CandidateKind::PeerReflexive;
-        let foundation = self.foundation((kind, base.ip(), candidate.transport, None));
-        let candidate = Candidate {
-            foundation,
-            kind,
-            address,
-            priority: priority(kind, preference),
-            related: Some(base),
-            ..candidate
-        };
-        self.list.push(Local { candidate, base, preference });
-        self.list.len().checked_sub(1)
-    }
-
-    /// Forgets what peers saw: it belongs to one session.
-    pub(crate) fn flush_peer_reflexive(&mut self) {
-        self.list.retain(|local| local.candidate.kind != CandidateKind::PeerReflexive);
-    }
-
-    pub(crate) fn get(&self, index: usize) -> Option<&Local> {
-        self.list.get(index)
-    }
-
-    /// Unique among its kind, IPv6 and IPv4 in turns.
-    fn next_preference(&self, new: &LocalCandidate) -> u16 {
-        let of_kind = || self.list.iter().filter(|l| l.candidate.kind == new.kind);
-        let before = of_kind().filter(|l| l.base.is_ipv6() == new.base.is_ipv6()).count();
-        let mut preference = u16::MAX.saturating_sub((2 * before + usize::from(new.base.is_ipv4())) as u16);
-        while of_kind().any(|l| l.preference == preference) && preference > 0 {
-            preference -= 1;
-        }
-        preference
-    }
-
-    fn foundation(&mut self, of: (CandidateKind, IpAddr, Transport, Option<IpAddr>)) -> Foundation {
-        let known = self.foundations.iter().position(|known| *known == of);
-        let index = known.unwrap_or_else(|| {
-            self.foundations.push(of);
-            self.foundations.len() - 1
-        });
-        Foundation::local(index + 1)
     }
 }

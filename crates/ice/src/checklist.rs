@@ -4,10 +4,11 @@
 use core::net::{IpAddr, SocketAddr};
 use std::collections::VecDeque;
 
-use weft_core::{Path, Transport};
+use weft_core::{Instant, Path};
 
-use crate::candidate::{Candidate, CandidateKind, Local, Locals, same};
+use crate::candidate::{Candidate, CandidateKind, TcpType, same};
 use crate::event::Role;
+use crate::locals::{Local, Locals};
 use crate::pair::{Pair, PairId, PairState, pair_priority};
 
 /// All pairs, best first, and the triggered-check queue.
@@ -37,6 +38,41 @@ impl Checklist {
         self.pairs.iter().find(|pair| pair.remote == remote && same(pair.path.local, base)).map(|pair| pair.id)
     }
 
+    /// Removes a pair.
+    pub(crate) fn remove(&mut self, id: PairId) {
+        self.triggered.retain(|queued| *queued != id);
+        self.pairs.retain(|pair| pair.id != id);
+    }
+
+    /// Local candidates have moved in their list, or are gone, and the pairs of those with them.
+    pub(crate) fn relocate(&mut self, moved: &[Option<usize>]) {
+        let to = |index: usize| moved.get(index).copied().flatten();
+        self.pairs.retain_mut(|pair| {
+            let Some(local) = to(pair.local) else { return false };
+            pair.local = local;
+            pair.valid = pair.valid.map(|valid| to(valid).unwrap_or(local));
+            true
+        });
+        let pairs = &self.pairs;
+        self.triggered.retain(|queued| pairs.iter().any(|pair| pair.id == *queued));
+    }
+
+    /// The pair in use is lost: everything else is worth another try.
+    pub(crate) fn revive(&mut self, now: Instant) {
+        for pair in &mut self.pairs {
+            if matches!(pair.state, PairState::Failed | PairState::Frozen) {
+                pair.state = PairState::Waiting;
+            }
+        }
+        let others: Vec<PairId> = self
+            .pairs
+            .iter()
+            .filter(|pair| pair.state == PairState::Succeeded && pair.consent_expires > now && pair.check.is_none())
+            .map(|pair| pair.id)
+            .collect();
+        others.into_iter().for_each(|id| self.trigger(id));
+    }
+
     /// Pairs the candidates `l` and `r`, if they fit and are not paired already. `None` when there is no such pair then.
     pub(crate) fn form(
         &mut self,
@@ -52,7 +88,7 @@ impl Checklist {
         }
         let priority = pair_priority(role, local.candidate.priority, remote.priority);
         let foundation = (local.candidate.foundation, remote.foundation);
-        if let Some(id) = self.find(local.base, r) {
+        if let Some(id) = self.find(local.base, r).filter(|_| local.candidate.transport == remote.transport) {
             // Redundant (RFC 8445 section 6.1.2.4). Only pairs not checked yet change (RFC 8838 section 10, 5).
             let pair = self.get_mut(id)?;
             if pair.priority < priority && matches!(pair.state, PairState::Frozen | PairState::Waiting) {
@@ -64,7 +100,8 @@ impl Checklist {
         self.make_room(priority)?;
         let id = PairId(self.next_id);
         self.next_id = self.next_id.wrapping_add(1);
-        let path = Path { transport: Transport::Udp, local: local.base, remote: reachable(remote.address, local.base) };
+        let transport = local.candidate.transport;
+        let path = Path { transport, local: local.base, remote: reachable(remote.address, local.base) };
         let mut pair = Pair::new(id, (l, r), foundation, path, priority);
         pair.state = self.initial_state(&pair);
         self.pairs.push(pair);
@@ -141,16 +178,18 @@ impl Checklist {
     }
 
     /// The pair for the next ordinary check (RFC 8445 section 6.1.4.2, steps 2 and 3).
-    pub(crate) fn next_ordinary(&mut self) -> Option<PairId> {
-        if !self.pairs.iter().any(|pair| pair.state == PairState::Waiting) {
+    /// Only of pairs with a priority above `floor`.
+    pub(crate) fn next_ordinary(&mut self, floor: u64) -> Option<PairId> {
+        let waits = |pair: &&Pair| pair.state == PairState::Waiting && pair.priority > floor;
+        if !self.pairs.iter().any(|pair| waits(&pair)) {
             self.thaw();
         }
-        self.pairs.iter().find(|pair| pair.state == PairState::Waiting).map(|pair| pair.id)
+        self.pairs.iter().find(waits).map(|pair| pair.id)
     }
 
     /// Whether [`next_ordinary`](Self::next_ordinary) would find one.
-    pub(crate) fn has_ordinary(&self) -> bool {
-        self.pairs.iter().any(|pair| match pair.state {
+    pub(crate) fn has_ordinary(&self, floor: u64) -> bool {
+        self.pairs.iter().filter(|pair| pair.priority > floor).any(|pair| match pair.state {
             PairState::Waiting => true,
             PairState::Frozen => !self.is_busy(pair),
             _ => false,
@@ -210,10 +249,17 @@ impl Checklist {
 /// Whether two candidates can make a pair (RFC 8445 section 6.1.2.2).
 fn fits(local: &Local, remote: &Candidate) -> bool {
     local.candidate.kind != CandidateKind::PeerReflexive
-        && local.candidate.transport == Transport::Udp
-        && remote.transport == Transport::Udp
+        && local.candidate.transport == remote.transport
+        && local.candidate.tcp_type.map(TcpType::opposite) == remote.tcp_type
+        && connects(local, remote)
         && local.base.is_ipv4() == remote.address.is_ipv4()
         && is_link_local(local.base.ip()) == is_link_local(remote.address.ip())
+}
+
+/// A passive candidate waits to be connected to: only when that has happened, and the peer's port is known, there is a pair
+/// (RFC 6544 section 6.2).
+fn connects(local: &Local, remote: &Candidate) -> bool {
+    local.candidate.tcp_type != Some(TcpType::Passive) || remote.kind == CandidateKind::PeerReflexive
 }
 
 fn is_link_local(ip: IpAddr) -> bool {

@@ -1,6 +1,8 @@
 //! The STUN client of an agent: its own checks. RFC 8445 sections 6.1.4 and 7.2.
 
-use weft_core::{Frame, Instant, Path};
+use core::time::Duration;
+
+use weft_core::{Frame, Instant, Path, Transport};
 use weft_stun::{
     Class, ErrorCode, Integrity, IntegrityKey, Message, Step, Timing, Transaction, TransactionId, XorMappedAddress,
 };
@@ -9,7 +11,11 @@ use crate::agent::{Agent, ResponseKey};
 use crate::candidate::{CandidateKind, priority, same};
 use crate::event::{CheckResult, Event, Role};
 use crate::pair::{Check, Pair, PairId, PairState};
+use crate::stream::Readiness;
 use crate::wire::Request;
+
+/// Ti: how long a request over TCP waits for its answer (RFC 8489 section 6.2.2).
+const ONCE: Timing = Timing { rto: Duration::from_millis(39_500), max_requests: 1, last_wait: 1 };
 
 impl Agent {
     /// Writes the next response that waits.
@@ -45,20 +51,37 @@ impl Agent {
         if let Some(sent) = self.retransmit(now, frame) {
             return Some(sent);
         }
-        if now < self.next_ordinary || self.is_concluded() {
+        if now < self.next_ordinary {
             return None;
         }
-        let id = self.session.checklist.next_ordinary()?;
+        let floor = self.floor();
+        let id = self.session.checklist.next_ordinary(floor)?;
         self.next_ordinary = now + self.config.ta;
         self.start_check(now, id, frame)
     }
 
     /// Starts a check of a pair (RFC 8445 section 7.2.4).
     fn start_check(&mut self, now: Instant, id: PairId, frame: &mut Frame<'_>) -> Option<Path> {
-        let timing = self.timing();
+        let timing = self.config.timing(self.session.checklist.open());
         let transaction_id = TransactionId::random(&mut self.rng);
         let (role, tie_breaker) = (self.role, self.tie_breaker);
         self.session.checklist.untrigger(id);
+        let path = self.session.checklist.get(id)?.path;
+        match self.readiness(&path) {
+            Readiness::Open => {}
+            Readiness::Opening => {
+                let pair = self.session.checklist.get_mut(id)?;
+                pair.state = PairState::InProgress;
+                return None;
+            }
+            Readiness::Never => {
+                self.fail(id, CheckResult::NotConnected);
+                return None;
+            }
+        }
+        // TCP delivers by itself (RFC 8489 section 6.2.2).
+        let timing = if path.transport == Transport::Udp { timing } else { ONCE };
+        let nomination = self.next_nomination();
         let pair = self.session.checklist.get_mut(id)?;
         pair.cancel();
         if pair.state != PairState::Succeeded {
@@ -67,18 +90,10 @@ impl Agent {
         let mut transaction = Transaction::new(now, transaction_id, timing);
         transaction.on_sent(now);
         let use_candidate = role == Role::Controlling && pair.nominate;
-        pair.check = Some(Check { transaction, role, tie_breaker, use_candidate });
+        let nomination = nomination.filter(|_| use_candidate);
+        pair.check = Some(Check { transaction, role, tie_breaker, use_candidate, nomination });
+        self.session.nomination = nomination.unwrap_or(self.session.nomination);
         self.write_check(id, frame)
-    }
-
-    /// RTO: long enough that every pair is checked once before any is checked again.
-    ///
-    /// RFC 8445 section 14.3 multiplies Ta with the number of checks squared and lets agents use other mechanisms; one factor is
-    /// enough for its purpose, and a lost check does not cost many seconds then.
-    fn timing(&self) -> Timing {
-        let open = u32::try_from(self.session.checklist.open()).unwrap_or(u32::MAX);
-        let rto = self.config.min_rto.max(self.config.ta.saturating_mul(open));
-        Timing { rto, max_requests: self.config.max_requests, last_wait: self.config.last_wait }
     }
 
     /// Sends again what is due for it.
@@ -103,6 +118,7 @@ impl Agent {
             tie_breaker: check.tie_breaker,
             priority: self.check_priority(pair),
             use_candidate: check.use_candidate,
+            nomination: check.nomination,
         };
         if request.write(frame).is_err() {
             frame.truncate(0);
@@ -116,7 +132,7 @@ impl Agent {
     /// PRIORITY: that of the local candidate if it were peer-reflexive (RFC 8445 section 7.1.1).
     pub(crate) fn check_priority(&self, pair: &Pair) -> u32 {
         let preference = self.locals.get(pair.local).map_or(0, |local| local.preference);
-        priority(CandidateKind::PeerReflexive, preference)
+        priority(CandidateKind::PeerReflexive, pair.path.transport, preference)
     }
 
     /// A response: to a check, to a consent check, or to nothing.
@@ -203,7 +219,7 @@ impl Agent {
         self.session.validate(path, self.config.max_pairs);
         self.session.checklist.unfreeze(id);
 
-        let base = self.locals.list.iter().find(|l| same(l.candidate.address, mapped)).map(|l| l.base);
+        let base = self.locals.mapped(&path, mapped).and_then(|index| self.locals.get(index)).map(|local| local.base);
         let valid_local = self.valid_local(path, local, mapped);
         let other = base.and_then(|base| self.session.checklist.find(base, remote));
         let valid = other.unwrap_or(id);
@@ -211,6 +227,10 @@ impl Agent {
             pair.state = PairState::Succeeded;
             pair.valid = Some(valid_local);
             pair.consent_expires = now + self.config.consent_timeout;
+            (pair.suspect, pair.probed) = (false, None);
+        }
+        if let Some(pair) = self.session.checklist.get_mut(id) {
+            (pair.suspect, pair.probed) = (false, None);
         }
         self.session.first_valid.get_or_insert(now);
         self.emit(Event::Check(path, CheckResult::Succeeded));
@@ -227,12 +247,7 @@ impl Agent {
     /// The local candidate of the valid pair: the one the mapped address belongs to, learnt if it is new
     /// (RFC 8445 section 7.2.5.3.1).
     fn valid_local(&mut self, path: Path, local: usize, mapped: core::net::SocketAddr) -> usize {
-        let known = self
-            .locals
-            .list
-            .iter()
-            .position(|l| l.candidate.transport == path.transport && same(l.candidate.address, mapped));
-        if let Some(known) = known {
+        if let Some(known) = self.locals.mapped(&path, mapped) {
             return known;
         }
         match self.locals.add_peer_reflexive(mapped, local, self.config.max_local_candidates) {
@@ -253,6 +268,7 @@ impl Agent {
         pair.state = PairState::Failed;
         pair.end_all();
         (pair.valid, pair.nominate, pair.nominated) = (None, false, false);
+        (pair.suspect, pair.probed) = (false, None);
         let path = pair.path;
         self.session.checklist.untrigger(id);
         if self.session.chosen == Some(id) {

@@ -9,7 +9,7 @@ use crate::pair::{Pair, PairId, PairState, pair_priority};
 impl Agent {
     /// Whether a pair is nominated: ordinary checks are over.
     pub(crate) fn is_concluded(&self) -> bool {
-        self.session.checklist.pairs.iter().any(|pair| pair.nominated)
+        self.session.checklist.pairs.iter().any(|pair| pair.nominated && !pair.suspect)
     }
 
     /// The priority of a pair on the valid list (RFC 8445 section 7.2.5.3.2); `None` if it is not on it, or has no consent.
@@ -20,11 +20,58 @@ impl Agent {
     }
 
     fn best_valid(&self, now: Instant, nominated: bool) -> Option<&Pair> {
-        let pairs = self.session.checklist.pairs.iter().filter(|pair| pair.nominated || !nominated);
-        pairs
-            .filter_map(|pair| Some((self.valid_priority(pair, now)?, pair)))
-            .max_by_key(|(p, _)| *p)
-            .map(|(_, pair)| pair)
+        let wanted = |pair: &&Pair| !nominated || pair.nominated && !pair.suspect;
+        let pairs = self.session.checklist.pairs.iter().filter(wanted);
+        // One that may have died is better than nothing. Of nominated ones the last counts, if they are told apart.
+        let rank = |pair: &Pair| {
+            Some((!pair.suspect, if nominated { pair.nomination } else { 0 }, self.valid_priority(pair, now)?))
+        };
+        pairs.filter_map(|pair| Some((rank(pair)?, pair))).max_by_key(|(rank, _)| *rank).map(|(_, pair)| pair)
+    }
+
+    /// What a pair has to be better than to be checked still: the nominated one, if there is one.
+    pub(crate) fn floor(&self) -> u64 {
+        let nominated = self.session.checklist.pairs.iter().filter(|pair| pair.nominated && !pair.suspect);
+        nominated.map(|pair| pair.priority).max().unwrap_or(0)
+    }
+
+    /// The NOMINATION for a check that nominates, where the peer understands it.
+    pub(crate) fn next_nomination(&self) -> Option<u32> {
+        let agreed = self.config.renomination && self.remote_renomination;
+        // 24 bits (draft-thatcher-ice-renomination-01 section 2).
+        agreed.then(|| (self.session.nomination + 1).min(0x00FF_FFFF))
+    }
+
+    /// A better pair than the nominated one has come to work: the controlling side moves to it where the peer knows
+    /// renomination, and else tells of it (RFC 8445 section 8.1.1 lets only a restart change the nomination).
+    pub(crate) fn consider_better(&mut self, now: Instant) {
+        if self.role != Role::Controlling || self.config.lite || !self.is_concluded() {
+            return;
+        }
+        let valid = |pair: &Pair| self.valid_priority(pair, now).filter(|_| !pair.suspect);
+        let Some(current) = self.selected().filter(|pair| pair.nominated).and_then(valid) else { return };
+        let Some((id, info)) = self.best_valid(now, false).and_then(|best| {
+            let better = valid(best)? > current && !best.nominated && !best.nominate;
+            let new = self.session.better != Some(best.id);
+            (better && new).then(|| (best.id, self.info(best)))
+        }) else {
+            return;
+        };
+        self.session.better = Some(id);
+        if self.next_nomination().is_some() {
+            self.choose(id);
+        } else if let Some(info) = info {
+            self.emit(Event::BetterPair(info));
+        }
+    }
+
+    /// The controlling side's choice: its next check says so.
+    fn choose(&mut self, id: PairId) {
+        self.session.chosen = Some(id);
+        if let Some(pair) = self.session.checklist.get_mut(id) {
+            pair.nominate = true;
+        }
+        self.session.checklist.trigger(id);
     }
 
     /// The controlling side picks a pair (RFC 8445 section 8.1.1): at once if no better one can come of the checklist as it
@@ -34,30 +81,28 @@ impl Agent {
             return;
         }
         let Some(first_valid) = self.session.first_valid else { return };
-        let Some(best) = self.best_valid(now, false) else { return };
+        let Some(best) = self.best_valid(now, false).filter(|best| !best.suspect) else { return };
         let better = self.session.checklist.pairs.iter().any(|pair| pair.is_open() && pair.priority > best.priority);
         if better && now < first_valid + self.config.nomination_wait {
             return;
         }
         let id = best.id;
-        self.session.chosen = Some(id);
-        if let Some(pair) = self.session.checklist.get_mut(id) {
-            pair.nominate = true;
-        }
-        self.session.checklist.trigger(id);
+        self.choose(id);
     }
 
     /// A pair is nominated (RFC 8445 sections 7.2.5.3.4 and 7.3.1.5).
     pub(crate) fn nominate(&mut self, now: Instant, id: PairId) {
-        if self.role == Role::Controlled && self.session.selected != Some(id) && self.is_silent(now) {
-            // The peer leaves a pair that has died; of several nominated ones the best would win otherwise.
-            if let Some(old) = self.session.selected.and_then(|old| self.session.checklist.get_mut(old)) {
-                old.nominated = false;
-            }
+        let renominates = self.session.checklist.get(id).is_some_and(|pair| pair.nomination > self.session.nomination);
+        // The peer leaves a pair that has died; of several nominated ones the best would win otherwise. So it does if the
+        // nominations are not told apart by a counter.
+        let moves = renominates || self.role == Role::Controlling || self.is_silent(now);
+        for old in self.session.checklist.pairs.iter_mut().filter(|old| old.id != id && moves) {
+            old.nominated = false;
         }
         let first = !self.is_concluded();
         if let Some(pair) = self.session.checklist.get_mut(id) {
             (pair.nominated, pair.nominate) = (true, false);
+            self.session.nomination = self.session.nomination.max(pair.nomination);
         }
         if first {
             self.session.checklist.conclude(id);
@@ -91,7 +136,11 @@ impl Agent {
                     previous.in_use = None;
                 }
                 self.last_heard = self.last_heard.max(now);
+                (self.owed_since, self.last_data) = (None, None);
             }
+        }
+        if self.selected().is_some_and(|pair| !pair.suspect) {
+            self.session.lost = None;
         }
         let Some(pair) = self.selected() else { return };
         let announce = (pair.path, pair.nominated);
@@ -107,6 +156,7 @@ impl Agent {
     /// Something authentic, or data by a validated path, has come from the peer.
     pub(crate) fn heard(&mut self, now: Instant) {
         self.last_heard = now;
+        self.owed_since = None;
         if self.state == IceState::Disconnected {
             self.update_state(now);
             self.deadline = self.next_deadline(now);
@@ -122,7 +172,7 @@ impl Agent {
         let in_use = selected.is_some() || self.previous_in_use().is_some();
         let state = if in_use && now - self.last_heard >= self.config.disconnected_after {
             IceState::Disconnected
-        } else if selected == Some(true) && self.locals_ended && self.session.remote_ended {
+        } else if selected == Some(true) && self.is_gathering_complete() && self.session.remote_ended {
             IceState::Completed
         } else if in_use {
             IceState::Connected
@@ -157,8 +207,7 @@ impl Agent {
         let checks = session.checklist.pairs.iter().flat_map(Pair::checks).map(|check| check.transaction.deadline());
         let can_check = session.remote.is_some() && !self.config.lite;
         let triggered = (can_check && session.checklist.has_triggered()).then(|| self.triggered_pace.ready_at());
-        let ordinary =
-            (can_check && !self.is_concluded() && session.checklist.has_ordinary()).then_some(self.next_ordinary);
+        let ordinary = (can_check && session.checklist.has_ordinary(self.floor())).then_some(self.next_ordinary);
         let nomination = session
             .first_valid
             .filter(|_| self.role == Role::Controlling && session.chosen.is_none() && !self.is_concluded());
@@ -179,6 +228,8 @@ impl Agent {
             .chain(previous.and_then(|in_use| in_use.consent.next))
             .chain(silence)
             .chain(patience)
+            .chain(self.gathering_deadline())
+            .chain(self.watch_deadline())
             .min()
     }
 }

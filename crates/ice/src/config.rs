@@ -2,6 +2,17 @@
 
 use core::time::Duration;
 
+/// Which candidates an agent uses: the `iceTransportPolicy` of webrtc-pc section 4.2.4.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug, Default)]
+pub enum Policy {
+    /// All.
+    #[default]
+    All,
+    /// Relayed ones alone, so that the peer learns no other address (RFC 8828 mode 4). Host addresses given to the agent
+    /// are used to reach TURN servers and for nothing else.
+    Relay,
+}
+
 /// Settings of an [`Agent`](crate::Agent). The defaults suit the Internet.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Config {
@@ -29,6 +40,32 @@ pub struct Config {
     pub consent_timeout: Duration,
     /// Silence of the peer after which the state is [`Disconnected`](crate::IceState::Disconnected): 10 s.
     pub disconnected_after: Duration,
+    /// Which candidates are used: all of them.
+    pub policy: Policy,
+    /// How long a STUN or TURN server may take before it counts as out of reach: 10 s. Nothing waits for it meanwhile but
+    /// the end of gathering.
+    pub gathering_timeout: Duration,
+    /// Tr: how long a binding at a STUN server may stay unused before it is refreshed: 15 s (RFC 8445 section 11), at least
+    /// 15 s.
+    pub keepalive: Duration,
+    /// How long the peer may be silent while it owes an answer, or after it has sent data, before the pair in use is checked:
+    /// 1 s. Twice the round trip time if that is more.
+    pub silence: Duration,
+    /// How long a pair in use may leave such a check without an answer before other pairs are tried, too: 2 s. Four
+    /// times the round trip time if that is more.
+    pub path_timeout: Duration,
+    /// How long to look for another pair before a restart is asked for, when the one in use is lost: 4 s.
+    pub restart_after: Duration,
+    /// Leave our other addresses out of what is signalled of a reflexive or relayed candidate (RFC 8839 section 5.1): off.
+    /// For host candidates that are signalled by name, and always so with [`Policy::Relay`].
+    pub hide_addresses: bool,
+    /// Offer to move to a better pair without a restart (draft-thatcher-ice-renomination): on. It is done when the peer
+    /// offers it too.
+    pub renomination: bool,
+    /// Report the end of each check as an event: off.
+    pub report_checks: bool,
+    /// STUN and TURN servers at most: 16.
+    pub max_servers: usize,
     /// Local candidates at most: 64.
     pub max_local_candidates: usize,
     /// Remote candidates at most, signalled and peer-reflexive together: 100.
@@ -58,6 +95,16 @@ impl Default for Config {
             consent_interval: Duration::from_secs(5),
             consent_timeout: Duration::from_secs(30),
             disconnected_after: Duration::from_secs(10),
+            policy: Policy::All,
+            gathering_timeout: Duration::from_secs(10),
+            keepalive: Duration::from_secs(15),
+            silence: Duration::from_secs(1),
+            path_timeout: Duration::from_secs(2),
+            restart_after: Duration::from_secs(4),
+            hide_addresses: false,
+            renomination: true,
+            report_checks: false,
+            max_servers: 16,
             max_local_candidates: 64,
             max_remote_candidates: 100,
             max_pairs: 100,
@@ -75,6 +122,8 @@ impl Config {
         self.ta = self.ta.max(Duration::from_millis(5));
         self.min_rto = self.min_rto.max(Duration::from_millis(500));
         self.consent_interval = self.consent_interval.max(Duration::from_secs(5));
+        self.hide_addresses |= self.policy == Policy::Relay;
+        self.keepalive = self.keepalive.max(Duration::from_secs(15));
         self.max_requests = self.max_requests.clamp(1, 32);
         self
     }

@@ -30,6 +30,7 @@ impl Agent {
             self.session.consent.on_sent(Outstanding { id, sent: now, role });
             self.session.consent.schedule(now, &self.config, &mut self.rng);
             self.stats.consent_sent += 1;
+            self.owed_since.get_or_insert(now);
             return sent.then_some(path);
         }
         let in_use = self.previous.as_mut()?.in_use.as_mut()?;
@@ -62,6 +63,7 @@ impl Agent {
             match message.class() {
                 Class::Success => {
                     pair.consent_expires = expires;
+                    (pair.suspect, pair.probed) = (false, None);
                     pair.rto.on_round_trip(now, now - check.sent);
                 }
                 _ => self.on_consent_error(message, check.role),
@@ -124,9 +126,10 @@ impl Agent {
         self.set_state(IceState::Failed);
     }
 
-    /// Whether a consent check on the selected pair is overdue.
+    /// Whether the selected pair may have died: a consent check is overdue, or it is being asked.
     pub(crate) fn is_silent(&self, now: Instant) -> bool {
         self.session.consent.outstanding.front().is_some_and(|check| now - check.sent >= OVERDUE)
+            || self.selected().is_some_and(|pair| pair.suspect || pair.probed.is_some())
     }
 }
 
@@ -137,8 +140,16 @@ fn write(
     priority: u32,
     frame: &mut Frame<'_>,
 ) -> bool {
-    let request =
-        Request { id, username: &remote.username, key: &remote.key, role, tie_breaker, priority, use_candidate: false };
+    let request = Request {
+        id,
+        username: &remote.username,
+        key: &remote.key,
+        role,
+        tie_breaker,
+        priority,
+        use_candidate: false,
+        nomination: None,
+    };
     let written = request.write(frame).is_ok();
     if !written {
         frame.truncate(0);

@@ -13,6 +13,10 @@ pub enum CandidateError {
     /// The priority is 0 or more than 2^31 - 1 (RFC 8445 section 5.1.2).
     #[error("priority out of range")]
     Priority,
+    /// A TCP candidate without a direction, or a UDP candidate with one (RFC 6544 section 4.5); or a peer-reflexive one, which
+    /// nobody but the agent can know.
+    #[error("transport, direction and kind do not fit")]
+    Kind,
     /// The agent is closed.
     #[error("the agent is closed")]
     Closed,

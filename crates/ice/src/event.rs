@@ -1,13 +1,16 @@
 //! What an agent tells.
 
+use core::net::SocketAddr;
 use core::time::Duration;
 
 use weft_core::Path;
 
 use crate::Candidate;
+use crate::gather::ServerId;
+use crate::stream::StreamKind;
 
 /// Something happened.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[derive(Clone, PartialEq, Eq, Debug)]
 #[non_exhaustive]
 pub enum Event {
     /// The state is another.
@@ -18,8 +21,28 @@ pub enum Event {
     RemotePeerReflexive(Candidate),
     /// Our own address as the peer sees it, learnt from a response (RFC 8445 section 7.2.5.3.1).
     LocalPeerReflexive(Candidate),
-    /// A check ended.
+    /// A check ended ([`Config::report_checks`](crate::Config::report_checks)).
     Check(Path, CheckResult),
+    /// A candidate was gathered from a server: signal it.
+    LocalCandidate(Candidate),
+    /// A server did not give what it was asked for.
+    GatheringError(GatheringError),
+    /// All servers have answered or were given up, and no more local addresses will come
+    /// ([`Agent::end_of_local_candidates`](crate::Agent::end_of_local_candidates)): signal the end of candidates.
+    GatheringComplete,
+    /// The name of a server is to be resolved: answer with [`Agent::server_resolved`](crate::Agent::server_resolved).
+    Resolve(ServerId, Box<str>),
+    /// A connection is to be opened from the IP address `path.local`, whose port is 0, to `path.remote`. Answer with
+    /// [`Agent::stream_opened`](crate::Agent::stream_opened) or [`Agent::stream_closed`](crate::Agent::stream_closed).
+    /// `path`, as it is here, names the connection from then on: datagrams come and go with it.
+    OpenStream(Path, StreamKind),
+    /// The connection is not needed any more.
+    CloseStream(Path),
+    /// A pair works that is better than the nominated one, and the peer does not know renomination: a restart would move to
+    /// it.
+    BetterPair(PairInfo),
+    /// The pair in use is lost and no other was found: restart, and tell the peer.
+    RestartNeeded(RestartReason),
     /// Both sides took the same role and this one gave way (RFC 8445 section 7.3.1.1).
     RoleChanged(Role),
     /// The agent has failed. A restart may help.
@@ -80,6 +103,36 @@ pub enum IceState {
     Closed,
 }
 
+/// Why a server gave no candidate. `RTCPeerConnectionIceErrorEvent` of webrtc-pc has the same members.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct GatheringError {
+    /// The server.
+    pub server: ServerId,
+    /// The server's address; `None` if its name was not resolved.
+    pub address: Option<SocketAddr>,
+    /// Our address that asked; `None` if nothing was asked.
+    pub base: Option<SocketAddr>,
+    /// The STUN error code, 300 to 699, or 701 if the server was not reached.
+    pub code: u16,
+    /// The server's words, or ours.
+    pub reason: Box<str>,
+}
+
+impl GatheringError {
+    /// The code for a server that was not reached (webrtc-pc section 4.8.2).
+    pub const UNREACHABLE: u16 = 701;
+}
+
+/// Why a restart is asked for.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+#[non_exhaustive]
+pub enum RestartReason {
+    /// The address that was sent from is gone.
+    AddressGone,
+    /// The peer no longer answers by the path in use.
+    PathDead,
+}
+
 /// How a check ended.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
 #[non_exhaustive]
@@ -92,6 +145,10 @@ pub enum CheckResult {
     NotSymmetric,
     /// An error response with this code came.
     Refused(u16),
+    /// The connection could not be opened, or was closed.
+    NotConnected,
+    /// The path belongs to another agent ([`Agent::forbid_path`](crate::Agent::forbid_path)).
+    Forbidden,
 }
 
 /// Why an agent failed.

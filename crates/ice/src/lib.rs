@@ -46,22 +46,31 @@ mod conclude;
 mod config;
 mod consent;
 mod credentials;
+mod demux;
 mod error;
 mod event;
+mod gather;
+mod locals;
+mod network;
 mod pace;
 mod pair;
 mod server;
 mod session;
 mod stats;
+mod stream;
+mod watch;
 mod wire;
 
 pub use agent::Agent;
-pub use candidate::{Candidate, CandidateKind, Foundation, LocalCandidate};
-pub use config::Config;
+pub use candidate::{Candidate, CandidateKind, Foundation, LocalCandidate, TcpType};
+pub use config::{Config, Policy};
 pub use credentials::Credentials;
+pub use demux::{Demultiplexer, DemuxStats, Route, Taken};
 pub use error::{CandidateError, CredentialsError, Error};
-pub use event::{CheckResult, Event, FailureReason, IceState, PairInfo, Role};
+pub use event::{CheckResult, Event, FailureReason, GatheringError, IceState, PairInfo, RestartReason, Role};
+pub use gather::{Host, Server, ServerError, ServerId, ServerKind};
 pub use stats::Stats;
+pub use stream::StreamKind;
 
 #[cfg(doctest)]
 #[doc = include_str!("../README.md")]

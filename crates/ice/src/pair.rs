@@ -27,6 +27,8 @@ pub(crate) struct Check {
     pub(crate) role: Role,
     pub(crate) tie_breaker: u64,
     pub(crate) use_candidate: bool,
+    /// The value of NOMINATION, with renomination.
+    pub(crate) nomination: Option<u32>,
 }
 
 /// How many cancelled checks of a pair may still be answered.
@@ -50,6 +52,12 @@ pub(crate) struct Pair {
     /// The next check nominates: with USE-CANDIDATE on the controlling side, because one came on the controlled side.
     pub(crate) nominate: bool,
     pub(crate) nominated: bool,
+    /// The highest NOMINATION that came with the nomination.
+    pub(crate) nomination: u32,
+    /// It was in use, and has not answered for a while: others are better.
+    pub(crate) suspect: bool,
+    /// Since when it is being asked whether it still works.
+    pub(crate) probed: Option<Instant>,
     /// On the valid list, with this local candidate (RFC 8445 section 7.2.5.3.2).
     pub(crate) valid: Option<usize>,
     /// Until when the peer consents to traffic on this pair.
@@ -77,6 +85,9 @@ impl Pair {
             cancelled: [None; MAX_CANCELLED],
             nominate: false,
             nominated: false,
+            nomination: 0,
+            suspect: false,
+            probed: None,
             valid: None,
             consent_expires: Instant::ORIGIN,
             rto: RtoEstimator::default(),

@@ -7,11 +7,11 @@ use weft_stun::{
 };
 
 use crate::agent::{Agent, ResponseKey};
-use crate::candidate::{COMPONENT, Candidate, CandidateKind, Foundation, same};
+use crate::candidate::{COMPONENT, Candidate, CandidateKind, Foundation, TcpType};
 use crate::event::{Event, Role};
 use crate::pair::PairState;
 use crate::session::Early;
-use crate::wire::{Outcome, Response, Unknown};
+use crate::wire::{NOMINATION, Outcome, Response, Unknown};
 
 impl Agent {
     /// Handles a datagram that looks like STUN.
@@ -24,7 +24,10 @@ impl Agent {
             self.stats.malformed += 1;
             return;
         }
-        if !self.locals.list.iter().any(|local| same(local.base, path.local)) {
+        if message.class() != Class::Request && self.on_gathering_response(now, &path, &message) {
+            return;
+        }
+        if !self.locals.list.iter().any(|local| local.is_at(&path)) {
             self.stats.unknown_local += 1;
             return;
         }
@@ -65,11 +68,13 @@ impl Agent {
         self.responses.push_back((response, key));
         if let (Outcome::Success(_), ResponseKey::Current, Ok(Some(Priority(priority)))) = (outcome, key, priority) {
             let use_candidate = message.has(AttributeType::USE_CANDIDATE);
+            let nomination = self.nomination_of(message);
+            let nominates = Nominates { use_candidate, nomination };
             match &self.session.remote {
-                Some(remote) if remote.ufrag == username => self.on_check(now, path, priority, use_candidate),
+                Some(remote) if remote.ufrag == username => self.on_check(now, path, priority, nominates),
                 // Somebody else who has our description (forking): there is no password to check back with.
                 Some(_) => {}
-                None => self.remember(path, username, priority, use_candidate),
+                None => self.remember(path, username, priority, nominates),
             }
         }
         self.settle(now);
@@ -140,26 +145,31 @@ impl Agent {
     }
 
     /// Keeps a check for when the peer's description arrives (RFC 8445 section 7.3).
-    fn remember(&mut self, path: Path, ufrag: &str, priority: u32, use_candidate: bool) {
+    fn remember(&mut self, path: Path, ufrag: &str, priority: u32, nominates: Nominates) {
         if let Some(known) = self.session.early.iter_mut().find(|early| early.path == path && early.ufrag == ufrag) {
-            known.use_candidate |= use_candidate;
+            known.nominates.use_candidate |= nominates.use_candidate;
+            known.nominates.nomination = known.nominates.nomination.max(nominates.nomination);
             known.priority = priority;
         } else if self.session.early.len() < self.config.max_early_checks {
-            self.session.early.push(Early { path, ufrag: ufrag.to_owned(), priority, use_candidate });
+            self.session.early.push(Early { path, ufrag: ufrag.to_owned(), priority, nominates });
         } else {
             self.stats.discarded += 1;
         }
     }
 
     /// An authenticated check of the peer, whose description we have: RFC 8445 sections 7.3.1.3 to 7.3.1.5.
-    pub(crate) fn on_check(&mut self, now: Instant, path: Path, priority: u32, use_candidate: bool) {
+    pub(crate) fn on_check(&mut self, now: Instant, path: Path, priority: u32, nominates: Nominates) {
+        if self.forbidden.contains(&path) || !self.note_accepted(&path) {
+            self.stats.discarded += 1;
+            return;
+        }
         self.heard(now);
         let Some(remote) = self.session.find_remote(&path).or_else(|| self.learn_remote(&path, priority)) else {
             self.stats.discarded += 1;
             return;
         };
         self.session.validate(path, self.config.max_pairs);
-        let Some(local) = self.locals.list.iter().position(|l| same(l.candidate.address, path.local)) else { return };
+        let Some(local) = self.locals.at(&path) else { return };
         let known = self.session.checklist.find(path.local, remote);
         let Some(id) = known.or_else(|| self.pair_up(local, remote)) else {
             self.stats.discarded += 1;
@@ -170,15 +180,26 @@ impl Agent {
         }
         let Some(pair) = self.session.checklist.get_mut(id) else { return };
         let succeeded = pair.state == PairState::Succeeded;
-        let nominates = use_candidate && self.role == Role::Controlled;
-        if nominates && !succeeded {
-            pair.nominate = true;
+        let nomination = nominates.nomination.filter(|_| self.role == Role::Controlled);
+        // An older nomination that arrives late moves nothing.
+        let outdated = nomination.is_some_and(|nomination| nomination < self.session.nomination);
+        let nominated = (nominates.use_candidate || nomination.is_some()) && self.role == Role::Controlled && !outdated;
+        if nominated {
+            pair.nomination = pair.nomination.max(nomination.unwrap_or(0));
+            pair.nominate |= !succeeded;
         }
         if !succeeded {
             self.session.checklist.trigger(id);
-        } else if nominates {
+        } else if nominated {
             self.nominate(now, id);
         }
+    }
+
+    /// The value of NOMINATION, if the peer and we have agreed on renomination.
+    fn nomination_of(&self, message: &Message<'_>) -> Option<u32> {
+        let agreed = self.config.renomination && self.remote_renomination;
+        let value = message.attributes().find(|attribute| attribute.kind == NOMINATION).filter(|_| agreed)?.value;
+        value.try_into().ok().map(u32::from_be_bytes)
     }
 
     /// Learns a peer-reflexive remote candidate (RFC 8445 section 7.3.1.3).
@@ -187,6 +208,8 @@ impl Agent {
         if index >= self.config.max_remote_candidates {
             return None;
         }
+        let tcp_type = self.locals.at(path).and_then(|local| self.locals.get(local)?.candidate.tcp_type);
+        let tcp_type = tcp_type.map(TcpType::opposite);
         let candidate = Candidate {
             foundation: Foundation::peer_reflexive(index),
             component: COMPONENT,
@@ -195,11 +218,21 @@ impl Agent {
             address: path.remote,
             kind: CandidateKind::PeerReflexive,
             related: None,
+            tcp_type,
         };
         self.session.remotes.push(candidate);
         self.emit(Event::RemotePeerReflexive(candidate));
         Some(index)
     }
+}
+
+/// How a check nominates its pair, if it does.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) struct Nominates {
+    /// USE-CANDIDATE.
+    pub(crate) use_candidate: bool,
+    /// NOMINATION.
+    pub(crate) nomination: Option<u32>,
 }
 
 /// The longest username fragment there is (RFC 8839 section 5.4).

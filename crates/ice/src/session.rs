@@ -9,8 +9,9 @@ use crate::candidate::{Candidate, same};
 use crate::checklist::Checklist;
 use crate::config::Config;
 use crate::credentials::Credentials;
-use crate::event::{PairInfo, Role};
+use crate::event::{PairInfo, RestartReason, Role};
 use crate::pair::PairId;
+use crate::server::Nominates;
 
 /// The peer's side of the credentials, ready for use.
 #[derive(Debug)]
@@ -27,7 +28,7 @@ pub(crate) struct Early {
     pub(crate) path: Path,
     pub(crate) ufrag: String,
     pub(crate) priority: u32,
-    pub(crate) use_candidate: bool,
+    pub(crate) nominates: Nominates,
 }
 
 /// Everything between two restarts.
@@ -50,6 +51,12 @@ pub(crate) struct Session {
     /// The controlling side's choice, from the check with USE-CANDIDATE on.
     pub(crate) chosen: Option<PairId>,
     pub(crate) consent: Consent,
+    /// The highest NOMINATION sent or taken so far.
+    pub(crate) nomination: u32,
+    /// Since the pair in use was lost: when a restart is asked for, and why.
+    pub(crate) lost: Option<(Instant, RestartReason)>,
+    /// The better pair that was told of last.
+    pub(crate) better: Option<PairId>,
 }
 
 impl Session {
@@ -68,6 +75,9 @@ impl Session {
             selected: None,
             chosen: None,
             consent: Consent::default(),
+            nomination: 0,
+            lost: None,
+            better: None,
         }
     }
 

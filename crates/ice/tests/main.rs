@@ -6,6 +6,7 @@ mod it {
     mod client;
     mod connect;
     mod consent;
+    mod demux;
     mod hostile;
     mod restart;
     mod roles;

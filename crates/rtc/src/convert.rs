@@ -49,6 +49,7 @@ pub(crate) fn from_sdp(candidate: &weft_sdp::Candidate) -> Option<weft_ice::Cand
         address: (candidate.address.ip()?, candidate.port).into(),
         kind,
         related: related.map(Into::into),
+        tcp_type: None,
     })
 }
 

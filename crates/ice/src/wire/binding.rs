@@ -2,7 +2,7 @@
 //! [RFC 8445 section 7.1](https://www.rfc-editor.org/rfc/rfc8445#section-7.1).
 //!
 //! ```text
-//! request:  USERNAME, ICE-CONTROLLING or ICE-CONTROLLED, [USE-CANDIDATE], PRIORITY, MESSAGE-INTEGRITY, FINGERPRINT
+//! request:  USERNAME, ICE-CONTROLLING or ICE-CONTROLLED, [USE-CANDIDATE], [NOMINATION], PRIORITY, MESSAGE-INTEGRITY, FINGERPRINT
 //! success:  XOR-MAPPED-ADDRESS, MESSAGE-INTEGRITY, FINGERPRINT
 //! error:    ERROR-CODE, [UNKNOWN-ATTRIBUTES], [MESSAGE-INTEGRITY], FINGERPRINT
 //! ```
@@ -11,8 +11,8 @@ use core::net::SocketAddr;
 
 use weft_core::{Frame, Full, Path};
 use weft_stun::{
-    Class, ErrorCode, IceControlled, IceControlling, IntegrityKey, Message, MessageBuilder, Method, Priority,
-    TransactionId, UnknownAttributes, UseCandidate, Username, XorMappedAddress,
+    AttributeType, Class, ErrorCode, IceControlled, IceControlling, IntegrityKey, Message, MessageBuilder, Method,
+    Priority, TransactionId, UnknownAttributes, UseCandidate, Username, XorMappedAddress,
 };
 
 use crate::event::Role;
@@ -27,7 +27,12 @@ pub(crate) struct Request<'a> {
     pub(crate) tie_breaker: u64,
     pub(crate) priority: u32,
     pub(crate) use_candidate: bool,
+    pub(crate) nomination: Option<u32>,
 }
+
+/// NOMINATION of draft-thatcher-ice-renomination-01 section 2: a counter; the pair with the highest one is in use. Its number
+/// is the one libwebrtc has given it.
+pub(crate) const NOMINATION: AttributeType = AttributeType(0xC001);
 
 impl Request<'_> {
     pub(crate) fn write(&self, frame: &mut Frame<'_>) -> Result<(), Full> {
@@ -39,6 +44,9 @@ impl Request<'_> {
         };
         if self.use_candidate {
             message.attribute(&UseCandidate)?;
+        }
+        if let Some(nomination) = self.nomination {
+            message.raw(NOMINATION, &nomination.to_be_bytes())?;
         }
         message.attribute(&Priority(self.priority))?.integrity(self.key)?.fingerprint()
     }

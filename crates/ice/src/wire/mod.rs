@@ -2,4 +2,4 @@
 
 mod binding;
 
-pub(crate) use binding::{Outcome, Request, Response, Unknown};
+pub(crate) use binding::{NOMINATION, Outcome, Request, Response, Unknown};

@@ -26,7 +26,7 @@ pub(super) fn ms(n: u64) -> Duration {
 }
 
 pub(super) fn agent(role: Role, seed: u64) -> Agent {
-    Agent::new(Config::default(), role, Rng::from_test_seed(seed))
+    Agent::new(Config { report_checks: true, ..Config::default() }, role, Rng::from_test_seed(seed))
 }
 
 pub(super) fn peer(agent: Agent) -> Peer {
@@ -125,7 +125,7 @@ pub(super) struct Check {
 impl Lone {
     /// Has a local candidate, and if `described` the peer's description.
     pub(super) fn new(role: Role, described: bool) -> Self {
-        Self::with(Config::default(), role, described)
+        Self::with(Config { report_checks: true, ..Config::default() }, role, described)
     }
 
     pub(super) fn with(config: Config, role: Role, described: bool) -> Self {
@@ -274,6 +274,7 @@ pub(super) fn candidate(address: &str, priority: u32) -> Candidate {
         address: at(address),
         kind: weft_ice::CandidateKind::Host,
         related: None,
+        tcp_type: None,
     }
 }
 

@@ -14,12 +14,12 @@ impl PeerConnection {
         {
             self.count(len);
         }
-        if let Some(path) = self.ice.selected_path() {
+        if self.ice.selected_path().is_some() {
             // While keys exist, the last packets of SCTP leave before DTLS says goodbye.
-            while let Some(len) = self.transmit_sctp(now, batch, path) {
+            while let Some(len) = self.transmit_sctp(now, batch) {
                 self.count(len);
             }
-            while let Some(len) = self.transmit_dtls(now, batch, path) {
+            while let Some(len) = self.transmit_dtls(now, batch) {
                 self.count(len);
             }
         }
@@ -45,32 +45,36 @@ impl PeerConnection {
         Some(len)
     }
 
-    fn transmit_dtls(&mut self, now: Instant, batch: &mut Batch<Path>, path: Path) -> Option<usize> {
+    fn transmit_dtls(&mut self, now: Instant, batch: &mut Batch<Path>) -> Option<usize> {
         let dtls = match &mut self.dtls {
             Dtls::Running(dtls) | Dtls::Ended(Some(dtls)) => dtls,
             Dtls::Waiting | Dtls::Ended(None) => return None,
         };
-        let mut frame = batch.frame(self.config.max_datagram, Overhead::NONE)?;
+        let relay = self.ice.overhead();
+        let mut frame = batch.frame(self.config.max_datagram + relay.total(), relay)?;
         if self.states.closed {
             // Only now that there is a frame: SCTP had one too, and has said its last.
             dtls.close(now);
         }
         dtls.poll_transmit(now, &mut frame)?;
+        let path = self.ice.wrap(now, &mut frame)?;
         let len = frame.len();
         let frame = frame.finish();
         batch.commit(frame, path);
         Some(len)
     }
 
-    fn transmit_sctp(&mut self, now: Instant, batch: &mut Batch<Path>, path: Path) -> Option<usize> {
+    fn transmit_sctp(&mut self, now: Instant, batch: &mut Batch<Path>) -> Option<usize> {
         let Dtls::Running(dtls) = &mut self.dtls else { return None };
-        let overhead = dtls.overhead()?;
-        let mut frame = batch.frame(self.config.max_datagram, overhead)?;
+        let relay = self.ice.overhead();
+        let overhead = dtls.overhead()?.and(relay);
+        let mut frame = batch.frame(self.config.max_datagram + relay.total(), overhead)?;
         self.channels.poll_transmit(now, &mut frame)?;
         if let Err(spent) = dtls.wrap(&mut frame) {
             tracing::warn!(%spent, "a packet could not be sealed");
             return None;
         }
+        let path = self.ice.wrap(now, &mut frame)?;
         let len = frame.len();
         let frame = frame.finish();
         batch.commit(frame, path);

@@ -1,0 +1,67 @@
+//! Watching the path in use: silence where there should be none is looked into at once, and a path that has died is left.
+
+use core::time::Duration;
+
+use weft_core::Instant;
+
+use crate::agent::Agent;
+use crate::event::{Event, RestartReason};
+
+impl Agent {
+    /// Data that the peer is to answer was sent by the selected path. If nothing comes from the peer for
+    /// [`Config::silence`](crate::Config::silence), the path is checked.
+    pub fn on_data_sent(&mut self, now: Instant) {
+        if self.owed_since.is_none() && !self.config.lite {
+            self.owed_since = Some(now);
+            let due = now + self.patience_with_silence();
+            self.deadline = Some(self.deadline.map_or(due, |deadline| deadline.min(due)));
+        }
+    }
+
+    fn patience_with_silence(&self) -> Duration {
+        self.config.silence.max(self.rtt().unwrap_or_default() * 2)
+    }
+
+    /// When the path in use is to be asked whether it still works: the peer owes an answer, or has stopped sending. The
+    /// latter may be nothing, and costs one check.
+    fn probe_at(&self) -> Option<Instant> {
+        let pair = self.selected().filter(|pair| pair.probed.is_none() && !pair.suspect && !self.config.lite)?;
+        let quiet = pair.check.is_none().then_some(self.last_data).flatten();
+        [self.owed_since, quiet].into_iter().flatten().min().map(|since| since + self.patience_with_silence())
+    }
+
+    /// When the path in use counts as dead, unless it answers.
+    fn dead_at(&self) -> Option<Instant> {
+        let pair = self.selected().filter(|pair| !pair.suspect && !self.config.lite)?;
+        Some(pair.probed? + self.config.path_timeout.max(pair.rto.smoothed().unwrap_or_default() * 4))
+    }
+
+    /// When the path wants watching next.
+    pub(crate) fn watch_deadline(&self) -> Option<Instant> {
+        [self.probe_at(), self.dead_at(), self.session.lost.map(|(at, _)| at)].into_iter().flatten().min()
+    }
+
+    /// Probes the path in use, gives it up, or asks for a restart, as it is due.
+    pub(crate) fn watch_path(&mut self, now: Instant) {
+        if self.probe_at().is_some_and(|at| at <= now)
+            && let Some(id) = self.session.selected
+        {
+            (self.owed_since, self.last_data) = (None, None);
+            if let Some(pair) = self.session.checklist.get_mut(id) {
+                pair.probed = Some(now);
+                // It has to be confirmed as nominated, in case the peer sees it come from another address now.
+                pair.nominate |= pair.nominated && self.role == crate::Role::Controlling;
+            }
+            self.session.checklist.trigger(id);
+        }
+        if self.dead_at().is_some_and(|at| at <= now)
+            && let Some(pair) = self.session.selected.and_then(|id| self.session.checklist.get_mut(id))
+        {
+            (pair.suspect, pair.probed, pair.nominate) = (true, None, false);
+            self.look_for_another(now, RestartReason::PathDead);
+        }
+        if let Some((_, reason)) = self.session.lost.take_if(|(at, _)| *at <= now) {
+            self.emit(Event::RestartNeeded(reason));
+        }
+    }
+}
