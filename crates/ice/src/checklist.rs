@@ -70,7 +70,9 @@ impl Checklist {
             .filter(|pair| pair.state == PairState::Succeeded && pair.consent_expires > now && pair.check.is_none())
             .map(|pair| pair.id)
             .collect();
-        others.into_iter().for_each(|id| self.trigger(id));
+        for id in others {
+            self.trigger(id);
+        }
     }
 
     /// Pairs the candidates `l` and `r`, if they fit and are not paired already. `None` when there is no such pair then.
