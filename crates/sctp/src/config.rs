@@ -48,10 +48,14 @@ pub struct Config {
     pub cookie_lifetime: Duration,
     /// Max.Burst, in packets: what may leave at once beyond what an acknowledgement pays for. Default 4.
     pub max_burst: usize,
+    /// Congestion window to begin with, in packets. Default `None`: as RFC 9260 section 7.2.1 has it, about 4 KiB.
+    pub initial_window: Option<usize>,
     /// L of RFC 9260 section 7.2.1: by how many packets the window may grow for one SACK. Default 1.
     pub slow_start_limit: usize,
     /// Offer partial reliability (RFC 3758). Default true.
     pub partial_reliability: bool,
+    /// Offer stream reset (RFC 6525). Default true; without it RE-CONFIG is an unknown chunk.
+    pub stream_reset: bool,
     /// Offer to take packets with a zero checksum, which only a lower layer that detects every error permits (RFC 9653,
     /// SCTP over DTLS). Default false.
     pub zero_checksum: bool,
@@ -85,8 +89,10 @@ impl Default for Config {
             max_retransmits: Some(10),
             cookie_lifetime: Duration::from_secs(60),
             max_burst: 4,
+            initial_window: None,
             slow_start_limit: 1,
             partial_reliability: true,
+            stream_reset: true,
             zero_checksum: false,
             initial_tsn: None,
             max_channels: 4096,

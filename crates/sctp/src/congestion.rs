@@ -54,13 +54,30 @@ pub struct NewReno {
     partial_bytes_acked: usize,
     chunk: usize,
     slow_start_limit: usize,
+    /// Bytes to begin with, where that was set.
+    initial: Option<usize>,
 }
 
 impl NewReno {
     /// `chunk` is the PMDCS, `slow_start_limit` the L of RFC 9260 section 7.2.1.
     pub fn new(chunk: usize, slow_start_limit: usize) -> Self {
         let cwnd = (4 * chunk).min((2 * chunk).max(INITIAL_WINDOW));
-        Self { cwnd, ssthresh: usize::MAX, partial_bytes_acked: 0, chunk, slow_start_limit: slow_start_limit.max(1) }
+        Self {
+            cwnd,
+            ssthresh: usize::MAX,
+            partial_bytes_acked: 0,
+            chunk,
+            slow_start_limit: slow_start_limit.max(1),
+            initial: None,
+        }
+    }
+
+    /// Begins with a window of so many packets, where that is not `None`.
+    #[must_use]
+    pub fn with_initial_window(mut self, packets: Option<usize>) -> Self {
+        self.initial = packets.map(|packets| packets.max(1).saturating_mul(self.chunk));
+        self.cwnd = self.initial.unwrap_or(self.cwnd);
+        self
     }
 }
 
@@ -104,7 +121,8 @@ impl Controller for NewReno {
     }
 
     fn restart(&mut self) {
-        *self = Self::new(self.chunk, self.slow_start_limit);
+        let fresh = Self::new(self.chunk, self.slow_start_limit);
+        *self = Self { cwnd: self.initial.unwrap_or(fresh.cwnd), initial: self.initial, ..fresh };
     }
 
     fn set_chunk_size(&mut self, bytes: usize) {

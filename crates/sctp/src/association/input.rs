@@ -7,13 +7,11 @@ use crate::error::AssociationError;
 use crate::event::State;
 use crate::wire::abort::T_BIT;
 use crate::wire::cause::code;
+use crate::wire::packet::CHUNK_HEADER_LEN;
 use crate::wire::{
     Cause, Chunk, Data, ForwardTsn, Header, Init, Packet, Params, Sack, Unknown, abort, cause, heartbeat, kind,
     shutdown,
 };
-
-/// The most of an unknown chunk that is sent back, bytes.
-const MAX_REPORT: usize = 256;
 
 /// Goes on with the packet, or not.
 enum Next {
@@ -31,17 +29,24 @@ impl Association {
         let mut had_data = false;
         let mut result = Ok(());
         self.answered = 0;
-        for (n, chunk) in packet.chunks().enumerate() {
+        let (mut chunks, mut n) = (packet.chunks(), 0);
+        while let Some(chunk) = chunks.next() {
             // These stand alone or first: elsewhere they and all that follows mean nothing (sections 3, 3.2.2, 12.3).
             const FIRST: [u8; 4] = [kind::INIT, kind::INIT_ACK, kind::SHUTDOWN_COMPLETE, kind::COOKIE_ECHO];
             if n > 0 && FIRST.contains(&chunk.kind) {
                 self.stats.chunks_dropped += 1;
                 break;
             }
-            if chunk.kind == kind::DATA || (chunk.kind == kind::FORWARD_TSN && self.extensions.forward_tsn) {
-                had_data = true;
-            }
+            n += 1;
+            had_data |= match chunk.kind {
+                kind::DATA => Data::parse(chunk.flags, chunk.value).is_some(),
+                kind::FORWARD_TSN => self.extensions.forward_tsn && ForwardTsn::parse(chunk.value).is_some(),
+                _ => false,
+            };
             match self.on_chunk(now, packet.header.verification_tag, &chunk) {
+                Ok(Next::Chunk) if !chunks.is_done() && chunks.clone().next().is_none() => {
+                    self.stats.chunks_dropped += 1; // what is left is no whole chunk
+                }
                 Ok(Next::Chunk) => {}
                 Ok(Next::Stop) => break,
                 Err(error) => {
@@ -194,10 +199,14 @@ impl Association {
     fn on_unknown(&mut self, chunk: &Chunk<'_>) -> Next {
         self.stats.chunks_dropped += 1;
         let action = Unknown::chunk(chunk.kind);
-        if action.report && chunk.raw.len() <= MAX_REPORT {
-            let mut error = Vec::new();
-            abort::write_error(&mut error, &Cause::UnrecognizedChunk(chunk.raw));
-            self.answer(error);
+        if action.report {
+            // As much of it as fits the answer.
+            let most = self.room_to_answer().saturating_sub(2 * CHUNK_HEADER_LEN);
+            if let Some(raw) = chunk.raw.get(..chunk.raw.len().min(most)).filter(|raw| raw.len() >= CHUNK_HEADER_LEN) {
+                let mut error = Vec::new();
+                abort::write_error(&mut error, &Cause::UnrecognizedChunk(raw));
+                self.answer(error);
+            }
         }
         if action.skip { Next::Chunk } else { Next::Stop }
     }

@@ -194,7 +194,9 @@ impl Association {
             queue: SendQueue::default(),
             flight: Flight::new(initial_tsn),
             inbound: Inbound::new(&config, Serial32(0), config.in_streams),
-            controller: Box::new(NewReno::new(chunk, config.slow_start_limit)),
+            controller: Box::new(
+                NewReno::new(chunk, config.slow_start_limit).with_initial_window(config.initial_window),
+            ),
             rto: Rto::new(&config),
             mtu,
             burst: config.max_burst.max(1) * chunk,
@@ -409,14 +411,18 @@ impl Association {
     /// Queues what answers the packet being handled. All of that must fit one packet (section 12.4): what does not is
     /// left unsaid.
     fn answer(&mut self, chunk: Vec<u8>) {
-        let whole = self.mtu - packet::HEADER_LEN;
-        let room = if self.answered == 0 { whole } else { whole.saturating_sub(self.answered + sack::SACK_LEN) };
-        if chunk.len() <= room {
+        if chunk.len() <= self.room_to_answer() {
             self.answered += chunk.len();
             self.push_control(chunk);
         } else {
             self.stats.chunks_dropped += 1;
         }
+    }
+
+    /// Bytes that one more answer to the packet being handled may have.
+    fn room_to_answer(&self) -> usize {
+        let whole = self.mtu - packet::HEADER_LEN;
+        if self.answered == 0 { whole } else { whole.saturating_sub(self.answered + sack::SACK_LEN) }
     }
 
     fn push_reply(&mut self, tag: u32, chunk: Vec<u8>) {

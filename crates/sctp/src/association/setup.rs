@@ -92,7 +92,7 @@ impl Association {
     fn offered(&self) -> Extensions {
         Extensions {
             forward_tsn: self.config.partial_reliability,
-            re_config: true,
+            re_config: self.config.stream_reset,
             zero_checksum: self.config.zero_checksum,
         }
     }

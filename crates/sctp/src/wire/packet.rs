@@ -54,7 +54,7 @@ pub struct Chunk<'a> {
     pub raw: &'a [u8],
 }
 
-/// A packet whose chunk lengths have all been checked.
+/// A packet with at least one whole chunk.
 #[derive(Clone, Copy, Debug)]
 pub struct Packet<'a> {
     /// The common header.
@@ -63,7 +63,7 @@ pub struct Packet<'a> {
 }
 
 impl<'a> Packet<'a> {
-    /// Checks header and chunk lengths; not the checksum (see [`checksum_ok`](Self::checksum_ok)).
+    /// Checks the header and the length of the first chunk; not the checksum (see [`checksum_ok`](Self::checksum_ok)).
     pub fn parse(bytes: &'a [u8]) -> Result<Self, ParseError> {
         let header = Header {
             source_port: be16(bytes, 0).ok_or(ParseError::Short)?,
@@ -71,14 +71,8 @@ impl<'a> Packet<'a> {
             verification_tag: be32(bytes, 4).ok_or(ParseError::Short)?,
             checksum: bytes.get(8..12).and_then(|b| b.first_chunk()).map_or(0, |b| u32::from_le_bytes(*b)),
         };
-        let mut rest = bytes.get(HEADER_LEN..).ok_or(ParseError::Short)?;
-        if rest.is_empty() {
-            return Err(ParseError::Short);
-        }
-        while !rest.is_empty() {
-            let (_, next) = split_chunk(rest).ok_or(ParseError::ChunkLength)?;
-            rest = next;
-        }
+        let rest = bytes.get(HEADER_LEN..).filter(|rest| !rest.is_empty()).ok_or(ParseError::Short)?;
+        split_chunk(rest).ok_or(ParseError::ChunkLength)?;
         Ok(Self { header, bytes })
     }
 
@@ -87,7 +81,8 @@ impl<'a> Packet<'a> {
         crc(self.bytes) == self.header.checksum
     }
 
-    /// The chunks in order.
+    /// The chunks in order, up to the first whose length is impossible: "If the receiver detects a partial chunk, it MUST
+    /// drop the chunk" (RFC 9260 section 6.10), and what follows it cannot be found.
     pub fn chunks(&self) -> Chunks<'a> {
         Chunks(self.bytes.get(HEADER_LEN..).unwrap_or_default())
     }
@@ -106,6 +101,13 @@ fn split_chunk(bytes: &[u8]) -> Option<(Chunk<'_>, &[u8])> {
 /// The chunks of a packet.
 #[derive(Clone, Debug)]
 pub struct Chunks<'a>(&'a [u8]);
+
+impl Chunks<'_> {
+    /// Whether bytes are left: what lies there is no chunk, once the iterator gives no more.
+    pub const fn is_done(&self) -> bool {
+        self.0.is_empty()
+    }
+}
 
 impl<'a> Iterator for Chunks<'a> {
     type Item = Chunk<'a>;

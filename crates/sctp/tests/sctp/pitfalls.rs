@@ -5,7 +5,9 @@ use weft_sctp::wire::{Params, kind, param};
 use weft_sctp::{ChannelInit, Config, MessageKind, Reliability};
 use weft_testkit::{LinkConfig, Loss};
 
-use crate::common::{Duo, Victim, data_value, init_value, open, packet, payload, peers, read_all, secs, transfer};
+use crate::common::{
+    Duo, Victim, data_value, init_value, kinds, open, packet, payload, peers, read_all, secs, transfer,
+};
 
 /// CVE-2019-20503, CVE-2020-6831: parameters of every length, in INIT and INIT ACK.
 #[test]
@@ -38,7 +40,11 @@ fn sipsorcery_1758_zero_length_chunk() {
         bytes[at] = len;
         crate::common::seal(&mut bytes);
         victim.it.handle_input(victim.now, &bytes).unwrap();
-        assert!(victim.output().is_empty());
+        // What stands before it counts (RFC 9260 section 6.10: "it MUST drop the chunk").
+        let answers = victim.output();
+        assert_eq!(answers.len(), 1);
+        assert_eq!(kinds(&answers[0]), [kind::HEARTBEAT_ACK]);
+        assert_eq!(victim.it.stats().chunks_dropped, u64::from(len) + 1);
     }
 }
 

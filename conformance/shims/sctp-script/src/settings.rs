@@ -1,0 +1,45 @@
+//! From the contract's settings to an association's.
+
+use core::time::Duration;
+
+use weft_core::Rng;
+use weft_sctp::{Association, Config};
+
+use crate::command::Settings;
+
+/// The contract's default for the largest packet.
+const MTU: usize = 1480;
+
+impl Settings {
+    /// What they mean for an association: RFC 9260's values where they say nothing.
+    pub(crate) fn config(&self) -> Config {
+        let base = Config::default();
+        let time = |ms: Option<u64>, default: Duration| ms.map_or(default, Duration::from_millis);
+        Config {
+            local_port: self.local_port.unwrap_or(5000),
+            remote_port: self.remote_port.unwrap_or(5001),
+            mtu: self.mtu.unwrap_or(MTU),
+            out_streams: self.out_streams.unwrap_or(base.out_streams),
+            in_streams: self.in_streams.unwrap_or(base.in_streams),
+            rto_initial: time(self.rto_initial_ms, base.rto_initial),
+            rto_min: time(self.rto_min_ms, base.rto_min),
+            rto_max: time(self.rto_max_ms, base.rto_max),
+            sack_delay: time(self.sack_delay_ms, base.sack_delay),
+            heartbeat_interval: self.heartbeat_interval_ms.filter(|ms| *ms > 0).map(Duration::from_millis),
+            max_init_retransmits: Some(self.max_init_retransmits.unwrap_or(8)),
+            max_retransmits: Some(self.max_retransmits.unwrap_or(10)),
+            cookie_lifetime: time(self.cookie_life_ms, base.cookie_lifetime),
+            max_burst: self.max_burst.unwrap_or(base.max_burst),
+            initial_window: self.initial_cwnd_mtus,
+            partial_reliability: self.pr_sctp.unwrap_or(true),
+            stream_reset: self.reconfig.unwrap_or(true),
+            zero_checksum: self.zero_checksum.unwrap_or(false),
+            ..base
+        }
+    }
+
+    /// A new association with these settings.
+    pub(crate) fn association(&self, rng: Rng) -> Association {
+        Association::new(self.config(), rng)
+    }
+}
