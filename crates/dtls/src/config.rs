@@ -6,7 +6,7 @@ use std::sync::Arc;
 use crate::certificate::Certificate;
 use crate::crypto::{AwsLc, CryptoProvider};
 use crate::verifier::Verifier;
-use crate::wire::{CipherSuite, NamedGroup, ProtocolVersion};
+use crate::wire::{CipherSuite, NamedGroup, ProtocolVersion, SrtpProfile};
 
 /// The least [`Config::mtu`].
 pub const MIN_MTU: usize = 256;
@@ -30,6 +30,16 @@ pub struct Config {
     /// As server: ask the client for a certificate and insist on one. WebRTC does (RFC 8827 section 6.5). Without it
     /// the client stays unknown and is asked for none.
     pub require_client_certificate: bool,
+    /// SRTP protection profiles to agree on by `use_srtp` (RFC 5764), the preferred first; empty, as by default, to leave
+    /// that out. What was agreed is in [`SessionInfo`](crate::SessionInfo), the keys are told by
+    /// [`srtp_keys`](crate::Connection::srtp_keys).
+    pub srtp_profiles: Vec<SrtpProfile>,
+    /// As client: the DNS name of the server, told to it in the clear (RFC 6066 section 3) to choose its certificate by.
+    /// Not by default. What a [`Verifier`] compares is its own affair.
+    pub server_name: Option<String>,
+    /// Whether secrets are told by [`Event::KeyLog`](crate::Event::KeyLog), for analysis with Wireshark. Whoever reads
+    /// them reads the connection. Off by default.
+    pub key_log: bool,
     /// The longest handshake datagram in bytes, at least [`MIN_MTU`]. Application records are as long as their frames.
     pub mtu: usize,
     /// The first retransmission timeout. One second unless something better is known: 1.5 times the round trip that ICE
@@ -64,6 +74,9 @@ impl Config {
             ],
             groups: vec![NamedGroup::X25519MLKEM768, NamedGroup::X25519, NamedGroup::SECP256R1, NamedGroup::SECP384R1],
             require_client_certificate: true,
+            srtp_profiles: Vec::new(),
+            server_name: None,
+            key_log: false,
             mtu: 1200,
             initial_rto: Duration::from_secs(1),
             max_rto: Duration::from_secs(60),
@@ -81,6 +94,11 @@ impl Config {
     }
 }
 
+/// Forgeries after which a key authenticates nothing any more: 2^36 for every cipher here (RFC 9147 section 4.5.3).
+const MAX_FORGERIES: u64 = 1 << 36;
+/// The least record_size_limit (RFC 8449 section 4).
+pub(crate) const LEAST_RECORD_SIZE_LIMIT: u16 = 64;
+
 /// Limits on what a peer can make a connection hold.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct Limits {
@@ -92,6 +110,12 @@ pub struct Limits {
     pub early_records: usize,
     /// Bytes of such records.
     pub early_bytes: usize,
+    /// The longest content of a protected record that we take, in bytes: 64 to 16,384. The peer is told so (RFC 8449),
+    /// and longer ones are dropped. What peers that do not know that extension send may be longer, and is lost.
+    pub record_content: u16,
+    /// Records that may fail to authenticate under one key (RFC 9147 section 4.5.3), at most 2^36. At half of that a
+    /// connection of 1.3 asks the peer for new keys; beyond it the connection ends.
+    pub forgeries_per_key: u64,
     /// In 1.3, records sealed under one key before it is changed for a new one. At 2^24.5 records AES-GCM has no margin
     /// left (RFC 9147 section 4.5.3), and nothing more is sealed.
     pub records_per_key: u64,
@@ -104,7 +128,21 @@ impl Default for Limits {
             reassembly_messages: 8,
             early_records: 32,
             early_bytes: 32 * 1024,
+            record_content: 1 << 14,
+            forgeries_per_key: MAX_FORGERIES,
             records_per_key: 1 << 23,
         }
+    }
+}
+
+impl Limits {
+    /// The longest plaintext of a protected record, with the content type that 1.3 puts into it: what a hello that may
+    /// come to either version tells the peer.
+    pub(crate) fn record_plaintext(&self) -> u16 {
+        self.record_content.clamp(LEAST_RECORD_SIZE_LIMIT, 1 << 14).saturating_add(1)
+    }
+
+    pub(crate) fn forgeries(&self) -> u64 {
+        self.forgeries_per_key.min(MAX_FORGERIES)
     }
 }

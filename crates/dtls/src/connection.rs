@@ -97,6 +97,8 @@ pub struct Connection {
     pub(crate) ready: VecDeque<Vec<u8>>,
     /// Where in the datagram being handled application data lies.
     pub(crate) spans: Vec<Range<usize>>,
+    /// Whether the datagram being handled holds a record later than all before.
+    pub(crate) newest: bool,
     pub(crate) timers: Timers<Timer, 3>,
     pub(crate) initial_rto: Duration,
     pub(crate) rto: Duration,
@@ -136,6 +138,7 @@ impl Connection {
             undelivered: EarlyRecords::new(&limits),
             ready: VecDeque::new(),
             spans: Vec::new(),
+            newest: false,
             timers: Timers::new(),
             initial_rto: config.initial_rto,
             rto: config.initial_rto,
@@ -150,9 +153,12 @@ impl Connection {
             core: Core {
                 config: config.clone(),
                 rng,
-                records: RecordLayer::new(),
+                records: RecordLayer::new(&limits),
                 flight: Flight::default(),
                 transcript: Transcript::default(),
+                connection_id: None,
+                srtp_profile: None,
+                notices: Vec::new(),
             },
             config,
         }
@@ -288,10 +294,10 @@ impl Connection {
         if self.core.flight.repeats() < REPEATS_BEFORE_SMALLER { mtu } else { mtu.clamp(MIN_MTU, SMALLER_MTU) }
     }
 
-    /// Changes our keys if they have sealed enough, or the peer asked for it, and nothing else is on its way.
-    fn update_keys(&mut self, now: Instant) {
+    /// After the handshake of 1.3: begins a flight of one message if there is one to send and nothing else is on its way.
+    fn begin_message(&mut self, now: Instant) {
         let Handshake::Session13(session) = &mut self.handshake else { return };
-        if self.phase == Phase::Connected && self.core.flight.is_empty() && session.begin_update(&mut self.core) {
+        if self.phase == Phase::Connected && self.core.flight.is_empty() && session.begin_flight(&mut self.core) {
             self.rto = self.initial_rto;
             self.arm_flight(now);
         }
@@ -345,11 +351,12 @@ impl Layer for Connection {
     fn handle_input<'s>(&'s mut self, now: Instant, datagram: &'s mut [u8]) -> Result<Records<'s>, Error> {
         self.ready.clear();
         self.spans.clear();
+        self.newest = false;
         if let Some(error) = self.dead {
             return Err(error);
         }
         self.receive(now, datagram)?;
-        Ok(Records::new(self.ready.drain(..), datagram, &self.spans))
+        Ok(Records::new(self.ready.drain(..), datagram, &self.spans, self.newest))
     }
 
     fn handle_timeout(&mut self, now: Instant) -> Result<(), Error> {
@@ -370,7 +377,7 @@ impl Layer for Connection {
     }
 
     fn poll_transmit(&mut self, now: Instant, frame: &mut Frame<'_>) -> Option<()> {
-        self.update_keys(now);
+        self.begin_message(now);
         let records = self.write_handshake(frame);
         if records > 0 {
             self.counters.records_sent += records;

@@ -1,6 +1,10 @@
 //! What happened.
 
-use crate::wire::{CipherSuite, NamedGroup, ProtocolVersion};
+use core::fmt;
+
+use zeroize::Zeroizing;
+
+use crate::wire::{CipherSuite, NamedGroup, ProtocolVersion, SrtpProfile};
 
 /// What happened.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -8,6 +12,11 @@ use crate::wire::{CipherSuite, NamedGroup, ProtocolVersion};
 pub enum Event {
     /// The handshake has ended, both sides are known: application data may flow.
     Connected(SessionInfo),
+    /// A secret, because [`Config::key_log`](crate::Config::key_log) asks for it.
+    KeyLog(KeyLogLine),
+    /// The peer wants that many more of our connection ids, for later (RFC 9147 section 9):
+    /// [`give_connection_ids`](crate::Connection::give_connection_ids) answers.
+    ConnectionIdsRequested(u8),
     /// The peer has closed the connection in an orderly way; nothing more will come, and nothing can be sent.
     PeerClosed,
 }
@@ -24,8 +33,41 @@ pub struct SessionInfo {
     pub group: NamedGroup,
     /// The peer's certificate in DER; `None` when it was not asked for one.
     pub peer_certificate: Option<Vec<u8>>,
+    /// The SRTP protection profile, if one was agreed on (RFC 5764).
+    pub srtp_profile: Option<SrtpProfile>,
+    /// Whether connection ids were agreed on (RFC 9146), in either direction.
+    pub connection_ids: bool,
     /// Whether the keys are bound to the whole handshake (RFC 7627). Always true: without it no connection is made.
     pub extended_master_secret: bool,
+}
+
+/// A line of the NSS key log format, which Wireshark reads: label, client random and secret. Wiped when dropped.
+#[derive(Clone, PartialEq, Eq)]
+pub struct KeyLogLine(Zeroizing<String>);
+
+impl KeyLogLine {
+    pub(crate) fn new(label: &str, client_random: &[u8; 32], secret: &[u8]) -> Self {
+        let mut line = Zeroizing::new(String::with_capacity(label.len().saturating_add(256)));
+        line.push_str(label);
+        for part in [&client_random[..], secret] {
+            line.push(' ');
+            for digit in part.iter().flat_map(|byte| [byte >> 4, byte & 15]) {
+                line.extend(char::from_digit(digit.into(), 16));
+            }
+        }
+        Self(line)
+    }
+
+    /// The line, without a line break.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+impl fmt::Debug for KeyLogLine {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_tuple("KeyLogLine").field(&self.0.split(' ').next()).finish()
+    }
 }
 
 /// What was counted. Everything the network sent wrongly ends here.

@@ -8,13 +8,13 @@ use crate::config::Config;
 use crate::crypto::PeerKey;
 use crate::der::{self, NoKey};
 use crate::error::{Error, Fault};
-use crate::event::SessionInfo;
+use crate::event::{Event, KeyLogLine, SessionInfo};
 use crate::flight::Flight;
 use crate::reassembly::Message;
 use crate::record::RecordLayer;
 use crate::transcript::Transcript;
 use crate::verifier::{Rejection, Verifier};
-use crate::wire::HandshakeType;
+use crate::wire::{HandshakeType, SrtpProfile};
 
 /// The parts of a connection that a handshake works on.
 pub(crate) struct Core {
@@ -23,6 +23,12 @@ pub(crate) struct Core {
     pub(crate) records: RecordLayer,
     pub(crate) flight: Flight,
     pub(crate) transcript: Transcript,
+    /// The connection id that we want to find in records; `None` to use none in either direction.
+    pub(crate) connection_id: Option<Vec<u8>>,
+    /// The profile that was agreed on.
+    pub(crate) srtp_profile: Option<SrtpProfile>,
+    /// What is to be told beside the end of the handshake.
+    pub(crate) notices: Vec<Event>,
 }
 
 /// What a message led to.
@@ -59,6 +65,13 @@ impl Core {
     /// Adds a message of the peer to the transcript.
     pub(crate) fn received_v12(&mut self, message: &Message) {
         self.transcript.add_v12(message.message_type, message.message_seq, &message.body);
+    }
+
+    /// Tells a secret, if the configuration asks for it.
+    pub(crate) fn log_key(&mut self, label: &str, client_random: &[u8; 32], secret: &[u8]) {
+        if self.config.key_log {
+            self.notices.push(Event::KeyLog(KeyLogLine::new(label, client_random, secret)));
+        }
     }
 
     /// 32 random bytes. Being drawn whole they hold no downgrade sentinel but by a chance of 2^-64 (RFC 8446

@@ -10,7 +10,7 @@ use crate::event::Event;
 use crate::handshake::Step;
 use crate::negotiation::Handshake;
 use crate::reassembly::{Message, Taken};
-use crate::record::{Incoming, record_end};
+use crate::record::Incoming;
 use crate::wire::{Ack, Alert, AlertDescription, AlertLevel, ContentType, Fragment, HandshakeType, ProtocolVersion};
 
 impl Connection {
@@ -18,15 +18,18 @@ impl Connection {
     pub(crate) fn receive(&mut self, now: Instant, datagram: &mut [u8]) -> Result<(), Error> {
         let mut at = 0;
         while at < datagram.len() && self.phase != Phase::Closed {
-            let found = record_end(datagram, at);
+            let found = self.core.records.record_end(datagram, at);
             let Some((end, record)) = found.and_then(|end| Some((end, datagram.get_mut(at..end)?))) else {
                 self.counters.malformed_records += 1;
                 break;
             };
-            if let Some(content) = self.record(now, record)? {
+            let opened = self.core.records.open(record, &mut self.counters);
+            // RFC 9147 section 4: nor does the rest of the datagram belong to this connection.
+            let foreign = opened == Incoming::Foreign;
+            if let Some(content) = self.opened(now, record, opened)? {
                 self.spans.push(at.saturating_add(content.start)..at.saturating_add(content.end));
             }
-            at = end;
+            at = if foreign { datagram.len() } else { end };
             self.replay_early(now)?;
         }
         Ok(())
@@ -39,7 +42,8 @@ impl Connection {
             // What is still early goes back into the queue.
             for _ in 0..self.early.len() {
                 let Some(mut record) = self.early.pop() else { break };
-                if let Some(content) = self.record(now, &mut record)? {
+                let opened = self.core.records.open(&mut record, &mut self.counters);
+                if let Some(content) = self.opened(now, &record, opened)? {
                     self.ready.extend(record.get(content).map(<[u8]>::to_vec));
                 }
             }
@@ -47,11 +51,18 @@ impl Connection {
         Ok(())
     }
 
-    /// Handles one record; gives where application data that may be yielded lies in it.
-    fn record(&mut self, now: Instant, record: &mut [u8]) -> Result<Option<Range<usize>>, Error> {
-        let (content_type, epoch, sequence, range) = match self.core.records.open(record, &mut self.counters) {
-            Incoming::Opened { content_type, epoch, sequence, content } => (content_type, epoch, sequence, content),
-            Incoming::Dropped => return Ok(None),
+    /// Handles one record that was opened, or not; gives where application data that may be yielded lies in it.
+    fn opened(&mut self, now: Instant, record: &[u8], opened: Incoming) -> Result<Option<Range<usize>>, Error> {
+        let (content_type, epoch, sequence, range) = match opened {
+            Incoming::Opened { content_type, epoch, sequence, newest, content } => {
+                self.newest |= newest;
+                (content_type, epoch, sequence, content)
+            }
+            Incoming::Spent => {
+                let alert = AlertDescription::BAD_RECORD_MAC;
+                return Err(self.fail(Error::Refused { reason: "too many forged records", alert }));
+            }
+            Incoming::Dropped | Incoming::Foreign => return Ok(None),
             Incoming::Early => {
                 self.keep_early(record);
                 return Ok(None);
@@ -270,6 +281,7 @@ impl Connection {
 
     /// A message was accepted.
     fn progress(&mut self, now: Instant, message: &Message, step: Step) {
+        self.events.extend(self.core.notices.drain(..));
         self.reassembly.advance();
         self.suspicion = None;
         if self.phase == Phase::Idle {

@@ -11,11 +11,24 @@ pub struct Records<'s> {
     current: Vec<u8>,
     datagram: &'s [u8],
     spans: core::slice::Iter<'s, Range<usize>>,
+    newest: bool,
 }
 
 impl<'s> Records<'s> {
-    pub(crate) fn new(ready: vec_deque::Drain<'s, Vec<u8>>, datagram: &'s [u8], spans: &'s [Range<usize>]) -> Self {
-        Self { ready, current: Vec::new(), datagram, spans: spans.iter() }
+    pub(crate) fn new(
+        ready: vec_deque::Drain<'s, Vec<u8>>,
+        datagram: &'s [u8],
+        spans: &'s [Range<usize>],
+        newest: bool,
+    ) -> Self {
+        Self { ready, current: Vec::new(), datagram, spans: spans.iter(), newest }
+    }
+
+    /// Whether the datagram holds an authenticated record that is later than every one before it. With a connection id,
+    /// the address of the peer may only change to where such a datagram came from, and only when it was found out by
+    /// other means that the peer can be reached there (RFC 9146 section 6).
+    pub fn is_newest(&self) -> bool {
+        self.newest
     }
 
     /// The content of the next record of application data; never empty.

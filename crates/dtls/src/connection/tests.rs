@@ -140,7 +140,7 @@ fn hello_verify_requests_are_answered_with_their_cookie() {
         put_u8_vector(&mut body, &[7, round as u8]);
         let message_type = HandshakeType::HELLO_VERIFY_REQUEST;
         let request = Fragment { message_type, length: body.len(), message_seq: round, offset: 0, body: &body };
-        let mut record = RecordLayer::new();
+        let mut record = RecordLayer::new(&crate::Limits::default());
         let mut buffer = [0; 200];
         let mut frame = Frame::new(&mut buffer, Overhead::NONE);
         record.append(&mut frame, 0, ContentType::HANDSHAKE, &[&request.header(), &body]).unwrap();
@@ -351,6 +351,7 @@ fn a_certificate_that_does_not_fit_the_suite_is_refused() {
         crate::wire::CipherSuite::ECDHE_RSA_AES_128_GCM_SHA256,
         false,
         false,
+        &[],
     );
     server.core.flight.replace(HandshakeType::SERVER_HELLO, hello);
     let error = pass(&mut server, &mut client).unwrap_err();
@@ -367,7 +368,7 @@ fn a_forged_server_key_exchange_is_refused() {
     server
         .core
         .flight
-        .replace(HandshakeType::SERVER_HELLO, crate::wire::ServerHello::write_v12(&[1; 32], suite, false, false));
+        .replace(HandshakeType::SERVER_HELLO, crate::wire::ServerHello::write_v12(&[1; 32], suite, false, false, &[]));
     let error = pass(&mut server, &mut client).unwrap_err();
     assert_eq!(error.alert_sent(), Some(AlertDescription::DECRYPT_ERROR));
 }

@@ -231,9 +231,14 @@ fn keys_are_changed_before_they_are_spent_and_spent_keys_seal_nothing() {
 }
 
 /// A client that takes small records alone gets none that are longer.
+//= rfc8449#4
+//# Even if a larger record size limit is provided by a peer, an endpoint MUST NOT send records larger than the
+//# protocol-defined limit, unless explicitly allowed by a future TLS version or extension.
 #[test]
 fn the_record_size_limit_is_respected() {
     let (_, mut server) = connected();
+    server.core.records.set_content_limit(usize::from(u16::MAX));
+    assert_eq!(server.core.records.content_limit(), 1 << 14);
     server.core.records.set_content_limit(63);
     for (length, expected) in [(63, Ok(())), (64, Err(Spent::NoRoom))] {
         let mut buffer = [0; 200];
@@ -258,7 +263,9 @@ fn a_hello_of_both_versions_is_repeated_with_the_cookie_of_1_2() {
     let request = Fragment { message_type, length: body.len(), message_seq: 0, offset: 0, body: &body };
     let mut buffer = [0; 200];
     let mut frame = Frame::new(&mut buffer, Overhead::NONE);
-    RecordLayer::new().append(&mut frame, 0, ContentType::HANDSHAKE, &[&request.header(), &body]).unwrap();
+    RecordLayer::new(&crate::Limits::default())
+        .append(&mut frame, 0, ContentType::HANDSHAKE, &[&request.header(), &body])
+        .unwrap();
     client.handle_input(Instant::ORIGIN, frame.content_mut()).unwrap();
     let again = take(&mut client).remove(0);
     let [before, after] = [&first, &again].map(|hello| Fragment::parse(&hello[13..]).unwrap().0);
@@ -360,12 +367,14 @@ fn forged_signatures_are_refused_by_either_side() {
 fn retries_without_end_or_sense_are_refused() {
     use crate::wire::{CipherSuite, NamedGroup, ServerHello};
     let retry = |client: &mut Connection, message_seq: u16, group: NamedGroup| {
-        let body = ServerHello::write_v13(None, CipherSuite::AES_128_GCM_SHA256, group, &[]);
+        let body = ServerHello::write_v13(None, CipherSuite::AES_128_GCM_SHA256, group, &[], &[]);
         let message_type = HandshakeType::SERVER_HELLO;
         let whole = Fragment { message_type, length: body.len(), message_seq, offset: 0, body: &body };
         let mut buffer = [0; 200];
         let mut frame = Frame::new(&mut buffer, Overhead::NONE);
-        RecordLayer::new().append(&mut frame, 0, ContentType::HANDSHAKE, &[&whole.header(), &body]).unwrap();
+        RecordLayer::new(&crate::Limits::default())
+            .append(&mut frame, 0, ContentType::HANDSHAKE, &[&whole.header(), &body])
+            .unwrap();
         client.handle_input(Instant::ORIGIN, frame.content_mut()).map(drop)
     };
     let (mut client, _) = pair();
@@ -395,5 +404,38 @@ fn what_follows_close_notify_is_ignored() {
         client.core.records.append(&mut frame, 3, ContentType::APPLICATION_DATA, &[b"late"]).unwrap();
         let mut records = server.handle_input(Instant::ORIGIN, frame.content_mut()).unwrap();
         assert!(records.next().is_none());
+    }
+}
+
+/// Messages about connection ids, from a side that must not send them.
+//= rfc9147#9
+//# Implementations which detect a violation of these rules MUST terminate the connection with an "unexpected_message"
+//# alert.
+#[test]
+fn messages_about_connection_ids_that_break_the_rules_are_fatal() {
+    // The client asks for no id, and takes the server's.
+    let cases: [(usize, HandshakeType, &[u8], AlertDescription); 5] = [
+        (0, HandshakeType::NEW_CONNECTION_ID, &[0, 2, 1, 7, 1], AlertDescription::UNEXPECTED_MESSAGE),
+        (1, HandshakeType::REQUEST_CONNECTION_ID, &[1], AlertDescription::UNEXPECTED_MESSAGE),
+        (0, HandshakeType::REQUEST_CONNECTION_ID, &[], AlertDescription::DECODE_ERROR),
+        (1, HandshakeType::NEW_CONNECTION_ID, &[0, 1, 0, 1], AlertDescription::DECODE_ERROR),
+        (1, HandshakeType::NEW_CONNECTION_ID, &[0, 0, 0], AlertDescription::DECODE_ERROR),
+    ];
+    for (from, message_type, body, alert) in cases {
+        let (mut client, mut server) = pair();
+        client.use_connection_id(b"").unwrap();
+        server.use_connection_id(b"id").unwrap();
+        client.start(Instant::ORIGIN);
+        for _ in 0..3 {
+            pass(&mut client, &mut server).unwrap();
+            pass(&mut server, &mut client).unwrap();
+        }
+        let mut ends = [client, server];
+        assert!(ends.iter().all(Connection::is_connected));
+        ends[from].core.flight.begin();
+        ends[from].core.flight.push(3, message_type, body.to_vec());
+        let datagram = take(&mut ends[from]).remove(0);
+        let error = ends[1 - from].handle_input(Instant::ORIGIN, &mut datagram.clone()).map(drop).unwrap_err();
+        assert_eq!(error.alert_sent(), Some(alert), "{message_type} {body:?}");
     }
 }

@@ -1,16 +1,14 @@
-//! Opening, sealing and packing records.
+//! The epochs of a connection, and sealing and packing records.
 
 use core::ops::Range;
 
 use weft_core::{Frame, Full, Overhead, Spent};
 
+use super::connection_id::ConnectionIds;
 use super::epoch::{ReadEpoch, WriteEpoch};
 use super::protection::Protection;
-use super::v13::INTEGRITY;
-use crate::event::Counters;
-use crate::wire::{
-    ContentType, MAX_CIPHERTEXT, MAX_PLAINTEXT, ProtocolVersion, RECORD_HEADER, RecordHeader, UnifiedHeader,
-};
+use crate::config::Limits;
+use crate::wire::{ContentType, MAX_PLAINTEXT, ProtocolVersion, RECORD_HEADER, RecordHeader, UnifiedHeader};
 
 /// Protected epochs to read in 1.3: the newest, for its two low bits tell the epochs apart, and those before it, for
 /// records that were overtaken.
@@ -20,26 +18,43 @@ const WRITE_EPOCHS_V13: usize = 3;
 
 /// The records of a connection: every epoch that has keys, in both directions.
 pub(crate) struct RecordLayer {
-    read: Vec<ReadEpoch>,
+    pub(super) read: Vec<ReadEpoch>,
     write: Vec<WriteEpoch>,
     /// The version field of records sent; 1.0 until the version is agreed (RFC 6347 section 4.2.1).
     version: ProtocolVersion,
     /// The longest content that the peer takes in a protected record (RFC 8449).
     content_limit: usize,
+    /// The longest plaintext of a protected record that we take: content, and in 1.3 its type and padding.
+    pub(super) own_limit: usize,
+    /// Records that may fail to authenticate under one key.
+    pub(super) forgery_limit: u64,
+    pub(crate) connection_ids: ConnectionIds,
 }
 
 /// What became of a record that came in.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub(crate) enum Incoming {
     /// Opened; its content lies at this range of the record.
-    Opened { content_type: ContentType, epoch: u16, sequence: u64, content: Range<usize> },
+    Opened {
+        content_type: ContentType,
+        epoch: u16,
+        sequence: u64,
+        /// Whether no later one was opened before.
+        newest: bool,
+        content: Range<usize>,
+    },
     /// It belongs to an epoch whose keys are not here yet.
     Early,
     /// Counted and dropped.
     Dropped,
+    /// Dropped, and what follows it in its datagram is to be: it has a connection id that is none of ours.
+    Foreign,
+    /// Dropped, and the key must open nothing any more: too many records failed to authenticate.
+    Spent,
 }
 
 /// The record that `datagram` holds from `at` on: its header and where it ends.
+#[cfg(test)]
 pub(crate) fn split(datagram: &[u8], at: usize) -> Option<(RecordHeader, usize)> {
     let rest = datagram.get(at..)?;
     let header = RecordHeader::parse(rest).ok()?;
@@ -47,26 +62,42 @@ pub(crate) fn split(datagram: &[u8], at: usize) -> Option<(RecordHeader, usize)>
     (end <= datagram.len()).then_some((header, end))
 }
 
-/// Where the record ends that starts at `at` of the datagram.
-pub(crate) fn record_end(datagram: &[u8], at: usize) -> Option<usize> {
-    let rest = datagram.get(at..)?;
-    if !UnifiedHeader::is_unified(*rest.first()?) {
-        return split(datagram, at).map(|(_, end)| end);
-    }
-    let header = UnifiedHeader::parse(rest).ok()?;
-    let Some(length) = header.length else { return Some(datagram.len()) };
-    let end = at.checked_add(header.ciphertext_offset())?.checked_add(length.into())?;
-    (end <= datagram.len()).then_some(end)
-}
-
 impl RecordLayer {
-    pub(crate) fn new() -> Self {
+    pub(crate) fn new(limits: &Limits) -> Self {
         Self {
             read: vec![ReadEpoch::new(0, Protection::Plaintext)],
             write: vec![WriteEpoch::new(0, Protection::Plaintext)],
             version: ProtocolVersion::DTLS_1_0,
             content_limit: MAX_PLAINTEXT,
+            own_limit: limits.record_plaintext().into(),
+            forgery_limit: limits.forgeries(),
+            connection_ids: ConnectionIds::default(),
         }
+    }
+
+    /// Where the record ends that starts at `at` of the datagram.
+    pub(crate) fn record_end(&self, datagram: &[u8], at: usize) -> Option<usize> {
+        let rest = datagram.get(at..)?;
+        let id_len = self.connection_ids.own_len();
+        let (head, length) = match *rest.first()? {
+            first if UnifiedHeader::is_unified(first) => {
+                let header = UnifiedHeader::parse_with_id(rest, id_len).ok()?;
+                let Some(length) = header.length else { return Some(datagram.len()) };
+                (header.ciphertext_offset(), length)
+            }
+            first if ContentType(first) == ContentType::TLS12_CID => {
+                let (header, id) = RecordHeader::parse_with_id(rest, id_len).ok()?;
+                (RECORD_HEADER.checked_add(id.len())?, header.length)
+            }
+            _ => (RECORD_HEADER, RecordHeader::parse(rest).ok()?.length),
+        };
+        let end = at.checked_add(head)?.checked_add(length.into())?;
+        (end <= datagram.len()).then_some(end)
+    }
+
+    /// Records that failed to authenticate under the newest key to read with.
+    pub(crate) fn forged(&self) -> u64 {
+        self.read.last().map_or(0, |epoch| epoch.forged)
     }
 
     pub(crate) fn set_version(&mut self, version: ProtocolVersion) {
@@ -79,7 +110,8 @@ impl RecordLayer {
     }
 
     pub(crate) fn content_limit(&self) -> usize {
-        self.content_limit
+        // With a connection id the content type counts in 1.2, too (RFC 9146 section 4).
+        self.content_limit.saturating_sub(usize::from(!self.connection_ids.peer().is_empty()))
     }
 
     /// Adds an epoch to read. Of many the oldest protected one is forgotten.
@@ -118,127 +150,10 @@ impl RecordLayer {
         self.write.last().map_or(0, |e| e.epoch)
     }
 
-    /// Opens the record in place. `record` is header and fragment, as [`record_end`] found them.
-    pub(crate) fn open(&mut self, record: &mut [u8], counters: &mut Counters) -> Incoming {
-        match record.first() {
-            Some(first) if UnifiedHeader::is_unified(*first) => self.open_v13(record, counters),
-            _ => self.open_v12(record, counters),
-        }
-    }
-
-    /// Opens a record that has the header of DTLS 1.3.
-    fn open_v13(&mut self, record: &mut [u8], counters: &mut Counters) -> Incoming {
-        let Ok(header) = UnifiedHeader::parse(record) else {
-            counters.malformed_records += 1;
-            return Incoming::Dropped;
-        };
-        let newest = self.read_epoch();
-        let found = self.read.iter_mut().rev().find_map(|half| match &half.protection {
-            Protection::V13(keys) if half.epoch & 3 == header.epoch_bits.into() => {
-                Some((half.epoch, keys, &mut half.window, &mut half.forged))
-            }
-            _ => None,
-        });
-        let Some((epoch, keys, window, forged)) = found else {
-            // Before there are keys, 2 and 3 are to come; then one after the other.
-            let coming =
-                if newest == 0 { header.epoch_bits >= 2 } else { (newest + 1) & 3 == header.epoch_bits.into() };
-            if coming {
-                return Incoming::Early;
-            }
-            counters.unexpected_records += 1;
-            return Incoming::Dropped;
-        };
-        if record.len() > MAX_CIPHERTEXT || *forged >= INTEGRITY {
-            counters.malformed_records += 1;
-            return Incoming::Dropped;
-        }
-        let Ok(sequence) = keys.unmask(header, record, window.next()) else {
-            counters.forged_records += 1;
-            return Incoming::Dropped;
-        };
-        if !window.may_be_new(sequence) {
-            counters.replayed_records += 1;
-            return Incoming::Dropped;
-        }
-        let Ok((content_type, content)) = keys.open(header, sequence, record) else {
-            *forged += 1;
-            counters.forged_records += 1;
-            return Incoming::Dropped;
-        };
-        window.mark(sequence);
-        if content.len() > MAX_PLAINTEXT {
-            counters.malformed_records += 1;
-            return Incoming::Dropped;
-        }
-        counters.records_received += 1;
-        Incoming::Opened { content_type, epoch, sequence, content }
-    }
-
-    /// Opens a record that has the header of DTLS 1.2.
-    fn open_v12(&mut self, record: &mut [u8], counters: &mut Counters) -> Incoming {
-        let Some((header_bytes, fragment)) = record.split_at_mut_checked(RECORD_HEADER) else {
-            counters.malformed_records += 1;
-            return Incoming::Dropped;
-        };
-        let Ok(header) = RecordHeader::parse(header_bytes) else {
-            counters.malformed_records += 1;
-            return Incoming::Dropped;
-        };
-        let newest = self.read_epoch();
-        let Some(epoch) = self.read.iter_mut().find(|e| e.epoch == header.epoch) else {
-            if header.epoch == newest.saturating_add(1) {
-                return Incoming::Early;
-            }
-            counters.unexpected_records += 1;
-            return Incoming::Dropped;
-        };
-        if fragment.len() > MAX_CIPHERTEXT {
-            counters.malformed_records += 1;
-            return Incoming::Dropped;
-        }
-        // Anybody can write a plaintext record, so those must not move a window: handshake messages have numbers of
-        // their own to tell repeats by.
-        let protected = !matches!(epoch.protection, Protection::Plaintext);
-        // In the clear the version says nothing: peers write 1.0 or 1.2 into a first flight (RFC 6347 section 4.2.1), and
-        // in 1.3 it is to be ignored (RFC 9147 section 4).
-        if protected && header.version != ProtocolVersion::DTLS_1_2 {
-            counters.unexpected_records += 1;
-            return Incoming::Dropped;
-        }
-        if protected && !epoch.window.may_be_new(header.sequence_number) {
-            counters.replayed_records += 1;
-            return Incoming::Dropped;
-        }
-        let Ok(content) = epoch.protection.open(header, fragment) else {
-            counters.forged_records += 1;
-            return Incoming::Dropped;
-        };
-        if content.len() > MAX_PLAINTEXT {
-            counters.malformed_records += 1;
-            return Incoming::Dropped;
-        }
-        // Only now is the record known to be the peer's (RFC 6347 section 4.1.2.6).
-        if protected {
-            epoch.window.mark(header.sequence_number);
-        }
-        counters.records_received += 1;
-        let content = content.start.saturating_add(RECORD_HEADER)..content.end.saturating_add(RECORD_HEADER);
-        Incoming::Opened {
-            content_type: header.content_type,
-            epoch: header.epoch,
-            sequence: header.sequence_number,
-            content,
-        }
-    }
-
-    fn write_half(&mut self, epoch: u16) -> Option<&mut WriteEpoch> {
-        self.write.iter_mut().find(|e| e.epoch == epoch)
-    }
-
     /// What a record of `epoch` is longer than its content.
     pub(crate) fn overhead(&self, epoch: u16) -> Option<Overhead> {
-        self.write.iter().find(|e| e.epoch == epoch).map(|e| e.protection.overhead())
+        let id_len = self.connection_ids.peer().len();
+        self.write.iter().find(|e| e.epoch == epoch).map(|e| e.protection.overhead(id_len))
     }
 
     /// Appends a record that holds `parts`, end to end, to the frame's content, and gives its sequence number. On failure
@@ -251,8 +166,9 @@ impl RecordLayer {
         parts: &[&[u8]],
     ) -> Result<u64, Spent> {
         let version = self.version;
-        let half = self.write_half(epoch).ok_or(Spent::NoKeys)?;
-        let overhead = half.protection.overhead();
+        let id = self.connection_ids.peer();
+        let half = self.write.iter_mut().find(|e| e.epoch == epoch).ok_or(Spent::NoKeys)?;
+        let overhead = half.protection.overhead(id.len());
         let content_len = parts.iter().fold(0_usize, |sum, part| sum.saturating_add(part.len()));
         let total = overhead.total().saturating_add(content_len);
         if total > frame.remaining() || content_len > MAX_PLAINTEXT {
@@ -266,15 +182,16 @@ impl RecordLayer {
             here.copy_from_slice(part);
             room = next;
         }
-        half.protection.seal_record(header, record).map_err(|_| Spent::NoKeys)?;
+        half.protection.seal_record(header, id, record).map_err(|_| Spent::NoKeys)?;
         Ok(header.sequence_number)
     }
 
     /// Seals the whole content of the frame in place as one record.
     pub(crate) fn wrap(&mut self, frame: &mut Frame<'_>, epoch: u16, content_type: ContentType) -> Result<(), Spent> {
-        let (version, limit) = (self.version, self.content_limit);
-        let half = self.write_half(epoch).ok_or(Spent::NoKeys)?;
-        let overhead = half.protection.overhead();
+        let (version, limit) = (self.version, self.content_limit());
+        let id = self.connection_ids.peer();
+        let half = self.write.iter_mut().find(|e| e.epoch == epoch).ok_or(Spent::NoKeys)?;
+        let overhead = half.protection.overhead(id.len());
         if frame.head_room() < overhead.head || frame.tail_room() < overhead.tail || frame.len() > limit {
             return Err(Spent::NoRoom);
         }
@@ -282,7 +199,7 @@ impl RecordLayer {
         let header = new_header(half, content_type, version, total)?;
         frame.claim_head(overhead.head).map_err(|Full| Spent::NoRoom)?;
         frame.claim_tail(overhead.tail).map_err(|Full| Spent::NoRoom)?;
-        half.protection.seal_record(header, frame.content_mut()).map_err(|_| Spent::NoKeys)
+        half.protection.seal_record(header, id, frame.content_mut()).map_err(|_| Spent::NoKeys)
     }
 
     #[cfg(test)]

@@ -5,9 +5,10 @@ use core::ops::Range;
 use weft_core::Overhead;
 use zeroize::Zeroizing;
 
+use super::connection_id::MAX_CONNECTION_ID;
 use super::v13::{TAIL, V13Keys};
 use crate::crypto::{Aead, AeadAlgorithm, Failed, NONCE_LEN, Provider, TAG_LEN};
-use crate::wire::{RECORD_HEADER, RecordHeader, UNIFIED_HEADER};
+use crate::wire::{ContentType, RECORD_HEADER, RecordHeader, UNIFIED_HEADER};
 
 /// Bytes of the nonce that AES-GCM sends along (RFC 5288 section 3).
 const EXPLICIT_NONCE: usize = 8;
@@ -68,24 +69,121 @@ impl V12Keys {
     }
 }
 
+impl V12Keys {
+    /// Seals in place what follows the header: room for an explicit nonce, content, room for a tag.
+    fn seal<A: AsRef<[u8]>>(
+        &self,
+        header: RecordHeader,
+        fragment: &mut [u8],
+        aad: impl FnOnce(usize) -> Result<A, Failed>,
+    ) -> Result<(), Failed> {
+        // Epoch and sequence number never repeat under a key, so neither does this (RFC 5288 section 3). It is never
+        // random: 64 random bits would repeat by the birthday bound.
+        let unique = header.epoch_and_sequence().to_be_bytes();
+        let mut sealed = fragment;
+        if self.explicit {
+            let (explicit, rest) = sealed.split_first_chunk_mut::<EXPLICIT_NONCE>().ok_or(Failed)?;
+            *explicit = unique;
+            sealed = rest;
+        }
+        let content_len = sealed.len().checked_sub(TAG_LEN).ok_or(Failed)?;
+        let (content, tag) = sealed.split_at_mut_checked(content_len).ok_or(Failed)?;
+        self.key.seal(self.nonce(unique), aad(content_len)?.as_ref(), content, tag)
+    }
+
+    /// Opens in place what follows the header; gives where in `fragment` the plaintext lies.
+    fn open<A: AsRef<[u8]>>(
+        &self,
+        header: RecordHeader,
+        fragment: &mut [u8],
+        aad: impl FnOnce(usize) -> Result<A, Failed>,
+    ) -> Result<Range<usize>, Failed> {
+        let mut unique = header.epoch_and_sequence().to_be_bytes();
+        let mut start = 0;
+        let mut sealed = fragment;
+        if self.explicit {
+            let (explicit, rest) = sealed.split_first_chunk_mut::<EXPLICIT_NONCE>().ok_or(Failed)?;
+            unique = *explicit;
+            sealed = rest;
+            start = EXPLICIT_NONCE;
+        }
+        let content_len = sealed.len().checked_sub(TAG_LEN).ok_or(Failed)?;
+        let opened = self.key.open(self.nonce(unique), aad(content_len)?.as_ref(), sealed)?;
+        Ok(start..start.saturating_add(opened))
+    }
+
+    /// Writes the header of a record with a connection id (RFC 9146 section 4) and seals in place.
+    fn seal_with_id(&self, header: RecordHeader, id: &[u8], record: &mut [u8]) -> Result<(), Failed> {
+        let real_type = header.content_type;
+        let head_len = RECORD_HEADER.saturating_add(id.len());
+        let (head, fragment) = record.split_at_mut_checked(head_len).ok_or(Failed)?;
+        let length = u16::try_from(fragment.len()).map_err(|_| Failed)?;
+        let header = RecordHeader { content_type: ContentType::TLS12_CID, length, ..header };
+        let bytes = header.to_bytes();
+        let (before, length) = bytes.split_last_chunk::<2>().ok_or(Failed)?;
+        let parts = before.iter().chain(id).chain(length);
+        head.iter_mut().zip(parts).for_each(|(to, from)| *to = *from);
+        let type_at = fragment.len().checked_sub(TAG_LEN + 1).ok_or(Failed)?;
+        *fragment.get_mut(type_at).ok_or(Failed)? = real_type.0;
+        self.seal(header, fragment, |inner_len| AdditionalData::new(header, id, inner_len))
+    }
+}
+
+/// Additional data of a record of 1.2 with a connection id (RFC 9146 section 5.3).
+struct AdditionalData {
+    bytes: [u8; 23 + MAX_CONNECTION_ID],
+    len: usize,
+}
+
+impl AdditionalData {
+    fn new(header: RecordHeader, id: &[u8], inner_len: usize) -> Result<Self, Failed> {
+        let id_len = u8::try_from(id.len()).map_err(|_| Failed)?;
+        let [type_byte, version_and_numbers @ .., _, _] = header.to_bytes();
+        let inner_len = u16::try_from(inner_len).map_err(|_| Failed)?.to_be_bytes();
+        let mut bytes = [0xFF; 23 + MAX_CONNECTION_ID];
+        let parts = [&[type_byte, id_len, type_byte][..], &version_and_numbers, id, &inner_len];
+        let mut len = 8;
+        let mut rest = bytes.get_mut(len..).ok_or(Failed)?;
+        for part in parts {
+            let (here, after) = rest.split_at_mut_checked(part.len()).ok_or(Failed)?;
+            here.copy_from_slice(part);
+            rest = after;
+            len = len.saturating_add(part.len());
+        }
+        Ok(Self { bytes, len })
+    }
+}
+
+impl AsRef<[u8]> for AdditionalData {
+    fn as_ref(&self) -> &[u8] {
+        self.bytes.get(..self.len).unwrap_or_default()
+    }
+}
+
 impl Protection {
-    /// What a record is longer than its content, header included.
-    pub(crate) fn overhead(&self) -> Overhead {
+    /// What a record with a connection id of `id_len` bytes is longer than its content, header included.
+    pub(crate) fn overhead(&self, id_len: usize) -> Overhead {
         match self {
             Self::Plaintext => Overhead { head: RECORD_HEADER, tail: 0 },
             Self::V12(keys) => {
                 let explicit = if keys.explicit { EXPLICIT_NONCE } else { 0 };
-                Overhead { head: RECORD_HEADER + explicit, tail: TAG_LEN }
+                // The real content type follows the content.
+                let tail = if id_len > 0 { TAG_LEN + 1 } else { TAG_LEN };
+                Overhead { head: id_len.saturating_add(RECORD_HEADER + explicit), tail }
             }
-            Self::V13(_) => Overhead { head: UNIFIED_HEADER, tail: TAIL },
+            Self::V13(_) => Overhead { head: id_len.saturating_add(UNIFIED_HEADER), tail: TAIL },
         }
     }
 
     /// Writes the header and seals in place: `record` is room for the header and what goes before the content, content,
     /// room for what goes after it.
-    pub(crate) fn seal_record(&self, header: RecordHeader, record: &mut [u8]) -> Result<(), Failed> {
-        if let Self::V13(keys) = self {
-            return keys.seal(header.epoch, header.sequence_number, header.content_type, record);
+    pub(crate) fn seal_record(&self, header: RecordHeader, id: &[u8], record: &mut [u8]) -> Result<(), Failed> {
+        match self {
+            Self::V13(keys) => {
+                return keys.seal(header.epoch, header.sequence_number, header.content_type, id, record);
+            }
+            Self::V12(keys) if !id.is_empty() => return keys.seal_with_id(header, id, record),
+            Self::V12(_) | Self::Plaintext => {}
         }
         let (head, fragment) = record.split_first_chunk_mut::<RECORD_HEADER>().ok_or(Failed)?;
         *head = header.to_bytes();
@@ -95,18 +193,7 @@ impl Protection {
     /// Seals in place what follows the header in `record`: room for an explicit nonce, content, room for a tag.
     fn seal(&self, header: RecordHeader, fragment: &mut [u8]) -> Result<(), Failed> {
         let Self::V12(keys) = self else { return Ok(()) };
-        // Epoch and sequence number never repeat under a key, so neither does this (RFC 5288 section 3). It is never
-        // random: 64 random bits would repeat by the birthday bound.
-        let unique = header.epoch_and_sequence().to_be_bytes();
-        let mut sealed = fragment;
-        if keys.explicit {
-            let (explicit, rest) = sealed.split_first_chunk_mut::<EXPLICIT_NONCE>().ok_or(Failed)?;
-            *explicit = unique;
-            sealed = rest;
-        }
-        let content_len = sealed.len().checked_sub(TAG_LEN).ok_or(Failed)?;
-        let (content, tag) = sealed.split_at_mut_checked(content_len).ok_or(Failed)?;
-        keys.key.seal(keys.nonce(unique), &V12Keys::additional_data(header, content_len), content, tag)
+        keys.seal(header, fragment, |content_len| Ok(V12Keys::additional_data(header, content_len)))
     }
 
     /// Opens in place what follows the header; gives where in `fragment` the content lies.
@@ -116,18 +203,22 @@ impl Protection {
             Self::V12(keys) => keys,
             Self::V13(_) => return Err(Failed),
         };
-        let mut unique = header.epoch_and_sequence().to_be_bytes();
-        let mut start = 0;
-        let mut sealed = fragment;
-        if keys.explicit {
-            let (explicit, rest) = sealed.split_first_chunk_mut::<EXPLICIT_NONCE>().ok_or(Failed)?;
-            unique = *explicit;
-            sealed = rest;
-            start = EXPLICIT_NONCE;
-        }
-        let content_len = sealed.len().checked_sub(TAG_LEN).ok_or(Failed)?;
-        let aad = V12Keys::additional_data(header, content_len);
-        let opened = keys.key.open(keys.nonce(unique), &aad, sealed)?;
-        Ok(start..start.saturating_add(opened))
+        keys.open(header, fragment, |content_len| Ok(V12Keys::additional_data(header, content_len)))
+    }
+
+    /// The same for a record with a connection id; gives the real content type, too.
+    pub(crate) fn open_with_id(
+        &self,
+        header: RecordHeader,
+        id: &[u8],
+        fragment: &mut [u8],
+    ) -> Result<(ContentType, Range<usize>), Failed> {
+        let Self::V12(keys) = self else { return Err(Failed) };
+        let range = keys.open(header, fragment, |inner_len| AdditionalData::new(header, id, inner_len))?;
+        let inner = fragment.get(range.clone()).ok_or(Failed)?;
+        // What follows the type is padding.
+        let at = inner.iter().rposition(|byte| *byte != 0).ok_or(Failed)?;
+        let content_type = ContentType(*inner.get(at).ok_or(Failed)?);
+        Ok((content_type, range.start..range.start.saturating_add(at)))
     }
 }

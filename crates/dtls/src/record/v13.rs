@@ -12,8 +12,6 @@ use crate::wire::{ContentType, UNIFIED_HEADER, UnifiedHeader};
 pub(super) const TAIL: usize = 1 + TAG_LEN;
 /// Records that AES-GCM may seal under one key: 2^24.5 (RFC 9147 section 4.5.3).
 const GCM_CONFIDENTIALITY: u64 = 23_726_566;
-/// Forgeries after which a key authenticates nothing any more.
-pub(super) const INTEGRITY: u64 = 1 << 36;
 
 /// One direction's key material of one epoch.
 pub(crate) struct V13Keys {
@@ -53,18 +51,19 @@ impl V13Keys {
         epoch: u16,
         sequence: u64,
         content_type: ContentType,
+        id: &[u8],
         record: &mut [u8],
     ) -> Result<(), Failed> {
-        let (head, body) = record.split_first_chunk_mut::<UNIFIED_HEADER>().ok_or(Failed)?;
+        let head_len = UNIFIED_HEADER.saturating_add(id.len());
+        let (head, body) = record.split_at_mut_checked(head_len).ok_or(Failed)?;
         let length = u16::try_from(body.len()).map_err(|_| Failed)?;
-        let header = UnifiedHeader::write(epoch, sequence, length);
+        UnifiedHeader::write_into(head, epoch, id, sequence, length).map_err(|_| Failed)?;
         let inner_len = body.len().checked_sub(TAG_LEN).ok_or(Failed)?;
         let (inner, tag) = body.split_at_mut_checked(inner_len).ok_or(Failed)?;
         *inner.last_mut().ok_or(Failed)? = content_type.0;
-        self.key.seal(self.nonce(sequence), &header, inner, tag)?;
-        *head = header;
+        self.key.seal(self.nonce(sequence), head, inner, tag)?;
         let mask = self.mask.mask(body.first_chunk().ok_or(Failed)?)?;
-        head.iter_mut().skip(1).zip(mask).for_each(|(byte, mask)| *byte ^= mask);
+        head.iter_mut().skip(id.len().saturating_add(1)).zip(mask).for_each(|(byte, mask)| *byte ^= mask);
         Ok(())
     }
 
@@ -75,7 +74,8 @@ impl V13Keys {
         let mask = self.mask.mask(body.first_chunk().ok_or(Failed)?)?;
         let bytes = if header.long_sequence { 2 } else { 1 };
         let mut low = 0;
-        for (byte, mask) in head.iter_mut().skip(1).take(bytes).zip(mask) {
+        let before = header.connection_id_len.saturating_add(1);
+        for (byte, mask) in head.iter_mut().skip(before).take(bytes).zip(mask) {
             *byte ^= mask;
             low = low << 8 | u64::from(*byte);
         }

@@ -6,6 +6,7 @@ use crate::crypto::{Failed, PeerKey};
 use crate::error::Fault;
 use crate::event::SessionInfo;
 use crate::handshake::{Core, Step};
+use crate::options;
 use crate::reassembly::Message;
 use crate::record::{Protection, ReadEpoch, WriteEpoch};
 use crate::wire::{
@@ -69,6 +70,7 @@ impl Client {
             suites: &suites(&config).collect::<Vec<_>>(),
             groups: &groups(&config).collect::<Vec<_>>(),
             schemes: SCHEMES,
+            others: &options::offered(core),
             key_share: &[],
             cookie: None,
         };
@@ -153,7 +155,8 @@ impl Client {
         if hello.compression_method != 0 {
             return refused(AlertDescription::ILLEGAL_PARAMETER, "the server chose compression");
         }
-        check_extensions(&hello)?;
+        check_extensions(core, &hello)?;
+        options::finish_answers(core);
         core.records.set_version(ProtocolVersion::DTLS_1_2);
         core.received_v12(message);
         self.chosen = Some(Chosen { suite: hello.cipher_suite, parts, server_random: hello.random });
@@ -262,13 +265,15 @@ impl Client {
             cipher_suite: chosen.suite,
             group,
             peer_certificate: Some(certificate),
+            srtp_profile: core.srtp_profile,
+            connection_ids: core.records.connection_ids.are_agreed(),
             extended_master_secret: true,
         }))
     }
 }
 
 /// A server answers what was offered, nothing else (RFC 5246 section 7.4.1.4).
-fn check_extensions(hello: &ServerHello<'_>) -> Result<(), Fault> {
+fn check_extensions(core: &mut Core, hello: &ServerHello<'_>) -> Result<(), Fault> {
     let mut extended_master_secret = false;
     for (extension_type, data) in hello.extensions.iter() {
         match extension_type {
@@ -289,6 +294,7 @@ fn check_extensions(hello: &ServerHello<'_>) -> Result<(), Fault> {
                 ));
             }
             ExtensionType::RENEGOTIATION_INFO | ExtensionType::EC_POINT_FORMATS | ExtensionType::SUPPORTED_GROUPS => {}
+            _ if options::take_answer(core, ProtocolVersion::DTLS_1_2, extension_type, data)?.is_some() => {}
             _ => {
                 return Err(Fault::refused(
                     AlertDescription::UNSUPPORTED_EXTENSION,

@@ -42,7 +42,7 @@ pub(crate) struct Secrets {
 impl Secrets {
     /// Derives the extended master secret; the transcript goes up to and includes the ClientKeyExchange.
     pub(super) fn derive(
-        core: &Core,
+        core: &mut Core,
         parts: Parts,
         premaster: &[u8],
         client_random: [u8; 32],
@@ -52,6 +52,7 @@ impl Secrets {
         let session_hash = core.transcript.hash(&provider, parts.hash);
         let label = b"extended master secret";
         let master = prf(&provider, parts.hash, premaster, label, session_hash.as_ref(), MASTER_SECRET_LEN);
+        core.log_key("CLIENT_RANDOM", &client_random, &master);
         Self { provider, parts, master, client_random, server_random }
     }
 

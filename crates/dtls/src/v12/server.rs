@@ -8,6 +8,7 @@ use crate::crypto::{Failed, KeyAgreement, PeerKey};
 use crate::error::Fault;
 use crate::event::SessionInfo;
 use crate::handshake::{Core, Step};
+use crate::options;
 use crate::reassembly::Message;
 use crate::record::{Protection, ReadEpoch, V12Keys, WriteEpoch};
 use crate::wire::{
@@ -102,7 +103,8 @@ impl Server {
 
         core.flight.begin();
         let formats = hello.extensions.get(ExtensionType::EC_POINT_FORMATS).is_some();
-        let answer = ServerHello::write_v12(&server_random, suite, hello.secure_renegotiation(), formats);
+        let answers = options::answer(core, ProtocolVersion::DTLS_1_2, &hello.extensions)?.hello;
+        let answer = ServerHello::write_v12(&server_random, suite, hello.secure_renegotiation(), formats, &answers);
         core.send_v12(0, HandshakeType::SERVER_HELLO, answer);
         let config = core.config.clone();
         let chain = CertificateMessage::write(config.certificate.chain());
@@ -182,6 +184,8 @@ impl Server {
             cipher_suite: agreed.suite,
             group: agreed.group,
             peer_certificate: self.peer.take().map(|(certificate, _)| certificate),
+            srtp_profile: core.srtp_profile,
+            connection_ids: core.records.connection_ids.are_agreed(),
             extended_master_secret: true,
         }))
     }

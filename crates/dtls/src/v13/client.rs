@@ -10,6 +10,7 @@ use crate::crypto::{Failed, KeyOffer, PeerKey};
 use crate::error::Fault;
 use crate::event::SessionInfo;
 use crate::handshake::{Core, Step};
+use crate::options;
 use crate::reassembly::Message;
 use crate::v12;
 use crate::wire::{
@@ -108,6 +109,7 @@ impl Client {
             suites: &suites,
             groups: &groups(&config).collect::<Vec<_>>(),
             schemes,
+            others: &options::offered(core),
             key_share: &KeyShares::write(self.offers.iter().map(|offer| (offer.group(), offer.public()))),
             cookie,
         };
@@ -178,7 +180,7 @@ impl Client {
         let Some(parts) = offered_suites(&core.config).find(|offered| *offered == suite).and_then(parts) else {
             return Err(illegal("the server chose a cipher suite that was not offered"));
         };
-        check_extensions(&hello)?;
+        check_extensions(core, &hello)?;
         if hello.is_retry() {
             return self.retry(core, message, &hello, parts);
         }
@@ -192,13 +194,17 @@ impl Client {
         let offer = self.offers.iter().find(|offer| offer.group() == group);
         let offer = offer.ok_or(illegal("the server chose a group without a share of ours"))?;
         let shared = offer.finish(share).map_err(|Failed| illegal("the server's public key is not acceptable"))?;
+        if let Some(id) = hello.extensions.get(ExtensionType::CONNECTION_ID) {
+            options::take_answer(core, ProtocolVersion::DTLS_1_3, ExtensionType::CONNECTION_ID, id)?;
+        }
+        options::finish_answers(core);
         core.records.set_version(ProtocolVersion::DTLS_1_2);
         core.transcript.add_v13(HandshakeType::CLIENT_HELLO, &self.hello);
         core.received_v13(message);
         let internal = |Failed| Fault::internal("key schedule");
         let secrets =
             HandshakeSecrets::derive(&core.config.provider, parts, &shared, &core.transcript).map_err(internal)?;
-        secrets.install(core, Role::Client).map_err(internal)?;
+        secrets.install(core, Role::Client, &self.random).map_err(internal)?;
         // The answer shows that the hello arrived.
         core.flight.begin();
         self.offers.clear();
@@ -247,9 +253,13 @@ impl Client {
 
     fn encrypted_extensions(&mut self, core: &mut Core, message: &Message) -> Result<Step, Fault> {
         let answers = EncryptedExtensions::parse(&message.body)?;
-        let foreign = answers.extensions.iter().find(|(answer, _)| *answer != ExtensionType::SUPPORTED_GROUPS);
-        if let Some((extension, _)) = foreign {
-            return Err(out_of_place(extension));
+        for (extension, data) in answers.extensions.iter() {
+            let known = extension == ExtensionType::SUPPORTED_GROUPS
+                || extension != ExtensionType::CONNECTION_ID
+                    && options::take_answer(core, ProtocolVersion::DTLS_1_3, extension, data)?.is_some();
+            if !known {
+                return Err(out_of_place(extension));
+            }
         }
         core.received_v13(message);
         self.state = State::CertificateRequest;
@@ -309,6 +319,7 @@ impl Client {
         core.send_v13(HANDSHAKE_EPOCH, HandshakeType::FINISHED, finished);
         core.transcript.clear();
         let session = Session::new(Role::Client, chosen.parts, application);
+        session.log(core, &self.random);
         session.install(core).map_err(internal)?;
         self.session = Some(session);
         self.state = State::End;
@@ -317,6 +328,8 @@ impl Client {
             cipher_suite: chosen.suite,
             group: chosen.group,
             peer_certificate: Some(certificate.clone()),
+            srtp_profile: core.srtp_profile,
+            connection_ids: core.records.connection_ids.are_agreed(),
             extended_master_secret: true,
         }))
     }
@@ -327,11 +340,12 @@ fn offered_suites(config: &Config) -> impl Iterator<Item = CipherSuite> {
 }
 
 /// What a ServerHello of 1.3 may hold (RFC 8446 section 4.1.3), a HelloRetryRequest a cookie besides.
-fn check_extensions(hello: &ServerHello<'_>) -> Result<(), Fault> {
+fn check_extensions(core: &Core, hello: &ServerHello<'_>) -> Result<(), Fault> {
     let retry = hello.is_retry();
     let foreign = hello.extensions.iter().find(|(extension, _)| match *extension {
         ExtensionType::SUPPORTED_VERSIONS | ExtensionType::KEY_SHARE => false,
         ExtensionType::COOKIE => !retry,
+        ExtensionType::CONNECTION_ID => retry || core.connection_id.is_none(),
         _ => true,
     });
     foreign.map_or(Ok(()), |(extension, _)| Err(out_of_place(extension)))
@@ -344,6 +358,7 @@ fn out_of_place(extension: ExtensionType) -> Fault {
         ExtensionType::SUPPORTED_VERSIONS
         | ExtensionType::KEY_SHARE
         | ExtensionType::COOKIE
+        | ExtensionType::CONNECTION_ID
         | ExtensionType::SUPPORTED_GROUPS
         | ExtensionType::SIGNATURE_ALGORITHMS
         | ExtensionType::EXTENDED_MASTER_SECRET

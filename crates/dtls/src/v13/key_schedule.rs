@@ -47,7 +47,9 @@ impl HandshakeSecrets {
     }
 
     /// Protects what follows in epoch 2, in both directions.
-    pub(super) fn install(&self, core: &mut Core, role: Role) -> Result<(), Failed> {
+    pub(super) fn install(&self, core: &mut Core, role: Role, client_random: &[u8; 32]) -> Result<(), Failed> {
+        core.log_key("CLIENT_HANDSHAKE_TRAFFIC_SECRET", client_random, self.client.bytes());
+        core.log_key("SERVER_HANDSHAKE_TRAFFIC_SECRET", client_random, self.server.bytes());
         let (read, write) = match role {
             Role::Client => (&self.server, &self.client),
             Role::Server => (&self.client, &self.server),

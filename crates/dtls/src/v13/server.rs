@@ -9,16 +9,12 @@ use crate::crypto::{Failed, PeerKey, answer};
 use crate::error::Fault;
 use crate::event::SessionInfo;
 use crate::handshake::{Core, Step};
+use crate::options;
 use crate::reassembly::Message;
 use crate::wire::{
     AlertDescription, Certificate13, CertificateRequest13, CipherSuite, ClientHello, EncryptedExtensions,
     ExtensionType, HandshakeType, KeyShares, NamedGroup, ProtocolVersion, ServerHello, SignatureScheme,
 };
-
-/// The longest record that we take, with its content type (RFC 8449 section 4).
-const OUR_RECORD_SIZE_LIMIT: u16 = (1 << 14) + 1;
-/// The least limit that a client may tell.
-const LEAST_RECORD_SIZE_LIMIT: u16 = 64;
 
 /// What comes next.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -47,7 +43,6 @@ struct Choice<'a> {
     scheme: SignatureScheme,
     /// The client's share; without one it is asked for.
     share: Option<&'a [u8]>,
-    record_size_limit: Option<u16>,
 }
 
 /// A server of DTLS 1.3. Like that of 1.2 it asks for no cookie: its place is behind ICE.
@@ -106,26 +101,30 @@ impl Server {
         core.received_v13(message);
         core.flight.begin();
         let random = core.random();
-        let body = ServerHello::write_v13(Some(&random), choice.suite, choice.group, &public);
+        let answers = options::answer(core, ProtocolVersion::DTLS_1_3, &hello.extensions)?;
+        let body = ServerHello::write_v13(Some(&random), choice.suite, choice.group, &public, &answers.hello);
         core.send_v13(0, HandshakeType::SERVER_HELLO, body);
         let internal = |Failed| Fault::internal("key schedule");
         let secrets = HandshakeSecrets::derive(&core.config.provider, choice.parts, &shared, &core.transcript)
             .map_err(internal)?;
-        secrets.install(core, Role::Server).map_err(internal)?;
-        if let Some(limit) = choice.record_size_limit {
-            core.records.set_content_limit(usize::from(limit).saturating_sub(1));
-        }
-        self.authenticate(core, &choice, &secrets).map_err(internal)?;
+        secrets.install(core, Role::Server, &hello.random).map_err(internal)?;
+        let encrypted = EncryptedExtensions::write(&answers.encrypted);
+        core.send_v13(HANDSHAKE_EPOCH, HandshakeType::ENCRYPTED_EXTENSIONS, encrypted);
+        self.authenticate(core, &choice, &secrets, &hello.random).map_err(internal)?;
         let Choice { suite, parts, group, .. } = choice;
         self.agreed = Some(Agreed { suite, parts, group, secrets });
         Ok(Step::Answer)
     }
 
     /// The part of the flight that is protected.
-    fn authenticate(&mut self, core: &mut Core, choice: &Choice<'_>, secrets: &HandshakeSecrets) -> Result<(), Failed> {
+    fn authenticate(
+        &mut self,
+        core: &mut Core,
+        choice: &Choice<'_>,
+        secrets: &HandshakeSecrets,
+        client_random: &[u8; 32],
+    ) -> Result<(), Failed> {
         let config = core.config.clone();
-        let limit = choice.record_size_limit.map(|_| OUR_RECORD_SIZE_LIMIT);
-        core.send_v13(HANDSHAKE_EPOCH, HandshakeType::ENCRYPTED_EXTENSIONS, EncryptedExtensions::write(limit));
         if config.require_client_certificate {
             let request = CertificateRequest13::write(SCHEMES);
             core.send_v13(HANDSHAKE_EPOCH, HandshakeType::CERTIFICATE_REQUEST, request);
@@ -139,7 +138,9 @@ impl Server {
         let finished = secrets.verify_data(Role::Server, &core.transcript)?;
         core.send_v13(HANDSHAKE_EPOCH, HandshakeType::FINISHED, finished);
         let application = secrets.application(&core.transcript)?;
-        self.pending = Some(Session::new(Role::Server, choice.parts, application));
+        let session = Session::new(Role::Server, choice.parts, application);
+        session.log(core, client_random);
+        self.pending = Some(session);
         Ok(())
     }
 
@@ -149,7 +150,7 @@ impl Server {
         core.received_v13(message);
         core.transcript.condense(&core.config.provider, choice.parts.hash);
         core.flight.begin();
-        let body = ServerHello::write_v13(None, choice.suite, choice.group, &[]);
+        let body = ServerHello::write_v13(None, choice.suite, choice.group, &[], &[]);
         core.send_v13(0, HandshakeType::SERVER_HELLO, body);
         self.retried = Some((choice.suite, choice.group));
         Step::Answer
@@ -196,6 +197,8 @@ impl Server {
             cipher_suite: agreed.suite,
             group: agreed.group,
             peer_certificate: self.peer.take().map(|(certificate, _)| certificate),
+            srtp_profile: core.srtp_profile,
+            connection_ids: core.records.connection_ids.are_agreed(),
             extended_master_secret: true,
         }))
     }
@@ -232,15 +235,5 @@ fn choose<'a>(core: &Core, hello: &ClientHello<'a>) -> Result<Choice<'a>, Fault>
         Some((group, share)) => (group, Some(share)),
         None => (groups(config).find(|group| offered.contains(group.0)).ok_or(failure("no group in common"))?, None),
     };
-    let record_size_limit = match hello.extensions.get(ExtensionType::RECORD_SIZE_LIMIT) {
-        None => None,
-        Some(data) => {
-            let limit = u16::from_be_bytes(data.try_into().map_err(|_| Fault::Malformed)?);
-            if limit < LEAST_RECORD_SIZE_LIMIT {
-                return Err(illegal("the client's record_size_limit is too small"));
-            }
-            Some(limit)
-        }
-    };
-    Ok(Choice { suite, parts, group, scheme, share, record_size_limit })
+    Ok(Choice { suite, parts, group, scheme, share })
 }

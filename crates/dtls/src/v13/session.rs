@@ -1,13 +1,16 @@
 //! After the handshake: key updates, session tickets, exporters (RFC 8446 sections 4.6 and 7.5, RFC 9147 section 8).
 
+use std::collections::VecDeque;
+
 use super::key_schedule::{APPLICATION_EPOCH, ApplicationSecrets, install_read, install_write};
 use super::suite::Parts;
 use crate::connection::Role;
 use crate::crypto::{Failed, Secret};
 use crate::error::{ExportError, Fault};
+use crate::event::Event;
 use crate::handshake::{Core, Step};
 use crate::reassembly::Message;
-use crate::wire::{AlertDescription, HandshakeType, KeyUpdate};
+use crate::wire::{AlertDescription, HandshakeType, KeyUpdate, NewConnectionId, RequestConnectionId};
 
 /// The secrets in use, of either side.
 pub(crate) struct Session {
@@ -20,6 +23,13 @@ pub(crate) struct Session {
     updating: bool,
     /// The peer asked for one of ours.
     asked: bool,
+    /// The epoch to read whose keys the peer was asked to change.
+    asked_peer: Option<u16>,
+    /// Whether a RequestConnectionId is under way or unanswered, and whether a NewConnectionId is under way.
+    requesting_ids: bool,
+    giving_ids: bool,
+    /// Messages that wait for the flight before to be acknowledged.
+    outbox: VecDeque<(HandshakeType, Vec<u8>)>,
 }
 
 impl Session {
@@ -28,7 +38,30 @@ impl Session {
             Role::Client => (secrets.server, secrets.client),
             Role::Server => (secrets.client, secrets.server),
         };
-        Self { role, parts, read, write, exporter: secrets.exporter, updating: false, asked: false }
+        Self {
+            role,
+            parts,
+            read,
+            write,
+            exporter: secrets.exporter,
+            updating: false,
+            asked: false,
+            asked_peer: None,
+            requesting_ids: false,
+            giving_ids: false,
+            outbox: VecDeque::new(),
+        }
+    }
+
+    /// Tells the first secrets, if the configuration asks for it.
+    pub(super) fn log(&self, core: &mut Core, client_random: &[u8; 32]) {
+        let (client, server) = match self.role {
+            Role::Client => (&self.write, &self.read),
+            Role::Server => (&self.read, &self.write),
+        };
+        core.log_key("CLIENT_TRAFFIC_SECRET_0", client_random, client.bytes());
+        core.log_key("SERVER_TRAFFIC_SECRET_0", client_random, server.bytes());
+        core.log_key("EXPORTER_SECRET", client_random, self.exporter.bytes());
     }
 
     /// Protects what follows as application data is, in both directions.
@@ -53,6 +86,26 @@ impl Session {
                 self.asked |= update.update_requested;
                 Ok(Step::Taken)
             }
+            HandshakeType::NEW_CONNECTION_ID if message.epoch >= APPLICATION_EPOCH => {
+                let ids = &mut core.records.connection_ids;
+                // RFC 9147 section 9: not from a peer that wants no id, or never agreed on any.
+                if ids.peer().is_empty() {
+                    return Ok(Step::Unexpected);
+                }
+                let new = NewConnectionId::parse(&message.body)?;
+                ids.add_peer(new.iter(), new.immediate);
+                self.requesting_ids &= new.immediate;
+                Ok(Step::Taken)
+            }
+            HandshakeType::REQUEST_CONNECTION_ID if message.epoch >= APPLICATION_EPOCH => {
+                let ids = &core.records.connection_ids;
+                if !ids.are_agreed() || ids.own_len() == 0 {
+                    return Ok(Step::Unexpected);
+                }
+                let RequestConnectionId(number) = RequestConnectionId::parse(&message.body)?;
+                core.notices.push(Event::ConnectionIdsRequested(number));
+                Ok(Step::Taken)
+            }
             // There is no resumption here; the caller acknowledges it all the same, or it would come for ever.
             HandshakeType::NEW_SESSION_TICKET if self.role == Role::Client && message.epoch >= APPLICATION_EPOCH => {
                 Ok(Step::Taken)
@@ -61,24 +114,61 @@ impl Session {
         }
     }
 
-    /// Puts a KeyUpdate into the flight if one is due; whether it did. The flight before must have been acknowledged.
-    pub(crate) fn begin_update(&mut self, core: &mut Core) -> bool {
-        let due = self.asked || core.records.sealed() >= core.config.limits.records_per_key;
+    /// Puts a message into the flight if one is due, a KeyUpdate before others; whether it did. The flight before must
+    /// have been acknowledged.
+    pub(crate) fn begin_flight(&mut self, core: &mut Core) -> bool {
+        let limits = core.config.limits;
+        // RFC 9147 section 4.5.3: before forgeries use up the peer's key, it is asked for another.
+        let forged = core.records.forged() >= (limits.forgeries() / 2).max(1);
+        let update_requested = forged && self.asked_peer != Some(core.records.read_epoch());
+        let due = self.asked || update_requested || core.records.sealed() >= limits.records_per_key;
         let epoch = core.records.write_epoch();
         let possible = epoch < u16::MAX && core.flight.next_message_seq() < u16::MAX;
-        if !due || self.updating || !possible {
+        if self.updating || !possible {
             return false;
         }
-        self.updating = true;
-        self.asked = false;
+        let (message_type, body) = if due {
+            self.updating = true;
+            self.asked = false;
+            if update_requested {
+                self.asked_peer = Some(core.records.read_epoch());
+            }
+            (HandshakeType::KEY_UPDATE, KeyUpdate { update_requested }.write())
+        } else if let Some(message) = self.outbox.pop_front() {
+            message
+        } else {
+            return false;
+        };
         core.flight.begin();
-        core.flight.push(epoch, HandshakeType::KEY_UPDATE, KeyUpdate { update_requested: false }.write());
+        core.flight.push(epoch, message_type, body);
+        true
+    }
+
+    /// Asks for connection ids; not while a request is unanswered.
+    pub(crate) fn request_ids(&mut self, number: u8) -> bool {
+        if self.requesting_ids {
+            return false;
+        }
+        self.requesting_ids = true;
+        self.outbox.push_back((HandshakeType::REQUEST_CONNECTION_ID, vec![number]));
+        true
+    }
+
+    /// Gives connection ids; not while others are under way.
+    pub(crate) fn give_ids(&mut self, ids: &[&[u8]], immediate: bool) -> bool {
+        if self.giving_ids {
+            return false;
+        }
+        self.giving_ids = true;
+        let body = NewConnectionId::write(ids.iter().copied(), immediate);
+        self.outbox.push_back((HandshakeType::NEW_CONNECTION_ID, body));
         true
     }
 
     /// The peer has our KeyUpdate, so it can read the next epoch (RFC 9147 section 8).
     pub(crate) fn acknowledged(&mut self, core: &mut Core) -> Result<(), Fault> {
         if !self.updating {
+            self.giving_ids &= self.outbox.iter().any(|(waiting, _)| *waiting == HandshakeType::NEW_CONNECTION_ID);
             return Ok(());
         }
         let internal = |Failed| Fault::internal("key update");

@@ -6,7 +6,7 @@
 //! ```
 
 use super::codec::{DecodeError, Reader, put_u8_vector, put_u16_vector};
-use super::extensions::{Extensions, Numbers, number_list, put_extension};
+use super::extensions::{Extensions, Numbers, number_list, put_extension, put_extensions};
 use super::registry::{CipherSuite, ExtensionType, NamedGroup, ProtocolVersion, SignatureScheme};
 
 /// What a client offers.
@@ -80,6 +80,8 @@ pub(crate) struct Offer<'a> {
     pub(crate) schemes: &'a [SignatureScheme],
     /// The key_share extension, for 1.3.
     pub(crate) key_share: &'a [u8],
+    /// Extensions that are the same in every version.
+    pub(crate) others: &'a [(ExtensionType, Vec<u8>)],
     /// The cookie of a HelloRetryRequest, as its extension had it.
     pub(crate) cookie: Option<&'a [u8]>,
 }
@@ -114,6 +116,7 @@ impl Offer<'_> {
             put_extension(&mut block, ExtensionType::SUPPORTED_VERSIONS, &versions);
             put_extension(&mut block, ExtensionType::KEY_SHARE, self.key_share);
         }
+        put_extensions(&mut block, self.others);
         if let Some(cookie) = self.cookie {
             put_extension(&mut block, ExtensionType::COOKIE, cookie);
         }

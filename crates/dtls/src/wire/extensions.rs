@@ -1,6 +1,6 @@
 //! [Hello extensions](https://www.rfc-editor.org/rfc/rfc5246#section-7.4.1.4): type, length, data, in a row.
 
-use super::codec::{DecodeError, Reader, put_u16_vector};
+use super::codec::{DecodeError, Reader, put_u8_vector, put_u16_vector};
 use super::registry::ExtensionType;
 
 /// The most extensions a hello may carry; browsers send about fifteen. Bounds the search for duplicates.
@@ -88,5 +88,36 @@ pub(super) fn number_list(numbers: impl IntoIterator<Item = u16>) -> Vec<u8> {
     let list: Vec<u8> = numbers.into_iter().flat_map(u16::to_be_bytes).collect();
     let mut data = Vec::with_capacity(list.len().saturating_add(2));
     put_u16_vector(&mut data, &list);
+    data
+}
+
+/// Appends extensions.
+pub(super) fn put_extensions(out: &mut Vec<u8>, extensions: &[(ExtensionType, Vec<u8>)]) {
+    for (extension_type, data) in extensions {
+        put_extension(out, *extension_type, data);
+    }
+}
+
+/// Reads [connection_id](https://www.rfc-editor.org/rfc/rfc9146#section-3): `cid <0..2^8-1>`.
+pub(crate) fn connection_id(data: &[u8]) -> Result<&[u8], DecodeError> {
+    let mut r = Reader::new(data);
+    let id = r.u8_vector()?;
+    r.finish()?;
+    Ok(id)
+}
+
+/// Data of connection_id.
+pub(crate) fn put_connection_id(id: &[u8]) -> Vec<u8> {
+    let mut data = Vec::with_capacity(id.len().saturating_add(1));
+    put_u8_vector(&mut data, id);
+    data
+}
+
+/// Data of a client's [server_name](https://www.rfc-editor.org/rfc/rfc6066#section-3) with one DNS name.
+pub(crate) fn server_name(name: &str) -> Vec<u8> {
+    let mut entry = vec![0];
+    put_u16_vector(&mut entry, name.as_bytes());
+    let mut data = Vec::with_capacity(entry.len().saturating_add(2));
+    put_u16_vector(&mut data, &entry);
     data
 }

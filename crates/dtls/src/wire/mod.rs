@@ -9,6 +9,7 @@ mod certificate_verify;
 mod client_hello;
 mod client_key_exchange;
 mod codec;
+mod connection_id;
 mod encrypted_extensions;
 mod extensions;
 mod handshake;
@@ -20,6 +21,7 @@ mod registry;
 mod server_hello;
 mod server_key_exchange;
 mod unified_header;
+mod use_srtp;
 
 pub use ack::{Ack, RECORD_NUMBER};
 pub use alert::{Alert, AlertLevel};
@@ -30,6 +32,7 @@ pub use certificate13::{Certificate13, CertificateRequest13};
 pub use client_hello::ClientHello;
 pub use client_key_exchange::ClientKeyExchange;
 pub use codec::DecodeError;
+pub use connection_id::{NewConnectionId, RequestConnectionId};
 pub use encrypted_extensions::EncryptedExtensions;
 pub use extensions::{Extensions, MAX_EXTENSIONS, Numbers};
 pub use handshake::{Fragment, HANDSHAKE_HEADER, MAX_HANDSHAKE_LENGTH};
@@ -39,16 +42,18 @@ pub use key_update::KeyUpdate;
 pub use record::{MAX_CIPHERTEXT, MAX_PLAINTEXT, RECORD_HEADER, RecordHeader};
 pub use registry::{
     AlertDescription, CipherSuite, ClientCertificateType, ContentType, ExtensionType, HandshakeType, NamedGroup,
-    ProtocolVersion, SignatureScheme,
+    ProtocolVersion, SignatureScheme, SrtpProfile,
 };
 pub use server_hello::{DOWNGRADE_SENTINEL, ServerHello};
 pub use server_key_exchange::ServerKeyExchange;
 pub use unified_header::{UNIFIED_HEADER, UnifiedHeader};
+pub use use_srtp::UseSrtp;
 
 pub(crate) use client_hello::Offer;
 pub(crate) use codec::Reader;
 #[cfg(test)]
 pub(crate) use codec::put_u8_vector;
+pub(crate) use extensions::{connection_id, put_connection_id, server_name};
 
 /// Whether a public key of a kind this crate verifies with can be read from an X.509 `certificate` (DER). For fuzzing and
 /// diagnosis.
@@ -70,6 +75,8 @@ pub fn check_handshake_body(message_type: HandshakeType, body: &[u8]) -> Result<
         HandshakeType::CERTIFICATE_VERIFY => DigitallySigned::parse(body).map(drop),
         HandshakeType::CLIENT_KEY_EXCHANGE => ClientKeyExchange::parse(body).map(drop),
         HandshakeType::ENCRYPTED_EXTENSIONS => EncryptedExtensions::parse(body).map(drop),
+        HandshakeType::NEW_CONNECTION_ID => NewConnectionId::parse(body).map(drop),
+        HandshakeType::REQUEST_CONNECTION_ID => RequestConnectionId::parse(body).map(drop),
         HandshakeType::KEY_UPDATE => KeyUpdate::parse(body).map(drop),
         HandshakeType::SERVER_HELLO_DONE if !body.is_empty() => Err(DecodeError),
         _ => Ok(()),

@@ -54,6 +54,21 @@ impl RecordHeader {
         bytes
     }
 
+    /// Reads the header of a protected record with a connection id of that many bytes (RFC 9146 section 4): content type
+    /// [`TLS12_CID`](ContentType::TLS12_CID), and the id before the length.
+    pub fn parse_with_id(bytes: &[u8], connection_id_len: usize) -> Result<(Self, &[u8]), DecodeError> {
+        let mut r = Reader::new(bytes);
+        let content_type = ContentType(r.u8()?);
+        let version = ProtocolVersion(r.u16()?);
+        let epoch = r.u16()?;
+        let sequence_number = r.u48()?;
+        let id = r.take(connection_id_len)?;
+        if content_type != ContentType::TLS12_CID || id.is_empty() {
+            return Err(DecodeError);
+        }
+        Ok((Self { content_type, version, epoch, sequence_number, length: r.u16()? }, id))
+    }
+
     /// Epoch and sequence number as the one 64-bit number that the protection authenticates (RFC 6347 section 4.1.2.1).
     pub fn epoch_and_sequence(self) -> u64 {
         u64::from(self.epoch) << 48 | self.sequence_number & 0xFFFF_FFFF_FFFF

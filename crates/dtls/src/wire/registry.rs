@@ -54,6 +54,8 @@ registry!(
         ALERT = 21, "alert";
         HANDSHAKE = 22, "handshake";
         APPLICATION_DATA = 23, "application_data";
+        /// A protected record of 1.2 with a connection id (RFC 9146 section 4).
+        TLS12_CID = 25, "tls12_cid";
         ACK = 26, "ack";
     }
 );
@@ -67,6 +69,8 @@ registry!(
         HELLO_VERIFY_REQUEST = 3, "hello_verify_request";
         NEW_SESSION_TICKET = 4, "new_session_ticket";
         ENCRYPTED_EXTENSIONS = 8, "encrypted_extensions";
+        REQUEST_CONNECTION_ID = 9, "request_connection_id";
+        NEW_CONNECTION_ID = 10, "new_connection_id";
         CERTIFICATE = 11, "certificate";
         SERVER_KEY_EXCHANGE = 12, "server_key_exchange";
         CERTIFICATE_REQUEST = 13, "certificate_request";
@@ -83,6 +87,7 @@ registry!(
 registry!(
     /// The type of a hello extension.
     ExtensionType(u16) {
+        SERVER_NAME = 0, "server_name";
         SUPPORTED_GROUPS = 10, "supported_groups";
         EC_POINT_FORMATS = 11, "ec_point_formats";
         SIGNATURE_ALGORITHMS = 13, "signature_algorithms";
@@ -92,6 +97,7 @@ registry!(
         SUPPORTED_VERSIONS = 43, "supported_versions";
         COOKIE = 44, "cookie";
         KEY_SHARE = 51, "key_share";
+        CONNECTION_ID = 54, "connection_id";
         RENEGOTIATION_INFO = 0xFF01, "renegotiation_info";
     }
 );
@@ -141,6 +147,16 @@ registry!(
 );
 
 registry!(
+    /// A protection profile of SRTP (RFC 5764 section 4.1.2, RFC 7714 section 14.2).
+    SrtpProfile(u16) {
+        AES128_CM_HMAC_SHA1_80 = 1, "SRTP_AES128_CM_HMAC_SHA1_80";
+        AES128_CM_HMAC_SHA1_32 = 2, "SRTP_AES128_CM_HMAC_SHA1_32";
+        AEAD_AES_128_GCM = 7, "SRTP_AEAD_AES_128_GCM";
+        AEAD_AES_256_GCM = 8, "SRTP_AEAD_AES_256_GCM";
+    }
+);
+
+registry!(
     /// A kind of client certificate (RFC 5246 section 7.4.4, RFC 8422 section 5.5).
     ClientCertificateType(u8) {
         RSA_SIGN = 1, "rsa_sign";
@@ -170,6 +186,7 @@ registry!(
         INSUFFICIENT_SECURITY = 71, "insufficient_security";
         INTERNAL_ERROR = 80, "internal_error";
         USER_CANCELED = 90, "user_canceled";
+        TOO_MANY_CIDS_REQUESTED = 52, "too_many_cids_requested";
         NO_RENEGOTIATION = 100, "no_renegotiation";
         MISSING_EXTENSION = 109, "missing_extension";
         UNSUPPORTED_EXTENSION = 110, "unsupported_extension";

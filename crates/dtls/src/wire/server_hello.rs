@@ -5,7 +5,7 @@
 //! ```
 
 use super::codec::{DecodeError, Reader, put_u8_vector, put_u16_vector};
-use super::extensions::{Extensions, put_extension};
+use super::extensions::{Extensions, put_extension, put_extensions};
 use super::key_share::write_key_share;
 use super::registry::{CipherSuite, ExtensionType, NamedGroup, ProtocolVersion};
 
@@ -69,7 +69,13 @@ impl<'a> ServerHello<'a> {
     }
 
     /// Writes the ServerHello of a DTLS 1.3 server: with a random and a share, or as a HelloRetryRequest for a group.
-    pub(crate) fn write_v13(random: Option<&[u8; 32]>, suite: CipherSuite, group: NamedGroup, share: &[u8]) -> Vec<u8> {
+    pub(crate) fn write_v13(
+        random: Option<&[u8; 32]>,
+        suite: CipherSuite,
+        group: NamedGroup,
+        share: &[u8],
+        others: &[(ExtensionType, Vec<u8>)],
+    ) -> Vec<u8> {
         let mut out = Vec::with_capacity(share.len().saturating_add(80));
         out.extend_from_slice(&ProtocolVersion::DTLS_1_2.0.to_be_bytes());
         out.extend_from_slice(random.unwrap_or(&RETRY_RANDOM));
@@ -81,12 +87,19 @@ impl<'a> ServerHello<'a> {
         let group_only = group.0.to_be_bytes().to_vec();
         let key_share = if random.is_some() { write_key_share(group, share) } else { group_only };
         put_extension(&mut block, ExtensionType::KEY_SHARE, &key_share);
+        put_extensions(&mut block, others);
         put_u16_vector(&mut out, &block);
         out
     }
 
     /// Writes the ServerHello of a DTLS 1.2 server that resumes nothing.
-    pub(crate) fn write_v12(random: &[u8; 32], suite: CipherSuite, renegotiation: bool, formats: bool) -> Vec<u8> {
+    pub(crate) fn write_v12(
+        random: &[u8; 32],
+        suite: CipherSuite,
+        renegotiation: bool,
+        formats: bool,
+        others: &[(ExtensionType, Vec<u8>)],
+    ) -> Vec<u8> {
         let mut out = Vec::with_capacity(80);
         out.extend_from_slice(&ProtocolVersion::DTLS_1_2.0.to_be_bytes());
         out.extend_from_slice(random);
@@ -101,6 +114,7 @@ impl<'a> ServerHello<'a> {
         if formats {
             put_extension(&mut extensions, ExtensionType::EC_POINT_FORMATS, &[1, 0]);
         }
+        put_extensions(&mut extensions, others);
         put_u16_vector(&mut out, &extensions);
         out
     }

@@ -602,7 +602,7 @@ fn our_client_hello_says_what_it_must_and_no_more() {
         assert!(places.is_sorted() && places.iter().all(Option::is_some) && !places.is_empty());
         let aead = [0x1301, 0x1302, 0x1303, 0xC02B, 0xC02C, 0xC02F, 0xC030, 0xCCA8, 0xCCA9];
         assert!(hello.cipher_suites.iter().all(|suite| aead.contains(&suite)), "{:?}", hello.cipher_suites);
-        let known = [10, 13, 43, 51, 23, 0xFF01, 11];
+        let known = [10, 13, 28, 43, 51, 23, 0xFF01, 11];
         assert!(hello.extensions.iter().all(|(t, _)| known.contains(&t.0)));
     }
 }

@@ -224,6 +224,10 @@ impl Pair {
 fn check_records(datagram: &[u8]) {
     let mut rest = datagram;
     while !rest.is_empty() {
+        // The length of a connection id is not told.
+        if rest[0] == ContentType::TLS12_CID.0 || UnifiedHeader::is_unified(rest[0]) && rest[0] & 0x10 != 0 {
+            return;
+        }
         if UnifiedHeader::is_unified(rest[0]) {
             let header = UnifiedHeader::parse(rest).unwrap();
             let length = usize::from(header.length.unwrap());
