@@ -1,1 +1,4 @@
-//! Benchmarks of the layers and of the whole stack.
+//! What the benchmarks share: SCTP stacks behind one interface, and the lossy link.
+
+pub mod link;
+pub mod stacks;

@@ -2,6 +2,8 @@
 
 use core::time::Duration;
 
+use crate::congestion::ControllerKind;
+
 /// Settings of an [`Association`](crate::Association).
 ///
 /// [`Config::default`] has the values of RFC 9260 section 16; [`Config::rtc`] those that suit data channels over DTLS.
@@ -50,6 +52,17 @@ pub struct Config {
     pub max_burst: usize,
     /// Congestion window to begin with, in packets. Default `None`: as RFC 9260 section 7.2.1 has it, about 4 KiB.
     pub initial_window: Option<usize>,
+    /// The most that may leave at once, in bytes: no more than a socket with default buffers holds, and the receiver's,
+    /// too. Default 128 KiB.
+    pub max_burst_bytes: usize,
+    /// Congestion control. Default NewReno, as RFC 9260 describes it.
+    pub controller: ControllerKind,
+    /// Detect loss by time, with a reordering window and tail loss probes (RFC 8985), and undo what was wrongly taken for
+    /// loss; NewReno and CUBIC then leave slow start when the delay grows (RFC 9406). Without it, three missing reports
+    /// and T3-rtx alone tell of loss. Default false.
+    pub rack: bool,
+    /// Spread what leaves over the round trip. Without it, Max.Burst alone bounds bursts. Default false.
+    pub pacing: bool,
     /// L of RFC 9260 section 7.2.1: by how many packets the window may grow for one SACK. Default 1.
     pub slow_start_limit: usize,
     /// Offer partial reliability (RFC 3758). Default true.
@@ -90,6 +103,10 @@ impl Default for Config {
             cookie_lifetime: Duration::from_secs(60),
             max_burst: 4,
             initial_window: None,
+            max_burst_bytes: 128 << 10,
+            controller: ControllerKind::NewReno,
+            rack: false,
+            pacing: false,
             slow_start_limit: 1,
             partial_reliability: true,
             stream_reset: true,
@@ -114,6 +131,9 @@ impl Config {
             max_retransmits: None,
             max_burst: 16,
             slow_start_limit: 16,
+            controller: ControllerKind::default(),
+            rack: true,
+            pacing: true,
             zero_checksum: true,
             ..Self::default()
         }

@@ -68,10 +68,12 @@ pub struct Stats {
     pub data_chunks_dropped: u64,
     /// DATA chunks sent again.
     pub retransmissions: u64,
-    /// Of these, by fast retransmit.
+    /// Chunks found lost by missing reports or by time.
     pub fast_retransmissions: u64,
     /// Expiries of T3-rtx.
     pub timeouts: u64,
+    /// Tail loss probes (RFC 8985 section 7).
+    pub tail_probes: u64,
     /// Messages given up (partial reliability).
     pub messages_abandoned: u64,
     /// SACKs sent.

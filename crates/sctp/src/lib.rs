@@ -51,7 +51,9 @@ mod event;
 mod inbound;
 mod message;
 mod outbound;
+mod pacing;
 mod ranges;
+mod recovery;
 mod rto;
 mod streams;
 pub mod wire;
@@ -62,6 +64,7 @@ pub use channels::{
     MessageKind, Role,
 };
 pub use config::Config;
+pub use congestion::ControllerKind;
 pub use error::{AssociationError, OpenError, SendError};
 pub use event::{Event, State, Stats};
 pub use message::{Message, Reliability, SendOptions};

@@ -48,6 +48,7 @@
 //! | item | what it is |
 //! |---|---|
 //! | [`Pair`] | two hosts, two links and the clock: runs them, captures, injects and changes packets in flight |
+//! | [`Dumbbell`] | flows that share a bottleneck |
 //! | [`Host`] | what stands at an end of a link |
 //! | [`Node`] | any [`Layer`](weft_core::Layer) as a host, whether its input is a datagram or bytes, its route a path or `()` |
 //! | [`Link`], [`LinkConfig`] | one direction: delay, jitter, loss, reordering, duplication, corruption, MTU, bandwidth, queue |
@@ -59,6 +60,7 @@
 
 mod addresses;
 mod clock;
+mod dumbbell;
 mod host;
 mod link;
 mod nat;
@@ -70,6 +72,7 @@ mod turn_server;
 
 pub use addresses::{A_V4, A_V6, B_V4, B_V6};
 pub use clock::Clock;
+pub use dumbbell::Dumbbell;
 pub use host::{Host, Node, ToPath};
 pub use link::{Fate, Fragments, Link, LinkConfig, LinkStats, Loss};
 pub use nat::{Behaviour, Nat, NatConfig};

@@ -4,6 +4,7 @@ mod cookie;
 mod input;
 mod output;
 mod path;
+mod recovery;
 mod reset;
 mod setup;
 mod shutdown;
@@ -15,12 +16,13 @@ use bytes::Bytes;
 use weft_core::{Frame, Instant, Layer, Rng, Serial32, TimerKey, Timers};
 
 use crate::Config;
-use crate::congestion::{Controller, NewReno};
+use crate::congestion::Controller;
 use crate::error::{AssociationError, SendError};
 use crate::event::{Event, State, Stats};
 use crate::inbound::Inbound;
 use crate::message::{Message, Reliability, SendOptions};
 use crate::outbound::{Flight, OutMessage, SendQueue};
+use crate::pacing::Pacer;
 use crate::rto::Rto;
 use crate::wire::init::Extensions;
 use crate::wire::{Cause, abort, data, packet, sack};
@@ -44,6 +46,9 @@ pub(crate) enum Timer {
     Heartbeat,
     Reconfig,
     ShutdownGuard,
+    /// The reordering window ends, or a tail loss probe is due.
+    Recovery,
+    Pacing,
 }
 
 impl TimerKey for Timer {
@@ -56,6 +61,8 @@ impl TimerKey for Timer {
         Self::Heartbeat,
         Self::Reconfig,
         Self::ShutdownGuard,
+        Self::Recovery,
+        Self::Pacing,
     ];
     fn index(self) -> usize {
         self as usize
@@ -92,6 +99,7 @@ struct Counters {
     duplicates_received: u64,
     data_chunks_dropped: u64,
     timeouts: u64,
+    tail_probes: u64,
     sacks_sent: u64,
     sacks_received: u64,
 }
@@ -110,7 +118,7 @@ pub struct Association {
     /// It ended, and will not start again.
     over: bool,
     dead: Option<AssociationError>,
-    timers: Timers<Timer, 8>,
+    timers: Timers<Timer, 10>,
     due: Due,
     replies: VecDeque<Reply>,
     control: VecDeque<Vec<u8>>,
@@ -143,6 +151,9 @@ pub struct Association {
     mtu: usize,
     /// Bytes that may leave before the next acknowledgement.
     burst: usize,
+    pacer: Pacer,
+    /// One packet of new data may leave as a tail loss probe, whatever the window says.
+    probe_new: bool,
     last_data_sent: Instant,
     /// T3-rtx expired, and nothing was acknowledged since.
     timed_out: bool,
@@ -192,14 +203,14 @@ impl Association {
             init_sent: None,
             init_count: 0,
             queue: SendQueue::default(),
-            flight: Flight::new(initial_tsn),
+            flight: Flight::new(initial_tsn, config.rack),
             inbound: Inbound::new(&config, Serial32(0), config.in_streams),
-            controller: Box::new(
-                NewReno::new(chunk, config.slow_start_limit).with_initial_window(config.initial_window),
-            ),
+            controller: config.controller.build(chunk, config.slow_start_limit, config.rack, config.initial_window),
             rto: Rto::new(&config),
             mtu,
             burst: config.max_burst.max(1) * chunk,
+            pacer: Pacer::new(config.pacing, 2 * mtu, config.max_burst_bytes),
+            probe_new: false,
             last_data_sent: Instant::ORIGIN,
             timed_out: false,
             refused: None,
@@ -266,6 +277,7 @@ impl Association {
             duplicates_received: self.stats.duplicates_received,
             data_chunks_dropped: self.stats.data_chunks_dropped,
             timeouts: self.stats.timeouts,
+            tail_probes: self.stats.tail_probes,
             sacks_sent: self.stats.sacks_sent,
             sacks_received: self.stats.sacks_received,
         }
@@ -464,7 +476,7 @@ impl Association {
         self.due = Due::default();
         self.control.clear();
         self.queue.clear();
-        self.flight = Flight::new(self.flight.next_tsn());
+        self.flight = Flight::new(self.flight.next_tsn(), false);
     }
 
     /// It dies of `error`; the peer is told where that is fitting.

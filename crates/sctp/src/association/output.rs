@@ -152,14 +152,37 @@ impl Association {
         if self.timed_out && self.flight.in_flight > 0 {
             return false; // "only one packet is allowed to be in flight until successful acknowledgement" (section 7.2.1)
         }
+        if (lost && self.flight.free_retransmit) || (self.probe_new && self.queue.wants(1) > 0) {
+            return true;
+        }
         let room = self.flight.in_flight < self.controller.window();
-        if lost { room || self.flight.free_retransmit } else { room && self.may_send_new() }
+        if !(lost || self.may_send_new()) {
+            if room && !self.queue_waits_for_burst() {
+                self.flight.delivery.limit(self.flight.in_flight);
+            }
+            return false;
+        }
+        if !room {
+            return false;
+        }
+        if self.pacer.may_send(now) {
+            return true;
+        }
+        if let Some(at) = self.pacer.next() {
+            self.timers.set(Timer::Pacing, at);
+        }
+        false
+    }
+
+    /// Whether new data waits for an acknowledgement to pay for it.
+    fn queue_waits_for_burst(&self) -> bool {
+        self.burst == 0 && self.pacer.is_idle() && !self.queue.is_empty()
     }
 
     fn may_send_new(&self) -> bool {
         let wants = self.queue.wants(chunk_size(self.mtu));
         wants > 0
-            && self.burst > 0
+            && (self.burst > 0 || !self.pacer.is_idle())
             && self.flight.len() < MAX_OUTSTANDING
             && (self.flight.peer_room() >= wants || self.flight.is_empty())
     }
@@ -182,6 +205,7 @@ impl Association {
 
     fn fill_data(&mut self, now: Instant, frame: &mut Frame<'_>) {
         let whole = self.mtu - packet::HEADER_LEN;
+        let before = frame.len();
         let mut fresh = true;
         while self.flight.has_lost(now) {
             if self.flight.in_flight >= self.controller.window() && !self.flight.free_retransmit {
@@ -207,10 +231,13 @@ impl Association {
             fresh &= !self.fill_new_data(now, frame, whole, fresh);
         }
         if !fresh {
+            self.pacer.spend(frame.len() - before);
             self.last_data_sent = now;
             self.timers.set_if_idle(Timer::T3Rtx, now + self.rto.get());
+            self.set_recovery_timer();
             if self.state == State::CookieEchoed {
                 self.timers.stop(Timer::T3Rtx); // T1-cookie repeats it
+                self.timers.stop(Timer::Recovery);
             }
         }
     }
@@ -220,7 +247,8 @@ impl Association {
         if self.flight.is_empty() {
             self.after_idle(now);
         }
-        while self.flight.in_flight < self.controller.window() && self.may_send_new() {
+        let probe = core::mem::take(&mut self.probe_new);
+        while probe || (self.flight.in_flight < self.controller.window() && self.may_send_new()) {
             let Some(piece) = self.queue.next_piece(frame.remaining(), whole, fresh) else { break };
             self.burst = self.burst.saturating_sub(piece.payload.len());
             match self.flight.push(now, piece) {
@@ -245,6 +273,9 @@ impl Association {
             idle -= rto;
             rounds += 1;
         }
-        self.burst = self.burst.max(self.config.max_burst.max(1) * chunk_size(self.mtu));
+        if self.stats.data_chunks_sent > 0 {
+            self.controller.on_resume(now);
+        }
+        self.burst = self.burst.max(self.burst_allowance());
     }
 }

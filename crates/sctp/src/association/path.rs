@@ -71,6 +71,11 @@ impl Association {
             }
             Timer::Heartbeat => self.on_heartbeat_timer(now),
             Timer::Reconfig => self.on_reconfig_timer(now),
+            Timer::Recovery => {
+                self.on_recovery_timer(now);
+                Ok(())
+            }
+            Timer::Pacing => Ok(()), // what waited for it is sent by the next poll
             // T5-shutdown-guard: "the sender of the SHUTDOWN chunk ... MAY ... abort" (section 9.2).
             Timer::ShutdownGuard => Err(AssociationError::RetransmissionLimit),
         }

@@ -332,7 +332,7 @@ impl Association {
         self.control.clear();
         self.queue.clear();
         *self.reset = reset::Reset::new(cookie.local_tsn, cookie.peer_tsn);
-        self.flight = Flight::new(cookie.local_tsn);
+        self.flight = Flight::new(cookie.local_tsn, self.config.rack);
         self.local_initial_tsn = cookie.local_tsn;
         self.controller.restart();
         self.timed_out = false;

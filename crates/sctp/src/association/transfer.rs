@@ -4,12 +4,10 @@ use core::time::Duration;
 
 use weft_core::{Instant, Serial32};
 
-use super::{Association, Timer, chunk_size};
-use crate::congestion::Acknowledged;
+use super::{Association, Timer};
 use crate::error::AssociationError;
 use crate::event::{Event, State};
 use crate::inbound::Outcome;
-use crate::outbound::SackOutcome;
 use crate::wire::{Cause, Data, ForwardTsn, Sack, abort};
 
 /// "An implementation MUST NOT allow the maximum delay ... to be configured to be more than 500 ms" (section 6.2).
@@ -96,7 +94,7 @@ impl Association {
             // (section 12.4).
             return Err(AssociationError::ProtocolViolation("SACK for a TSN that was never sent"));
         }
-        let Some(outcome) = self.flight.on_sack(now, sack) else {
+        let Some(outcome) = self.flight.on_sack(now, sack, self.rto.srtt()) else {
             self.stats.chunks_dropped += 1;
             return Ok(());
         };
@@ -113,72 +111,6 @@ impl Association {
     pub(super) fn on_cumulative_ack(&mut self, now: Instant, cumulative: Serial32) {
         if let Some(outcome) = self.flight.on_cumulative(now, cumulative) {
             self.after_ack(now, &outcome);
-        }
-    }
-
-    fn after_ack(&mut self, now: Instant, outcome: &SackOutcome) {
-        if let Some(rtt) = outcome.rtt {
-            self.rto.sample(rtt);
-        }
-        let chunk = chunk_size(self.mtu);
-        if outcome.acked > 0 || outcome.advanced {
-            self.timed_out = false;
-        }
-        if outcome.acked > 0 {
-            self.errors = 0;
-            self.controller.on_ack(
-                now,
-                &Acknowledged {
-                    bytes: outcome.acked,
-                    flight_before: outcome.flight_before,
-                    flight_after: self.flight.in_flight,
-                    advanced: outcome.advanced,
-                    in_recovery: self.flight.in_recovery() && !outcome.loss,
-                    srtt: self.rto.srtt(),
-                },
-            );
-        }
-        if outcome.loss {
-            self.controller.on_loss(now, outcome.flight_before);
-        }
-        // What was acknowledged pays for as much again and half as much more growth; Max.Burst comes on top.
-        self.burst = outcome.acked.saturating_mul(2).saturating_add(self.config.max_burst.max(1) * chunk);
-        if self.flight.is_empty() {
-            self.timers.stop(Timer::T3Rtx);
-        } else if outcome.advanced {
-            self.timers.set(Timer::T3Rtx, now + self.rto.get());
-        } else {
-            self.timers.set_if_idle(Timer::T3Rtx, now + self.rto.get());
-        }
-        self.progress_shutdown(now);
-    }
-
-    /// T3-rtx expired (section 6.3.3).
-    pub(super) fn on_t3(&mut self, now: Instant) -> Result<(), AssociationError> {
-        if self.flight.is_empty() {
-            return Ok(());
-        }
-        self.stats.timeouts += 1;
-        // A probe of a closed window says nothing about the path.
-        let probe = self.flight.a_rwnd == 0 && self.flight.len() == 1;
-        if !probe {
-            self.controller.on_timeout(now);
-        }
-        self.rto.back_off();
-        self.count_error()?;
-        self.flight.lose_all();
-        self.timed_out = true;
-        self.burst = self.config.max_burst.max(1) * chunk_size(self.mtu);
-        self.timers.set(Timer::T3Rtx, now + self.rto.get());
-        Ok(())
-    }
-
-    /// One more retransmission without an answer (section 8.1).
-    pub(super) fn count_error(&mut self) -> Result<(), AssociationError> {
-        self.errors = self.errors.saturating_add(1);
-        match self.config.max_retransmits {
-            Some(max) if self.errors > max => Err(AssociationError::RetransmissionLimit),
-            _ => Ok(()),
         }
     }
 }

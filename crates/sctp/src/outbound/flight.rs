@@ -6,6 +6,7 @@ use bytes::Bytes;
 use weft_core::{Instant, Serial16, Serial32};
 
 use crate::ranges::Ranges;
+use crate::recovery::{Delivery, Rack, Transmission, Transmissions, Undo};
 use crate::wire::{Data, data};
 
 /// What goes into one DATA chunk.
@@ -39,12 +40,16 @@ pub(super) struct Sent {
     /// Miss indications; [`FAST_RETRANSMITTED`] once it was sent again for them.
     pub(super) misses: u8,
     pub(super) transmissions: u16,
-    pub(super) at: Instant,
+    /// Number of its last [`Transmission`].
+    pub(super) transmission: u32,
 }
 
 /// "Mark the DATA chunk(s) as being fast retransmitted so that they will be ineligible for a subsequent fast
 /// retransmit" (RFC 9260 section 7.2.4).
 pub(super) const FAST_RETRANSMITTED: u8 = u8::MAX;
+
+/// A flight that took more entries than this gives their memory back once it has landed.
+const KEPT_ENTRIES: usize = 16;
 
 #[allow(clippy::struct_field_names)] // "in flight" is what it is called
 #[derive(Debug)]
@@ -54,7 +59,7 @@ pub(crate) struct Flight {
     pub(super) ring: VecDeque<Sent>,
     /// TSNs acknowledged by Gap Ack Blocks.
     pub(super) acked: Ranges,
-    /// Lost TSNs in the order in which they go out again. Entries no longer lost are skipped.
+    /// Lost TSNs in their order. Entries no longer lost are skipped.
     pub(super) lost: VecDeque<Serial32>,
     /// Every hole before this has been dealt with.
     pub(super) scan_from: Serial32,
@@ -80,10 +85,17 @@ pub(crate) struct Flight {
     pub(crate) abandoned: u64,
     pub(crate) retransmitted: u64,
     pub(crate) fast_retransmitted: u64,
+    pub(super) transmissions: Transmissions,
+    pub(crate) rack: Rack,
+    pub(crate) delivery: Delivery,
+    pub(super) undo: Undo,
+    /// Fast Recovery as loss detection by time has it: it lasts until a transmission from this number on is acknowledged.
+    pub(super) recovering: bool,
+    pub(super) recovery_start: u32,
 }
 
 impl Flight {
-    pub(crate) fn new(initial_tsn: Serial32) -> Self {
+    pub(crate) fn new(initial_tsn: Serial32, rack: bool) -> Self {
         Self {
             cumulative_ack: initial_tsn.previous(),
             ring: VecDeque::new(),
@@ -103,6 +115,12 @@ impl Flight {
             abandoned: 0,
             retransmitted: 0,
             fast_retransmitted: 0,
+            transmissions: Transmissions::default(),
+            rack: Rack::new(rack),
+            delivery: Delivery::new(),
+            undo: Undo::default(),
+            recovering: false,
+            recovery_start: 0,
         }
     }
 
@@ -120,7 +138,7 @@ impl Flight {
     }
 
     pub(crate) fn in_recovery(&self) -> bool {
-        self.recovery_exit.is_some()
+        self.recovery_exit.is_some() || self.recovering
     }
 
     #[inline]
@@ -140,30 +158,50 @@ impl Flight {
         }
     }
 
+    /// Number of the transmission by which chunk `tsn` of `len` bytes leaves now.
+    fn transmit(&mut self, now: Instant, tsn: Serial32, len: usize, again: bool) -> u32 {
+        if self.in_flight == 0 {
+            self.delivery.on_send(now);
+        }
+        self.in_flight += len;
+        if let Some(number) = self.transmissions.extend(tsn, again, now) {
+            return number;
+        }
+        let flight = u32::try_from(self.in_flight).unwrap_or(u32::MAX);
+        self.transmissions.push(Transmission {
+            first: tsn,
+            last: tsn,
+            left: 1,
+            again,
+            sent: now,
+            flight,
+            stamp: self.delivery.stamp(),
+        })
+    }
+
     /// Takes in a new chunk, which gets the next TSN, and lends it to be written.
     pub(crate) fn push(&mut self, now: Instant, piece: Piece) -> Option<Data<'_>> {
         let tsn = self.next_tsn();
-        self.in_flight += piece.payload.len();
+        let transmission = self.transmit(now, tsn, piece.payload.len(), false);
         self.outstanding += piece.payload.len();
-        self.ring.push_back(Sent { piece, state: ChunkState::InFlight, misses: 0, transmissions: 1, at: now });
+        self.ring.push_back(Sent { piece, state: ChunkState::InFlight, misses: 0, transmissions: 1, transmission });
         Some(Self::chunk(tsn, &self.ring.back()?.piece))
     }
 
     /// The first chunk to be sent again, if it fits into `room`. Chunks whose message is to be given up are passed over.
     pub(crate) fn retransmit(&mut self, now: Instant, room: usize) -> Option<Data<'_>> {
         let tsn = self.first_lost(now)?;
-        let sent = self.get_mut(tsn)?;
-        let len = sent.piece.payload.len();
+        let len = self.get_mut(tsn)?.piece.payload.len();
         if Data::wire_len(len) > room {
             return None;
         }
+        self.lost.pop_front();
+        self.retransmitted += 1;
+        let transmission = self.transmit(now, tsn, len, true);
+        let sent = self.get_mut(tsn)?;
         sent.state = ChunkState::InFlight;
         sent.transmissions = sent.transmissions.saturating_add(1);
-        sent.at = now;
-        self.lost.pop_front();
-        self.in_flight += len;
-        self.retransmitted += 1;
-        let sent = self.get_mut(tsn)?;
+        sent.transmission = transmission;
         Some(Self::chunk(tsn, &sent.piece))
     }
 
@@ -193,12 +231,35 @@ impl Flight {
         None
     }
 
+    /// Chunk `tsn` is no longer in flight: it is to be sent again.
+    pub(super) fn lose(&mut self, tsn: Serial32) {
+        let Some(sent) = self.get_mut(tsn) else { return };
+        let (len, transmission) = (sent.piece.payload.len(), sent.transmission);
+        sent.state = ChunkState::Lost;
+        self.in_flight = self.in_flight.saturating_sub(len);
+        self.transmissions.leave(transmission, 1);
+        self.delivery.lost += len as u64;
+        if self.lost.back().is_none_or(|last| last.precedes(tsn)) {
+            self.lost.push_back(tsn);
+        } else {
+            let at = self.lost.partition_point(|other| other.precedes(tsn));
+            if self.lost.get(at) != Some(&tsn) {
+                self.lost.insert(at, tsn);
+            }
+        }
+    }
+
     /// T3-rtx expired, or the handshake is repeated: everything not acknowledged is lost (RFC 9260 section 6.3.3, E3).
     pub(crate) fn lose_all(&mut self) {
         self.lost.clear();
         self.in_flight = 0;
         self.recovery_exit = None;
+        self.recovering = false;
+        self.recovery_start = self.transmissions.next();
         self.free_retransmit = false;
+        self.transmissions.clear();
+        self.rack.forget_probe();
+        self.undo = Undo::default();
         let first = self.cumulative_ack.next();
         self.scan_from = first;
         for (n, sent) in self.ring.iter_mut().enumerate() {
@@ -217,6 +278,34 @@ impl Flight {
         }
     }
 
+    /// T3-rtx expired, and congestion control was told: it may turn out to have been for nothing.
+    pub(crate) fn time_out(&mut self) {
+        self.lose_all();
+        if let (Some(&first), Some(&last), true) = (self.lost.front(), self.lost.back(), self.rack.enabled) {
+            self.undo.begin(true);
+            self.undo.on_all_lost(first, last);
+        }
+    }
+
+    /// What T3-rtx took for lost is in flight after all.
+    pub(super) fn unlose(&mut self, now: Instant) {
+        let lost = core::mem::take(&mut self.lost);
+        for tsn in lost {
+            let Some(sent) = self.get_mut(tsn).filter(|s| s.state == ChunkState::Lost) else { continue };
+            let len = sent.piece.payload.len();
+            let transmission = self.transmit(now, tsn, len, true);
+            if let Some(sent) = self.get_mut(tsn) {
+                sent.state = ChunkState::InFlight;
+                sent.transmission = transmission;
+            }
+        }
+    }
+
+    /// When the newest transmission left.
+    pub(crate) fn last_sent(&self) -> Option<Instant> {
+        self.transmissions.last_sent()
+    }
+
     /// The peer's window less what is on its way to it.
     pub(crate) fn peer_room(&self) -> usize {
         self.a_rwnd.saturating_sub(self.in_flight)
@@ -226,5 +315,15 @@ impl Flight {
     pub(crate) fn last_is_open(&self) -> Option<u16> {
         let last = self.ring.back()?;
         (last.piece.flags & data::END == 0).then_some(last.piece.stream)
+    }
+
+    /// Nothing is outstanding: memory that a large flight took is given back.
+    pub(crate) fn shrink(&mut self) {
+        if self.ring.is_empty() && self.ring.capacity() > KEPT_ENTRIES {
+            self.ring = VecDeque::new();
+            self.lost = VecDeque::new();
+            self.acked = Ranges::default();
+            self.transmissions.shrink();
+        }
     }
 }

@@ -17,6 +17,7 @@ impl Flight {
         for sent in self.ring.range_mut(first.min(self.ring.len())..) {
             if sent.state == ChunkState::InFlight {
                 self.in_flight = self.in_flight.saturating_sub(sent.piece.payload.len());
+                self.transmissions.leave(sent.transmission, 1);
             } else {
                 sent.misses = FAST_RETRANSMITTED; // its loss is dealt with
             }

@@ -8,12 +8,14 @@ use core::time::Duration;
 use weft_core::{Instant, Serial32};
 
 use super::flight::{ChunkState, FAST_RETRANSMITTED, Flight};
+use crate::congestion::RateSample;
+use crate::recovery::Transmissions;
 use crate::wire::Sack;
 
 /// "DATA chunks that have been reported as missing three times" (section 7.2.4).
 const MISS_LIMIT: u8 = 3;
 
-/// What a SACK meant.
+/// What a SACK meant, or the time that passed.
 #[derive(Clone, Copy, Debug, Default)]
 pub(crate) struct SackOutcome {
     /// User bytes newly acknowledged.
@@ -21,10 +23,20 @@ pub(crate) struct SackOutcome {
     pub(crate) flight_before: usize,
     /// The Cumulative TSN Ack Point moved.
     pub(crate) advanced: bool,
-    /// Round-trip time of a chunk sent once.
+    /// Round-trip time of a chunk sent once, one a round trip.
     pub(crate) rtt: Option<Duration>,
+    /// The same of the newest transmission, each time.
+    pub(crate) latest_rtt: Option<Duration>,
     /// Fast Recovery began.
     pub(crate) loss: bool,
+    /// User bytes newly found lost.
+    pub(crate) lost: usize,
+    /// What was taken for lost had arrived.
+    pub(crate) spurious: bool,
+    /// Delivery rate.
+    pub(crate) rate: Option<RateSample>,
+    /// The transmission that chunks were acknowledged of last, and how many.
+    batch: Option<(u32, u16)>,
 }
 
 impl Flight {
@@ -36,7 +48,7 @@ impl Flight {
     }
 
     /// Takes a SACK in; `None` when it is out of date or acknowledges what was never sent.
-    pub(crate) fn on_sack(&mut self, now: Instant, sack: &Sack<'_>) -> Option<SackOutcome> {
+    pub(crate) fn on_sack(&mut self, now: Instant, sack: &Sack<'_>, srtt: Option<Duration>) -> Option<SackOutcome> {
         let cumulative = sack.cumulative_tsn_ack;
         let last_sent = self.next_tsn().previous();
         if cumulative.precedes(self.cumulative_ack) || cumulative.follows(last_sent) {
@@ -57,10 +69,14 @@ impl Flight {
             }
         }
         self.resend_reneged(sack);
+        self.settle(&mut outcome);
+        if self.rack.enabled {
+            self.detect_by_time(now, sack, srtt, &mut outcome);
+        }
         if self.recovery_exit.is_some_and(|exit| exit.precedes_or_is(cumulative)) {
             self.recovery_exit = None;
         }
-        if !sack.is_contiguous() {
+        if !sack.is_contiguous() && !self.rack.enabled {
             // "If an endpoint is in Fast Recovery and a SACK chunk arrives that advances the Cumulative TSN Ack Point, the
             // miss indications are incremented for all TSNs reported missing in the SACK chunk"; else by HTNA.
             let bound = if self.in_recovery() && outcome.advanced { Some(highest_seen) } else { highest_new };
@@ -77,6 +93,7 @@ impl Flight {
         if self.can_abandon {
             self.advance_ack_point();
         }
+        outcome.rate = self.delivery.sample(now, outcome.acked, self.rack.min_rtt());
         Some(outcome)
     }
 
@@ -87,12 +104,13 @@ impl Flight {
         }
         let mut outcome = SackOutcome { flight_before: self.in_flight, ..SackOutcome::default() };
         self.take_cumulative(now, cumulative, &mut outcome);
+        self.settle(&mut outcome);
+        outcome.rate = self.delivery.sample(now, outcome.acked, self.rack.min_rtt());
         Some(outcome)
     }
 
     fn take_cumulative(&mut self, now: Instant, cumulative: Serial32, outcome: &mut SackOutcome) -> Option<Serial32> {
         let mut highest_new = None;
-        let sample_from = self.sample_from;
         while self.cumulative_ack != cumulative {
             let Some(sent) = self.ring.pop_front() else { break };
             let tsn = self.cumulative_ack.next();
@@ -100,15 +118,18 @@ impl Flight {
             outcome.advanced = true;
             let len = sent.piece.payload.len();
             self.outstanding = self.outstanding.saturating_sub(len);
-            if sent.state == ChunkState::InFlight {
-                self.in_flight = self.in_flight.saturating_sub(len);
+            match sent.state {
+                ChunkState::InFlight => {
+                    self.in_flight = self.in_flight.saturating_sub(len);
+                    self.on_arrival(now, tsn, sent.transmission, outcome);
+                }
+                ChunkState::Lost => outcome.spurious |= self.undo.on_arrived(tsn),
+                ChunkState::Acked => self.rack.sacked = self.rack.sacked.saturating_sub(1),
+                ChunkState::Abandoned => {}
             }
             if matches!(sent.state, ChunkState::InFlight | ChunkState::Lost) {
                 outcome.acked += len;
                 highest_new = Some(tsn);
-                if sent.transmissions == 1 && tsn.follows_or_is(sample_from) {
-                    outcome.rtt = Some(now - sent.at);
-                }
             }
         }
         if outcome.rtt.is_some() {
@@ -117,6 +138,45 @@ impl Flight {
         self.acked.trim(cumulative);
         self.scan_from = self.scan_from.later(cumulative.next());
         highest_new
+    }
+
+    /// A chunk in flight by transmission `number` was acknowledged. What that means is the same for all chunks of the
+    /// transmission.
+    #[inline]
+    fn on_arrival(&mut self, now: Instant, tsn: Serial32, number: u32, outcome: &mut SackOutcome) {
+        match &mut outcome.batch {
+            Some((same, count)) if *same == number => *count += 1,
+            _ => self.on_new_arrival(now, tsn, number, outcome),
+        }
+    }
+
+    fn on_new_arrival(&mut self, now: Instant, tsn: Serial32, number: u32, outcome: &mut SackOutcome) {
+        self.settle(outcome);
+        outcome.batch = Some((number, 1));
+        let Some(transmission) = self.transmissions.get(number) else { return };
+        let (again, sent) = (transmission.again, transmission.sent);
+        self.rack.on_arrival(tsn, again);
+        if !self.rack.on_ack(now, number, sent, again) {
+            outcome.spurious |= self.undo.on_arrived(tsn);
+            return;
+        }
+        self.delivery.on_ack(transmission);
+        if again {
+            self.undo.on_repaired();
+            return;
+        }
+        outcome.latest_rtt = Some(now - sent);
+        if transmission.first.follows_or_is(self.sample_from) {
+            outcome.rtt = Some(now - sent);
+        }
+    }
+
+    /// The chunks counted so far are no longer in flight.
+    fn settle(&mut self, outcome: &mut SackOutcome) {
+        if let Some((number, count)) = outcome.batch.take() {
+            self.transmissions.leave(number, count);
+            self.transmissions.prune();
+        }
     }
 
     /// Acknowledges what of `first..=last` was not yet; gives the highest such TSN.
@@ -151,19 +211,23 @@ impl Flight {
     }
 
     fn take_one(&mut self, now: Instant, tsn: Serial32, outcome: &mut SackOutcome) {
-        let sample_from = self.sample_from;
         let Some(sent) = self.get_mut(tsn) else { return };
-        let (state, len) = (sent.state, sent.piece.payload.len());
-        if state != ChunkState::Abandoned {
-            sent.state = ChunkState::Acked;
-            outcome.acked += len;
+        let (state, len, transmission) = (sent.state, sent.piece.payload.len(), sent.transmission);
+        if state == ChunkState::Abandoned {
+            return;
         }
+        sent.state = ChunkState::Acked;
+        outcome.acked += len;
+        self.rack.sacked += 1;
         if state == ChunkState::InFlight {
-            if sent.transmissions == 1 && tsn.follows_or_is(sample_from) {
-                outcome.rtt = Some(now - sent.at);
+            self.in_flight = self.in_flight.saturating_sub(len);
+            let sampled = outcome.rtt.is_some();
+            self.on_arrival(now, tsn, transmission, outcome);
+            if outcome.rtt.is_some() && !sampled {
                 self.sample_from = self.next_tsn();
             }
-            self.in_flight = self.in_flight.saturating_sub(len);
+        } else {
+            outcome.spurious |= self.undo.on_arrived(tsn);
         }
     }
 
@@ -185,8 +249,89 @@ impl Flight {
             if sent.state == ChunkState::Acked && !self.acked.contains(tsn) {
                 sent.state = ChunkState::Lost;
                 self.lost.push_back(tsn);
+                self.rack.sacked = self.rack.sacked.saturating_sub(1);
             }
         }
+        self.lost.make_contiguous().sort_unstable_by_key(|tsn| tsn.since(base));
+    }
+
+    /// Losses by time, and what the SACK says of those found before ([`crate::recovery`]).
+    fn detect_by_time(&mut self, now: Instant, sack: &Sack<'_>, srtt: Option<Duration>, outcome: &mut SackOutcome) {
+        for tsn in sack.duplicates() {
+            self.rack.on_duplicate(self.cumulative_ack, self.next_tsn());
+            outcome.spurious |= self.undo.on_arrived(tsn);
+        }
+        if outcome.spurious {
+            self.recovering = false;
+            self.unlose(now);
+        }
+        let ended = |newest| !Transmissions::before(newest, self.recovery_start);
+        if self.recovering && self.rack.newest().is_some_and(ended) {
+            self.recovering = false;
+            self.rack.on_recovered();
+        }
+        if self.rack.probe_repaired(self.cumulative_ack, sack.duplicates(), !sack.is_contiguous()) {
+            self.begin_recovery(outcome);
+        }
+        self.detect_losses(now, srtt, outcome);
+    }
+
+    /// RFC 8985 section 6.2, step 5: transmissions, oldest first, that left before one that arrived and whose time is up.
+    fn detect_losses(&mut self, now: Instant, srtt: Option<Duration>, outcome: &mut SackOutcome) {
+        let reo_wnd = self.rack.reordering_window(self.recovering, srtt);
+        self.rack.deadline = None;
+        while let Some((number, oldest)) = self.transmissions.oldest() {
+            let (first, last) = (oldest.first, oldest.last);
+            match self.rack.lost_at(number, oldest.sent, reo_wnd) {
+                None => break,
+                Some(at) if at > now => {
+                    self.rack.deadline = Some(at);
+                    break;
+                }
+                Some(_) => {}
+            }
+            if !self.recovering && !Transmissions::before(number, self.recovery_start) {
+                self.begin_recovery(outcome);
+            }
+            let before = self.in_flight;
+            let mut tsn = first;
+            while tsn.precedes_or_is(last) {
+                if self.get_mut(tsn).is_some_and(|s| s.state == ChunkState::InFlight && s.transmission == number) {
+                    self.lose(tsn);
+                    self.undo.on_lost(tsn);
+                    self.fast_retransmitted += 1;
+                }
+                tsn = tsn.next();
+            }
+            outcome.lost += before - self.in_flight;
+            // Whatever of it was given up meanwhile has left, too.
+            self.transmissions.leave(number, u16::MAX);
+        }
+    }
+
+    fn begin_recovery(&mut self, outcome: &mut SackOutcome) {
+        outcome.loss = true;
+        self.recovering = true;
+        self.recovery_start = self.transmissions.next();
+        self.free_retransmit = true;
+        self.undo.begin(false);
+    }
+
+    /// The reordering window of the oldest suspect ended.
+    pub(crate) fn on_reordering_timer(&mut self, now: Instant, srtt: Option<Duration>) -> SackOutcome {
+        let mut outcome = SackOutcome { flight_before: self.in_flight, ..SackOutcome::default() };
+        self.detect_losses(now, srtt, &mut outcome);
+        outcome
+    }
+
+    /// Makes the newest chunk in flight go out again as a tail loss probe (RFC 8985 section 7.3). `false`: none is.
+    pub(crate) fn probe_tail(&mut self) -> bool {
+        let Some(at) = self.ring.iter().rposition(|s| s.state == ChunkState::InFlight) else { return false };
+        let tsn = self.cumulative_ack.plus(at as u32).next();
+        self.lose(tsn);
+        self.free_retransmit = true;
+        self.rack.on_probe(Some(tsn), self.next_tsn());
+        true
     }
 
     fn count_misses(&mut self, bound: Serial32, outcome: &mut SackOutcome) {
@@ -211,10 +356,7 @@ impl Flight {
                 if settled {
                     sent.misses = FAST_RETRANSMITTED;
                     if in_flight {
-                        sent.state = ChunkState::Lost;
-                        let len = sent.piece.payload.len();
-                        self.in_flight = self.in_flight.saturating_sub(len);
-                        self.lost.push_back(at);
+                        self.lose(at);
                         self.fast_retransmitted += 1;
                     }
                     if self.recovery_exit.is_none() {

@@ -4,8 +4,8 @@ use bytes::Bytes;
 use weft_core::{Frame, Instant, Layer, Overhead, Rng};
 use weft_sctp::wire::{self, Chunk, Packet, kind};
 use weft_sctp::{
-    Association, ChannelEvent, ChannelId, ChannelInit, ChannelMessage, Config, DataChannels, Event, MessageKind, Role,
-    State,
+    Association, ChannelEvent, ChannelId, ChannelInit, ChannelMessage, Config, ControllerKind, DataChannels, Event,
+    MessageKind, Role, State,
 };
 use weft_testkit::{LinkConfig, Node, Pair};
 
@@ -47,6 +47,11 @@ pub(crate) fn incoming(pair: &mut Peers) -> ChannelId {
 pub(crate) fn open(pair: &mut Peers, init: ChannelInit) -> (ChannelId, ChannelId) {
     let a = pair.a.layer.open(pair.now(), init).unwrap();
     (a, incoming(pair))
+}
+
+/// [`Config::rtc`] with RFC 9260's own procedures: loss by missing reports and T3-rtx alone, NewReno, no pacing.
+pub(crate) fn plain() -> Config {
+    Config { rack: false, pacing: false, controller: ControllerKind::NewReno, ..Config::rtc() }
 }
 
 pub(crate) fn secs(n: u64) -> std::time::Duration {

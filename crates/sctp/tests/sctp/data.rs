@@ -5,7 +5,7 @@ use weft_sctp::congestion::{Acknowledged, Controller, NewReno};
 use weft_sctp::wire::{Data, Packet, Sack, data, kind};
 use weft_sctp::{Config, SendOptions};
 
-use crate::common::{Victim, chunks, data_value, kinds, packet, payload, seal};
+use crate::common::{Victim, chunks, data_value, kinds, packet, payload, plain, seal};
 
 fn sack_value(cumulative: u32, a_rwnd: u32, blocks: &[(u16, u16)]) -> Vec<u8> {
     let mut out = cumulative.to_be_bytes().to_vec();
@@ -245,17 +245,17 @@ fn windows_of_the_peer_and_of_congestion_are_kept() {
     //# The initial cwnd before data transmission MUST be set to min(4 * PMDCS, max(2 * PMDCS, 4404)) bytes if the peer address is an IPv4 address and to min(4 * PMDCS, max(2 * PMDCS, 4344)) bytes if the peer address is an IPv6 address.
     //= rfc9260#7.2
     //# The slow-start and congestion avoidance algorithms MUST be used by an endpoint to control the amount of data being injected into the network.
-    let mut victim = Victim::new(Config { max_burst: 100, ..Config::rtc() });
+    let mut victim = Victim::new(Config { max_burst: 100, ..plain() });
     queue(&mut victim, 100, 1160);
     assert_eq!(victim.it.stats().cwnd, 4344, "min(4 * 1160, max(2 * 1160, 4344))");
     assert_eq!(tsns(&mut victim).len(), 4, "four packets: the last is the one that exceeds the window");
     assert!(sent(&mut victim).is_empty());
     // Small chunks fill the window as well, and exceed it by one packet at most.
-    let mut victim = Victim::new(Config { max_burst: 100, ..Config::rtc() });
+    let mut victim = Victim::new(Config { max_burst: 100, ..plain() });
     queue(&mut victim, 1000, 100);
     let out: usize = sent(&mut victim).concat().iter().map(|(_, len)| len).sum();
     assert!((4344..4344 + 1160).contains(&out), "{out}");
-    let mut victim = Victim::new(Config { max_burst: 100, mtu: 508, ..Config::rtc() });
+    let mut victim = Victim::new(Config { max_burst: 100, mtu: 508, ..plain() });
     assert_eq!(victim.it.stats().cwnd, 4 * 480);
     // Slow start grows the window by a chunk for a SACK, and only when it was used.
     //= rfc9260#7.2.1
@@ -292,8 +292,8 @@ fn congestion_avoidance_grows_by_one_chunk_a_round() {
                 flight_before: window + 2000,
                 flight_after: window,
                 advanced: true,
-                in_recovery: false,
-                srtt: None,
+                window_limited: true,
+                ..Acknowledged::default()
             };
             acked += ack.bytes;
             reno.on_ack(Instant::ORIGIN, &ack);

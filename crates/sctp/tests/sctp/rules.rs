@@ -5,7 +5,7 @@ use weft_sctp::wire::{Data, Sack, data, kind, param};
 use weft_sctp::{AssociationError, Config, SendOptions, State};
 
 use crate::common::{
-    OUR_TAG, Victim, chunks, data_value, events, init_value, kinds, millis, packet, packets, payload, tag_of,
+    OUR_TAG, Victim, chunks, data_value, events, init_value, kinds, millis, packet, packets, payload, plain, tag_of,
 };
 
 fn sack_value(cumulative: u32, a_rwnd: u32, blocks: &[(u16, u16)], duplicates: &[u32]) -> Vec<u8> {
@@ -227,7 +227,7 @@ fn data_without_data_is_an_error() {
 /// Three reports make a fast retransmit, which halves the window once and is not repeated.
 #[test]
 fn fast_retransmit_and_fast_recovery() {
-    let mut victim = Victim::new(Config { max_burst: 100, slow_start_limit: 100, ..Config::rtc() });
+    let mut victim = Victim::new(Config { max_burst: 100, slow_start_limit: 100, ..plain() });
     let first = victim.its_tsn;
     let t = |n: u32| first.wrapping_add(n);
     for n in 0..60 {

@@ -1,52 +1,12 @@
-//! Congestion control ([RFC 9260 section 7](https://www.rfc-editor.org/rfc/rfc9260#section-7)).
-
-use core::fmt::Debug;
-use core::time::Duration;
+//! Slow start, congestion avoidance and multiplicative decrease as
+//! [RFC 9260 section 7.2](https://www.rfc-editor.org/rfc/rfc9260#section-7.2) has them.
 
 use weft_core::Instant;
 
-/// The constant of the initial window, bytes (section 7.2.1): that for IPv6. For IPv4 it may be 4404, but below DTLS and ICE
-/// nobody can tell which it is, and a sender may be more careful than it must.
-const INITIAL_WINDOW: usize = 4344;
+use super::hystart::{Growth, HyStart};
+use super::{Acknowledged, Controller, initial_window};
 
-/// What a SACK acknowledged.
-#[derive(Clone, Copy, Debug)]
-pub struct Acknowledged {
-    /// User bytes newly acknowledged, cumulatively or by gap block.
-    pub bytes: usize,
-    /// User bytes in flight before the SACK.
-    pub flight_before: usize,
-    /// User bytes in flight after it.
-    pub flight_after: usize,
-    /// Whether the Cumulative TSN Ack Point advanced.
-    pub advanced: bool,
-    /// Whether the sender is in Fast Recovery.
-    pub in_recovery: bool,
-    /// Smoothed round-trip time.
-    pub srtt: Option<Duration>,
-}
-
-/// Decides how much may be in flight.
-pub trait Controller: Debug + Send {
-    /// A SACK acknowledged something.
-    fn on_ack(&mut self, now: Instant, ack: &Acknowledged);
-    /// Loss was detected by missing reports: Fast Recovery begins.
-    fn on_loss(&mut self, now: Instant, flight: usize);
-    /// T3-rtx expired.
-    fn on_timeout(&mut self, now: Instant);
-    /// Nothing was sent for a whole RTO.
-    fn on_idle(&mut self);
-    /// The association started anew: as when it was made.
-    fn restart(&mut self);
-    /// The largest chunk of user data changed to this many bytes.
-    fn set_chunk_size(&mut self, bytes: usize);
-    /// Congestion window, bytes.
-    fn window(&self) -> usize;
-    /// Slow start threshold, bytes (`usize::MAX` where there is none).
-    fn threshold(&self) -> usize;
-}
-
-/// Slow start and congestion avoidance as RFC 9260 section 7.2 has them.
+/// NewReno.
 #[derive(Clone, Debug)]
 pub struct NewReno {
     cwnd: usize,
@@ -54,6 +14,10 @@ pub struct NewReno {
     partial_bytes_acked: usize,
     chunk: usize,
     slow_start_limit: usize,
+    hystart: HyStart,
+    /// Window and threshold before the last reduction.
+    before: Option<(usize, usize)>,
+    idle: bool,
     /// Bytes to begin with, where that was set.
     initial: Option<usize>,
 }
@@ -61,14 +25,16 @@ pub struct NewReno {
 impl NewReno {
     /// `chunk` is the PMDCS, `slow_start_limit` the L of RFC 9260 section 7.2.1.
     pub fn new(chunk: usize, slow_start_limit: usize) -> Self {
-        let cwnd = (4 * chunk).min((2 * chunk).max(INITIAL_WINDOW));
         Self {
-            cwnd,
+            cwnd: initial_window(chunk),
             ssthresh: usize::MAX,
             partial_bytes_acked: 0,
             chunk,
             slow_start_limit: slow_start_limit.max(1),
             initial: None,
+            hystart: HyStart::new(false),
+            before: None,
+            idle: false,
         }
     }
 
@@ -79,19 +45,42 @@ impl NewReno {
         self.cwnd = self.initial.unwrap_or(self.cwnd);
         self
     }
+
+    /// Leaves slow start when the delay grows (RFC 9406), if `on`.
+    #[must_use]
+    pub fn with_hystart(mut self, on: bool) -> Self {
+        self.hystart = HyStart::new(on);
+        self
+    }
+
+    fn slow_start(&mut self, ack: &Acknowledged) {
+        if !(ack.window_limited && ack.advanced) || ack.in_recovery {
+            return;
+        }
+        let step = ack.bytes.min(self.slow_start_limit.saturating_mul(self.chunk));
+        match self.hystart.on_ack(ack) {
+            Growth::Full => self.cwnd = self.cwnd.saturating_add(step),
+            Growth::Divided(by) => self.cwnd = self.cwnd.saturating_add(step / by),
+            Growth::Stop => self.ssthresh = self.cwnd.saturating_sub(1),
+        }
+    }
+
+    fn reduce(&mut self) {
+        self.before = Some((self.cwnd, self.ssthresh));
+        self.ssthresh = (self.cwnd / 2).max(4 * self.chunk);
+        self.partial_bytes_acked = 0;
+    }
 }
 
 impl Controller for NewReno {
     fn on_ack(&mut self, _now: Instant, ack: &Acknowledged) {
-        let used = ack.flight_before >= self.cwnd;
+        self.idle = false;
         if self.cwnd <= self.ssthresh {
-            if used && ack.advanced && !ack.in_recovery {
-                self.cwnd = self.cwnd.saturating_add(ack.bytes.min(self.slow_start_limit.saturating_mul(self.chunk)));
-            }
+            self.slow_start(ack);
         } else if ack.advanced {
             self.partial_bytes_acked = self.partial_bytes_acked.saturating_add(ack.bytes);
             if self.partial_bytes_acked >= self.cwnd {
-                if used && !ack.in_recovery {
+                if ack.window_limited && !ack.in_recovery {
                     self.partial_bytes_acked -= self.cwnd;
                     self.cwnd = self.cwnd.saturating_add(self.chunk);
                 } else {
@@ -105,24 +94,36 @@ impl Controller for NewReno {
     }
 
     fn on_loss(&mut self, _now: Instant, _flight: usize) {
-        self.ssthresh = (self.cwnd / 2).max(4 * self.chunk);
+        self.reduce();
         self.cwnd = self.ssthresh;
-        self.partial_bytes_acked = 0;
     }
 
     fn on_timeout(&mut self, _now: Instant) {
-        self.ssthresh = (self.cwnd / 2).max(4 * self.chunk);
+        self.reduce();
         self.cwnd = self.chunk;
-        self.partial_bytes_acked = 0;
+    }
+
+    fn on_spurious_loss(&mut self, _now: Instant) {
+        if let Some((cwnd, ssthresh)) = self.before.take() {
+            self.cwnd = self.cwnd.max(cwnd);
+            self.ssthresh = self.ssthresh.max(ssthresh);
+        }
     }
 
     fn on_idle(&mut self) {
+        if !core::mem::replace(&mut self.idle, true) {
+            // "Before the first cwnd adjustment, the ssthresh ... SHOULD be set to the cwnd": slow start brings it back.
+            self.ssthresh = self.ssthresh.max(self.cwnd);
+            self.hystart.restart();
+        }
         self.cwnd = (self.cwnd / 2).max(4 * self.chunk).min(self.cwnd);
     }
 
     fn restart(&mut self) {
+        let mut hystart = self.hystart.clone();
+        hystart.restart();
         let fresh = Self::new(self.chunk, self.slow_start_limit);
-        *self = Self { cwnd: self.initial.unwrap_or(fresh.cwnd), initial: self.initial, ..fresh };
+        *self = Self { hystart, cwnd: self.initial.unwrap_or(fresh.cwnd), initial: self.initial, ..fresh };
     }
 
     fn set_chunk_size(&mut self, bytes: usize) {
@@ -149,8 +150,8 @@ mod tests {
             flight_before: flight,
             flight_after: flight.saturating_sub(bytes).max(1),
             advanced: true,
-            in_recovery: false,
-            srtt: None,
+            window_limited: true,
+            ..Acknowledged::default()
         }
     }
 
@@ -162,7 +163,7 @@ mod tests {
         assert_eq!(c.window(), 4344);
         c.on_ack(now, &ack(2320, 4344));
         assert_eq!(c.window(), 4344 + 1160, "L = 1");
-        c.on_ack(now, &ack(2320, 3000));
+        c.on_ack(now, &Acknowledged { window_limited: false, ..ack(2320, 3000) });
         assert_eq!(c.window(), 5504, "not while the window is not used");
         c.on_loss(now, 5000);
         assert_eq!((c.window(), c.threshold()), (4640, 4640));
