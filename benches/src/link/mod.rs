@@ -197,6 +197,11 @@ pub fn run(scenario: &Scenario, flows: Vec<(End, End)>) -> Outcome {
             });
         }
     }
+    summarise(scenario, &mut outcome, &state, &net, &mut rtts);
+    outcome
+}
+
+fn summarise(scenario: &Scenario, outcome: &mut Outcome, state: &[Flow], net: &Dumbbell<End>, rtts: &mut [f64]) {
     let seconds = scenario.until.saturating_sub(scenario.from).as_secs_f64();
     for (flow, (sender, _)) in state.iter().zip(&net.flows) {
         let goodput = flow.delivered as f64 / seconds;
@@ -212,7 +217,6 @@ pub fn run(scenario: &Scenario, flows: Vec<(End, End)>) -> Outcome {
         outcome.timeouts = snapshot.timeouts;
         outcome.packet = snapshot.packet;
     }
-    outcome
 }
 
 fn step(scenario: &Scenario) -> Duration {

@@ -3,7 +3,7 @@
 use core::time::Duration;
 
 use weft_core::Rng;
-use weft_sctp::{Association, Config};
+use weft_sctp::{Association, Config, ControllerKind};
 
 use crate::command::Settings;
 
@@ -34,6 +34,9 @@ impl Settings {
             partial_reliability: self.pr_sctp.unwrap_or(true),
             stream_reset: self.reconfig.unwrap_or(true),
             zero_checksum: self.zero_checksum.unwrap_or(false),
+            pacing: self.pacing.unwrap_or(false),
+            rack: self.rack.unwrap_or(false),
+            controller: self.controller.as_deref().and_then(ControllerKind::from_name).unwrap_or(base.controller),
             ..base
         }
     }
