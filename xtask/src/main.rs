@@ -1,5 +1,6 @@
 //! The project's own chores: lint, layers, conformance, interop, benches, CI.
 
+mod bogo;
 mod cargo;
 mod ci;
 mod conformance;
@@ -58,6 +59,8 @@ enum Command {
     Conformance(conformance::Command),
     /// Run the fuzz targets, or replay their corpora.
     Fuzz(fuzz::Command),
+    /// BoringSSL's test runner against weft-dtls.
+    Bogo(bogo::Command),
     /// The tests against a real browser; all arguments go to them.
     Browser {
         #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
@@ -91,6 +94,7 @@ fn main() -> ExitCode {
         Command::Deny(plain) => plain.run(cargo::deny),
         Command::Conformance(command) => command.run(),
         Command::Fuzz(command) => command.run(),
+        Command::Bogo(command) => command.run(),
         // `--json` among the arguments is for the browser tests, whose output is passed on as it is.
         Command::Browser { args } => cargo::browser(&args, false),
     };

@@ -6,7 +6,7 @@ use crate::record::RecordLayer;
 use crate::wire::{Ack, ContentType, RECORD_NUMBER};
 
 /// Record numbers remembered; of more the oldest are forgotten, and come again.
-const MAX_NUMBERS: usize = 64;
+const MAX_NUMBERS: usize = 32;
 
 /// The records to acknowledge.
 #[derive(Default)]
@@ -35,12 +35,18 @@ impl Acknowledgements {
         self.due = false;
     }
 
+    #[cfg(test)]
+    pub(crate) fn len(&self) -> usize {
+        self.numbers.len()
+    }
+
     pub(crate) fn is_due(&self) -> bool {
         self.due
     }
 
-    /// Appends an ACK to the frame; whether it did. Of more numbers than there is room for, the newest go.
-    pub(crate) fn write(&mut self, records: &mut RecordLayer, frame: &mut Frame<'_>, keep: bool) -> bool {
+    /// Appends an ACK to the frame; whether it did. Of more numbers than there is room for, the newest go. What was
+    /// acknowledged before goes along, for that ACK may be lost (RFC 9147 section 7.1).
+    pub(crate) fn write(&mut self, records: &mut RecordLayer, frame: &mut Frame<'_>) -> bool {
         let epoch = records.write_epoch();
         self.due = false;
         // In the clear nothing is acknowledged: the peer may speak 1.2, and could believe no such ACK anyway.
@@ -55,9 +61,6 @@ impl Acknowledgements {
         newest.dedup();
         if newest.is_empty() || records.append(frame, epoch, ContentType::ACK, &[&Ack::write(&newest)]).is_err() {
             return false;
-        }
-        if !keep {
-            self.numbers.clear();
         }
         true
     }

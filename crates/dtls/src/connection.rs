@@ -100,6 +100,8 @@ pub struct Connection {
     /// Whether the datagram being handled holds a record later than all before.
     pub(crate) newest: bool,
     pub(crate) timers: Timers<Timer, 3>,
+    /// The longest handshake datagram.
+    pub(crate) mtu: usize,
     pub(crate) initial_rto: Duration,
     pub(crate) rto: Duration,
     /// Whether the current flight has timed out: the next one then keeps its timeout.
@@ -109,6 +111,8 @@ pub struct Connection {
     /// When the flight was last begun.
     pub(crate) flight_begun: Instant,
     pub(crate) alert: Option<Alert>,
+    /// In which epoch it goes, if not in the newest.
+    pub(crate) alert_epoch: Option<u16>,
     /// A fatal alert in the clear, and the timeouts since.
     pub(crate) suspicion: Option<(AlertDescription, u32)>,
     pub(crate) events: VecDeque<Event>,
@@ -140,12 +144,14 @@ impl Connection {
             spans: Vec::new(),
             newest: false,
             timers: Timers::new(),
+            mtu: config.effective_mtu(),
             initial_rto: config.initial_rto,
             rto: config.initial_rto,
             flight_was_repeated: false,
             answered: None,
             flight_begun: Instant::ORIGIN,
             alert: None,
+            alert_epoch: None,
             suspicion: None,
             events: VecDeque::new(),
             info: None,
@@ -210,6 +216,12 @@ impl Connection {
         }
     }
 
+    /// Sets the longest handshake datagram, as [`Config::mtu`] does: for when the path's MTU becomes known, or changes. What
+    /// is sent from now on is cut to it.
+    pub fn set_mtu(&mut self, mtu: usize) {
+        self.mtu = mtu.max(MIN_MTU);
+    }
+
     /// Fills `out` with keying material for another protocol (RFC 5705 section 4, RFC 8446 section 7.5): the same on
     /// both sides, for the same `label` and `context`. No context and an empty one differ in 1.2, and are the same in 1.3.
     pub fn export_keying_material(
@@ -261,6 +273,8 @@ impl Connection {
     /// Dies of `error`, telling the peer if there is something to tell.
     pub(crate) fn fail(&mut self, error: Error) -> Error {
         tracing::debug!(%error, "connection failed");
+        // A peer that has not seen our flight has no use for the epoch after it.
+        self.alert_epoch = self.core.flight.unsent_epoch();
         self.shut(error.alert_sent().map(Alert::fatal));
         self.dead = Some(error);
         error
@@ -290,7 +304,7 @@ impl Connection {
 
     /// The longest datagram for the flight now.
     fn flight_mtu(&self) -> usize {
-        let mtu = self.config.effective_mtu();
+        let mtu = self.mtu;
         if self.core.flight.repeats() < REPEATS_BEFORE_SMALLER { mtu } else { mtu.clamp(MIN_MTU, SMALLER_MTU) }
     }
 
@@ -310,9 +324,8 @@ impl Connection {
             return 0;
         }
         frame.cap(self.flight_mtu());
-        let keep = self.phase != Phase::Connected;
         let mut written = 0;
-        if acknowledge && self.acknowledgements.write(&mut self.core.records, frame, keep) {
+        if acknowledge && self.acknowledgements.write(&mut self.core.records, frame) {
             written = 1;
         }
         let whole = frame.len();
@@ -326,7 +339,7 @@ impl Connection {
     /// Writes the alert that is pending.
     fn write_alert(&mut self, frame: &mut Frame<'_>) -> bool {
         let Some(alert) = self.alert else { return false };
-        let epoch = self.core.records.write_epoch();
+        let epoch = self.alert_epoch.unwrap_or_else(|| self.core.records.write_epoch());
         let sent = self.core.records.append(frame, epoch, ContentType::ALERT, &[&alert.to_bytes()]);
         if sent == Err(Spent::NoRoom) {
             return false;
@@ -423,5 +436,7 @@ impl fmt::Debug for Connection {
 
 #[cfg(test)]
 mod tests;
+#[cfg(test)]
+mod tests_strict;
 #[cfg(test)]
 mod tests_v13;

@@ -45,6 +45,12 @@ pub enum Error {
 }
 
 impl Error {
+    /// A message of a handshake that is over.
+    pub(crate) const AFTER_HANDSHAKE: Self = Self::Refused {
+        reason: "a handshake message after the handshake",
+        alert: AlertDescription::UNEXPECTED_MESSAGE,
+    };
+
     /// Who is to blame.
     pub fn blame(&self) -> Blame {
         match self {

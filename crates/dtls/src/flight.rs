@@ -9,8 +9,8 @@ use weft_core::{Frame, Spent};
 use crate::record::RecordLayer;
 use crate::wire::{ContentType, Fragment, HANDSHAKE_HEADER, HandshakeType};
 
-/// The least piece of a message worth a record at the end of a datagram.
-const MIN_PIECE: usize = 32;
+/// The least piece of a message worth its header at the end of a datagram: room there costs nothing.
+const MIN_PIECE: usize = 2;
 
 /// The most fragments remembered until the peer acknowledges the records that held them.
 const MAX_SENT: usize = 512;
@@ -123,6 +123,15 @@ impl Flight {
         self.items.is_empty()
     }
 
+    /// The epoch of a protected flight of which nothing was sent yet.
+    pub(crate) fn unsent_epoch(&self) -> Option<u16> {
+        let first = self.items.first().filter(|_| self.position == (0, 0) && self.sent.is_empty())?;
+        match first {
+            Item::Handshake(message) if message.epoch > 0 => Some(message.epoch),
+            _ => None,
+        }
+    }
+
     /// Whether something is still to be written.
     pub(crate) fn is_pending(&self) -> bool {
         self.position.0 < self.items.len()
@@ -132,11 +141,14 @@ impl Flight {
     pub(crate) fn acknowledge(&mut self, records: impl Iterator<Item = (u64, u64)>) -> bool {
         let mut news = false;
         for (epoch, sequence) in records {
-            let found = self.sent.iter().position(|sent| u64::from(sent.epoch) == epoch && sent.sequence == sequence);
-            let Some(sent) = found.and_then(|at| self.sent.remove(at)) else { continue };
-            if let Some(Item::Handshake(item)) = self.items.get_mut(sent.item) {
-                news |= item.acknowledge(&sent.range);
-            }
+            let items = &mut self.items;
+            self.sent.retain(|sent| {
+                let acknowledged = u64::from(sent.epoch) == epoch && sent.sequence == sequence;
+                if acknowledged && let Some(Item::Handshake(item)) = items.get_mut(sent.item) {
+                    news |= item.acknowledge(&sent.range);
+                }
+                !acknowledged
+            });
         }
         news
     }
@@ -158,56 +170,94 @@ impl Flight {
                     };
                     self.position = (self.position.0 + 1, 0);
                 }
+                Item::Handshake(item) if item.next_missing(self.position.1).is_none() => {
+                    self.position = (self.position.0 + 1, 0);
+                    continue;
+                }
                 Item::Handshake(item) => {
-                    let Some(range) = item.next_missing(self.position.1) else {
-                        self.position = (self.position.0 + 1, 0);
-                        continue;
-                    };
-                    let Some((sequence, end)) = write_fragment(item, &range, records, frame)? else {
+                    let epoch = item.epoch;
+                    if !self.write_record(epoch, records, frame)? {
                         return Ok(written);
-                    };
-                    if self.sent.len() >= MAX_SENT {
-                        self.sent.pop_front();
                     }
-                    let whole = end == item.body.len();
-                    let sent = Sent { epoch: item.epoch, sequence, item: self.position.0, range: range.start..end };
-                    self.sent.push_back(sent);
-                    self.position = if whole { (self.position.0 + 1, 0) } else { (self.position.0, end) };
                 }
             }
             written += 1;
         }
         Ok(written)
     }
+
+    /// Writes one record of `epoch`; whether anything fitted.
+    fn write_record(&mut self, epoch: u16, records: &mut RecordLayer, frame: &mut Frame<'_>) -> Result<bool, Spent> {
+        let overhead = records.overhead(epoch).ok_or(Spent::NoKeys)?;
+        let room = frame.remaining().saturating_sub(overhead.total()).min(records.content_limit());
+        let pieces = self.pieces(epoch, room);
+        let parts: Vec<&[u8]> =
+            pieces.iter().flat_map(|piece| [piece.header.as_slice(), self.bytes(piece.item, &piece.range)]).collect();
+        let Some(last) = pieces.last() else { return Ok(false) };
+        let sequence = match records.append(frame, epoch, ContentType::HANDSHAKE, &parts) {
+            Err(Spent::NoRoom) => return Ok(false),
+            other => other?,
+        };
+        self.position = if last.whole { (last.item + 1, 0) } else { (last.item, last.range.end) };
+        for piece in pieces {
+            if self.sent.len() >= MAX_SENT {
+                self.sent.pop_front();
+            }
+            self.sent.push_back(Sent { epoch, sequence, item: piece.item, range: piece.range });
+        }
+        Ok(true)
+    }
+
+    /// What fits into one record. Under the protection of 1.3 several messages share one (RFC 9147 section 5.5); in 1.2
+    /// each has its own, as older peers expect.
+    fn pieces(&self, epoch: u16, room: usize) -> Vec<Piece> {
+        let mut pieces = Vec::new();
+        let (mut item, mut at) = self.position;
+        let mut room = room;
+        while let Some(Item::Handshake(message)) = self.items.get(item) {
+            if message.epoch != epoch || !pieces.is_empty() && epoch < 2 {
+                break;
+            }
+            let Some(missing) = message.next_missing(at) else {
+                (item, at) = (item + 1, 0);
+                continue;
+            };
+            let Some(left) = room.checked_sub(HANDSHAKE_HEADER) else { break };
+            let end = missing.end.min(missing.start.saturating_add(left));
+            if end < missing.end && end.saturating_sub(missing.start) < MIN_PIECE {
+                break;
+            }
+            let range = missing.start..end;
+            room = left.saturating_sub(range.len());
+            let fragment = Fragment {
+                message_type: message.message_type,
+                length: message.body.len(),
+                message_seq: message.message_seq,
+                offset: range.start,
+                body: message.body.get(range.clone()).unwrap_or_default(),
+            };
+            let whole = end == message.body.len();
+            pieces.push(Piece { header: fragment.header(), item, range, whole });
+            (item, at) = if whole { (item + 1, 0) } else { (item, end) };
+        }
+        pieces
+    }
+
+    fn bytes(&self, item: usize, range: &Range<usize>) -> &[u8] {
+        match self.items.get(item) {
+            Some(Item::Handshake(message)) => message.body.get(range.clone()).unwrap_or_default(),
+            _ => &[],
+        }
+    }
 }
 
-/// Writes what fits of `range` as one record; gives its sequence number and where the piece ends.
-fn write_fragment(
-    item: &Outgoing,
-    range: &Range<usize>,
-    records: &mut RecordLayer,
-    frame: &mut Frame<'_>,
-) -> Result<Option<(u64, usize)>, Spent> {
-    let overhead = records.overhead(item.epoch).ok_or(Spent::NoKeys)?;
-    let room = frame.remaining().saturating_sub(overhead.total()).min(records.content_limit());
-    let Some(room) = room.checked_sub(HANDSHAKE_HEADER) else { return Ok(None) };
-    let rest = item.body.get(range.clone()).unwrap_or_default();
-    let piece = rest.get(..room.min(rest.len())).unwrap_or_default();
-    if piece.len() < rest.len() && piece.len() < MIN_PIECE {
-        return Ok(None);
-    }
-    let fragment = Fragment {
-        message_type: item.message_type,
-        length: item.body.len(),
-        message_seq: item.message_seq,
-        offset: range.start,
-        body: piece,
-    };
-    match records.append(frame, item.epoch, ContentType::HANDSHAKE, &[&fragment.header(), piece]) {
-        Err(Spent::NoRoom) => Ok(None),
-        Err(spent) => Err(spent),
-        Ok(sequence) => Ok(Some((sequence, range.start.saturating_add(piece.len())))),
-    }
+/// A fragment about to be written.
+struct Piece {
+    header: [u8; HANDSHAKE_HEADER],
+    item: usize,
+    range: Range<usize>,
+    /// Whether the message ends with it.
+    whole: bool,
 }
 
 /// Ways to break the rules, for tests of the other side.

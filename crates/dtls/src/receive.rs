@@ -63,6 +63,10 @@ impl Connection {
                 return Err(self.fail(Error::Refused { reason: "too many forged records", alert }));
             }
             Incoming::Dropped | Incoming::Foreign => return Ok(None),
+            Incoming::Overflow => {
+                let alert = AlertDescription::RECORD_OVERFLOW;
+                return Err(self.fail(Error::Refused { reason: "a record of more than 2^14 bytes", alert }));
+            }
             Incoming::Early => {
                 self.keep_early(record);
                 return Ok(None);
@@ -119,6 +123,12 @@ impl Connection {
 
     fn alert(&mut self, epoch: u16, content: &[u8]) -> Result<(), Error> {
         let Ok(alert) = Alert::parse(content) else {
+            if epoch > 0 {
+                // Of two bytes the level alone can be wrong.
+                let level = content.len() == 2;
+                let alert = if level { AlertDescription::ILLEGAL_PARAMETER } else { AlertDescription::DECODE_ERROR };
+                return Err(self.fail(Error::Refused { reason: "a malformed alert", alert }));
+            }
             self.counters.malformed_records += 1;
             return Ok(());
         };
@@ -161,7 +171,7 @@ impl Connection {
             };
             rest = tail;
             if self.phase == Phase::Connected && !(v13 && epoch >= 2) {
-                self.late_fragment(now, epoch, &fragment);
+                self.late_fragment(now, epoch, &fragment)?;
                 taken = false;
                 continue;
             }
@@ -225,17 +235,21 @@ impl Connection {
         Ok(())
     }
 
-    /// After the handshake nothing is put together any more: a repeat is answered, a renegotiation refused.
-    fn late_fragment(&mut self, now: Instant, epoch: u16, fragment: &Fragment<'_>) {
+    /// After the handshake nothing is put together any more: a repeat is answered, a renegotiation refused, and what else
+    /// the peer itself sends is against the rules.
+    fn late_fragment(&mut self, now: Instant, epoch: u16, fragment: &Fragment<'_>) -> Result<(), Error> {
         let renegotiation = matches!(fragment.message_type, HandshakeType::HELLO_REQUEST | HandshakeType::CLIENT_HELLO);
         if epoch > 0 && renegotiation {
             self.alert = Some(Alert { level: AlertLevel::Warning, description: AlertDescription::NO_RENEGOTIATION });
         } else if fragment.message_seq < self.reassembly.next() {
             self.counters.old_fragments += 1;
             self.repeated(now, fragment.message_seq, epoch);
+        } else if epoch > 0 {
+            return Err(self.fail(Error::AFTER_HANDSHAKE));
         } else {
             self.counters.bad_fragments += 1;
         }
+        Ok(())
     }
 
     /// The peer repeats the end of the flight that ours answered, so ours did not arrive: it goes again at once (RFC 6347
@@ -275,6 +289,15 @@ impl Connection {
                 Err(Fault::Fatal(error)) => return Err(self.fail(error)),
                 Ok(step) => self.progress(now, &message, step),
             }
+        }
+        self.excess()
+    }
+
+    /// In 1.2 nothing may follow Finished, not even what came with it.
+    fn excess(&mut self) -> Result<(), Error> {
+        let over = self.phase == Phase::Connected && !matches!(self.handshake, Handshake::Session13(_));
+        if over && self.reassembly.take().is_some_and(|message| message.epoch > 0) {
+            return Err(self.fail(Error::AFTER_HANDSHAKE));
         }
         Ok(())
     }

@@ -67,8 +67,7 @@ pub use config::Config;
 pub use congestion::ControllerKind;
 pub use error::{AssociationError, OpenError, SendError};
 pub use event::{Event, State, Stats};
-pub use message::{Message, Part, Reliability, SendOptions};
-pub use outbound::Scheduler;
+pub use message::{Message, Reliability, SendOptions};
 
 /// Keeps the README's example working.
 #[cfg(doctest)]

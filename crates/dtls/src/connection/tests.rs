@@ -9,7 +9,7 @@ use crate::crypto::HashAlgorithm;
 use crate::verifier::Verifier;
 use crate::wire::{AlertLevel, Fragment, HandshakeType, RECORD_HEADER, put_u8_vector};
 
-fn pair() -> (Connection, Connection) {
+pub(super) fn pair() -> (Connection, Connection) {
     let own: Vec<_> = (0..2).map(|_| Arc::new(Certificate::generate().unwrap())).collect();
     let config = |own: &Arc<Certificate>, peer: &Arc<Certificate>| {
         let known = Verifier::Fingerprints(vec![peer.fingerprint(HashAlgorithm::Sha256)]);
@@ -45,7 +45,7 @@ pub(super) fn pass(from: &mut Connection, to: &mut Connection) -> Result<usize, 
     Ok(records)
 }
 
-fn connected() -> (Connection, Connection) {
+pub(super) fn connected() -> (Connection, Connection) {
     let (mut client, mut server) = pair();
     client.start(Instant::ORIGIN);
     for _ in 0..2 {

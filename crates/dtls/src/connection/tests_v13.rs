@@ -10,7 +10,7 @@ use crate::crypto::HashAlgorithm;
 use crate::verifier::Verifier;
 use crate::wire::{Fragment, HandshakeType};
 
-fn pair() -> (Connection, Connection) {
+pub(super) fn pair() -> (Connection, Connection) {
     let own: Vec<_> = (0..2).map(|_| Arc::new(Certificate::generate().unwrap())).collect();
     let config = |own: &Arc<Certificate>, peer: &Arc<Certificate>| {
         let known = Verifier::Fingerprints(vec![peer.fingerprint(HashAlgorithm::Sha256)]);
@@ -22,7 +22,7 @@ fn pair() -> (Connection, Connection) {
 }
 
 /// A client that has its last flight still to send.
-fn half_way() -> (Connection, Connection) {
+pub(super) fn half_way() -> (Connection, Connection) {
     let (mut client, mut server) = pair();
     client.start(Instant::ORIGIN);
     pass(&mut client, &mut server).unwrap();
@@ -31,7 +31,7 @@ fn half_way() -> (Connection, Connection) {
     (client, server)
 }
 
-fn connected() -> (Connection, Connection) {
+pub(super) fn connected() -> (Connection, Connection) {
     let (mut client, mut server) = half_way();
     pass(&mut client, &mut server).unwrap();
     pass(&mut server, &mut client).unwrap();

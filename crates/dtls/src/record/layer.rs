@@ -45,6 +45,8 @@ pub(crate) enum Incoming {
     },
     /// It belongs to an epoch whose keys are not here yet.
     Early,
+    /// The peer sealed more than a record may hold.
+    Overflow,
     /// Counted and dropped.
     Dropped,
     /// Dropped, and what follows it in its datagram is to be: it has a connection id that is none of ours.
@@ -200,6 +202,19 @@ impl RecordLayer {
         frame.claim_head(overhead.head).map_err(|Full| Spent::NoRoom)?;
         frame.claim_tail(overhead.tail).map_err(|Full| Spent::NoRoom)?;
         half.protection.seal_record(header, id, frame.content_mut()).map_err(|_| Spent::NoKeys)
+    }
+
+    /// A record of application data longer than any may be.
+    #[cfg(test)]
+    pub(crate) fn seal_beyond_limit(&mut self, content: &[u8]) -> Vec<u8> {
+        let version = self.version;
+        let half = self.write.last_mut().unwrap();
+        let overhead = half.protection.overhead(0);
+        let mut record = vec![0; overhead.total() + content.len()];
+        record[overhead.head..overhead.head + content.len()].copy_from_slice(content);
+        let header = new_header(half, ContentType::APPLICATION_DATA, version, record.len()).unwrap();
+        half.protection.seal_record(header, &[], &mut record).unwrap();
+        record
     }
 
     #[cfg(test)]

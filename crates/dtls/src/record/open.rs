@@ -67,6 +67,9 @@ impl RecordLayer {
         };
         let is_newest = epoch == newest && sequence >= window.next();
         window.mark(sequence);
+        if content.len() > MAX_PLAINTEXT {
+            return Incoming::Overflow;
+        }
         // What was sealed of it, but for the tag: content, type and padding.
         let inner_len = record.len().saturating_sub(header.ciphertext_offset()).saturating_sub(TAG_LEN);
         if inner_len > self.own_limit {
@@ -136,6 +139,9 @@ impl RecordLayer {
         // Only now is the record known to be the peer's (RFC 6347 section 4.1.2.6).
         if protected {
             epoch.window.mark(header.sequence_number);
+        }
+        if protected && content.len() > MAX_PLAINTEXT {
+            return Incoming::Overflow;
         }
         let longest = if protected { self.own_limit } else { MAX_PLAINTEXT };
         if content.len() > longest.min(MAX_PLAINTEXT) {

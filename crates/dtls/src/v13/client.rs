@@ -15,7 +15,8 @@ use crate::reassembly::Message;
 use crate::v12;
 use crate::wire::{
     AlertDescription, Certificate13, CertificateRequest13, CipherSuite, EncryptedExtensions, ExtensionType,
-    HandshakeType, KeyShares, NamedGroup, Offer, ProtocolVersion, ServerHello, SignatureScheme, parse_key_share,
+    HandshakeType, HelloVerifyRequest, KeyShares, NamedGroup, Offer, ProtocolVersion, ServerHello, SignatureScheme,
+    parse_key_share,
 };
 
 /// What comes next.
@@ -147,6 +148,11 @@ impl Client {
         }
         match (self.state, message.message_type) {
             (State::ServerHello, HandshakeType::SERVER_HELLO) => self.server_hello(core, message),
+            // One that speaks 1.2 would have been followed by now.
+            (State::ServerHello, HandshakeType::HELLO_VERIFY_REQUEST) if self.retried.is_none() => {
+                HelloVerifyRequest::parse(&message.body)?;
+                Err(Fault::refused(AlertDescription::PROTOCOL_VERSION, "the server does not speak DTLS 1.3"))
+            }
             (State::EncryptedExtensions, HandshakeType::ENCRYPTED_EXTENSIONS) => {
                 self.encrypted_extensions(core, message)
             }
@@ -320,7 +326,7 @@ impl Client {
         core.transcript.clear();
         let session = Session::new(Role::Client, chosen.parts, application);
         session.log(core, &self.random);
-        session.install(core).map_err(internal)?;
+        session.install_read(core).and_then(|()| session.install_write(core)).map_err(internal)?;
         self.session = Some(session);
         self.state = State::End;
         Ok(Step::Connected(SessionInfo {

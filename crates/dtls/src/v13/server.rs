@@ -140,6 +140,8 @@ impl Server {
         let application = secrets.application(&core.transcript)?;
         let session = Session::new(Role::Server, choice.parts, application);
         session.log(core, client_random);
+        // Alerts and ACKs that answer the client's flight are under these keys, too (RFC 8446 section 4.4.4).
+        session.install_write(core)?;
         self.pending = Some(session);
         Ok(())
     }
@@ -186,7 +188,7 @@ impl Server {
             return Err(Fault::refused(AlertDescription::DECRYPT_ERROR, "the client's Finished is wrong"));
         }
         let session = self.pending.take().ok_or(OUT_OF_ORDER)?;
-        session.install(core).map_err(internal)?;
+        session.install_read(core).map_err(internal)?;
         // The client has our flight, or it could not have finished.
         core.flight.begin();
         core.transcript.clear();

@@ -64,10 +64,14 @@ impl Session {
         core.log_key("EXPORTER_SECRET", client_random, self.exporter.bytes());
     }
 
-    /// Protects what follows as application data is, in both directions.
-    pub(super) fn install(&self, core: &mut Core) -> Result<(), Failed> {
-        install_read(core, APPLICATION_EPOCH, self.parts, &self.read)?;
+    /// Protects what follows our Finished as application data is.
+    pub(super) fn install_write(&self, core: &mut Core) -> Result<(), Failed> {
         install_write(core, APPLICATION_EPOCH, self.parts, &self.write)
+    }
+
+    /// Expects what follows the peer's Finished to be so protected.
+    pub(super) fn install_read(&self, core: &mut Core) -> Result<(), Failed> {
+        install_read(core, APPLICATION_EPOCH, self.parts, &self.read)
     }
 
     /// Handles a message after the handshake. The caller acknowledges it.

@@ -72,6 +72,7 @@ impl<'a> CertificateRequest13<'a> {
         let mut r = Reader::new(body);
         let context = r.u8_vector()?;
         let extensions = Extensions::parse_tail(r)?;
+        extensions.check_authorities()?;
         let signature_schemes = extensions.numbers(ExtensionType::SIGNATURE_ALGORITHMS)?.ok_or(DecodeError)?;
         Ok(Self { context, signature_schemes })
     }

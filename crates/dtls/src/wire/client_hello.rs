@@ -49,7 +49,8 @@ impl<'a> ClientHello<'a> {
     /// field is at least that (RFC 8446 section 4.2.1). Wire numbers fall as versions rise.
     pub fn offers_version(&self, version: ProtocolVersion) -> Result<bool, DecodeError> {
         let Some(data) = self.extensions.get(ExtensionType::SUPPORTED_VERSIONS) else {
-            return Ok(self.client_version <= version && self.client_version.0 >> 8 == 0xFE);
+            // Newer versions, of this major number or one to come, are smaller; those of TLS have no place here.
+            return Ok(self.client_version <= version && self.client_version.0 & 0x8000 != 0);
         };
         let mut r = Reader::new(data);
         let list = Numbers::over(r.u8_vector()?)?;

@@ -42,6 +42,23 @@ impl<'a> Extensions<'a> {
         self.iter().find(|(t, _)| *t == wanted).map(|(_, data)| data)
     }
 
+    /// Whether `certificate_authorities`, which is of no use here, is well-formed if it is there: names of one byte and
+    /// more, one at least (RFC 8446 section 4.2.4).
+    pub(super) fn check_authorities(&self) -> Result<(), DecodeError> {
+        let Some(data) = self.get(ExtensionType::CERTIFICATE_AUTHORITIES) else { return Ok(()) };
+        let mut r = Reader::new(data);
+        let mut names = Reader::new(r.u16_vector()?);
+        r.finish()?;
+        loop {
+            if names.u16_vector()?.is_empty() {
+                return Err(DecodeError);
+            }
+            if names.is_empty() {
+                return Ok(());
+            }
+        }
+    }
+
     /// The numbers of an extension that is a list of two-byte numbers with a two-byte length in front
     /// (`supported_groups`, `signature_algorithms`).
     pub fn numbers(&self, wanted: ExtensionType) -> Result<Option<Numbers<'a>>, DecodeError> {

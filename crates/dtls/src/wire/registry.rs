@@ -96,6 +96,7 @@ registry!(
         RECORD_SIZE_LIMIT = 28, "record_size_limit";
         SUPPORTED_VERSIONS = 43, "supported_versions";
         COOKIE = 44, "cookie";
+        CERTIFICATE_AUTHORITIES = 47, "certificate_authorities";
         KEY_SHARE = 51, "key_share";
         CONNECTION_ID = 54, "connection_id";
         RENEGOTIATION_INFO = 0xFF01, "renegotiation_info";

@@ -615,7 +615,7 @@ fn our_client_hello_says_what_it_must_and_no_more() {
 #[test]
 fn certificate_requests_may_say_more_than_we_know() {
     let schemes = [&[0, 13, 0, 4][..], &list(&[0x0403])].concat();
-    let block = [&[0x5A, 0x5A, 0, 1, 7][..], &schemes, &[0, 47, 0, 2, 0, 0]].concat();
+    let block = [&[0x5A, 0x5A, 0, 1, 7][..], &schemes, &[0, 47, 0, 5, 0, 3, 0, 1, 7]].concat();
     let body = [&[0][..], &(block.len() as u16).to_be_bytes(), &block].concat();
     let request = CertificateRequest13::parse(&body).unwrap();
     assert_eq!(request.signature_schemes.iter().collect::<Vec<_>>(), [0x0403]);

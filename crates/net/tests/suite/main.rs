@@ -3,7 +3,4 @@
 
 #[cfg(feature = "tokio")]
 mod asynchronous;
-mod stream;
-#[cfg(feature = "tls")]
-mod tls;
 mod udp;

@@ -142,7 +142,6 @@ impl DataChannels {
             ordered: channel.init.ordered || !channel.acknowledged,
             reliability: channel.init.reliability,
             counted,
-            notice: None,
         };
         let result = self.association.send(now, stream, number, payload, options);
         if result == Err(SendError::Full) {
@@ -265,7 +264,7 @@ impl DataChannels {
             match event {
                 Event::Established => self.on_established(),
                 Event::Restarted => self.close_all(),
-                Event::Readable | Event::ShuttingDown | Event::Delivered(_) | Event::Abandoned(_) => {}
+                Event::Readable | Event::ShuttingDown => {}
                 Event::Writable => {
                     for id in self.table.ids() {
                         if let Some(channel) = self.table.get_mut(id).filter(|c| c.blocked) {

@@ -46,7 +46,7 @@ fn timeout(victim: &mut Victim) {
 }
 
 fn options(reliability: Reliability, ordered: bool) -> SendOptions {
-    SendOptions { reliability, ordered, ..SendOptions::default() }
+    SendOptions { reliability, ordered, counted: true }
 }
 
 const ONCE: Reliability = Reliability::MaxRetransmits(0);
