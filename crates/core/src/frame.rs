@@ -176,6 +176,17 @@ impl<'a> Frame<'a> {
         self.buf.len() - self.end
     }
 
+    /// Moves the content `n` bytes towards the tail, so that there are `n` more free bytes before it. For what was written
+    /// before it was known that it would be wrapped; who knows that sets the room aside.
+    pub fn make_head_room(&mut self, n: usize) -> Result<(), Full> {
+        if n > self.remaining() {
+            return Err(Full);
+        }
+        self.buf.copy_within(self.start..self.end, self.start + n);
+        (self.start, self.end) = (self.start + n, self.end + n);
+        Ok(())
+    }
+
     /// Grows the content by `n` bytes at its head and lends them to be written.
     #[inline]
     pub fn claim_head(&mut self, n: usize) -> Result<&mut [u8], Full> {

@@ -162,6 +162,7 @@ impl Agent {
             return;
         }
         let in_use = self.in_use();
+        self.renew_permissions(now);
         self.locals.flush_peer_reflexive();
         let old = core::mem::replace(&mut self.session, Session::new(&self.config, credentials));
         let in_use = in_use.zip(old.remote).map(|((info, priority, consent_expires), remote)| InUse {
@@ -176,6 +177,7 @@ impl Agent {
         let in_use = in_use.or(carried).filter(|_| !self.mute);
         self.previous = Some(Previous { credentials: old.credentials, key: old.key, in_use });
         self.responses.clear();
+        self.gather_again();
         self.mute = false;
         self.announced = None;
         (self.owed_since, self.last_data) = (None, None);
@@ -201,7 +203,7 @@ impl Agent {
 
     /// The room that [`wrap`](Self::wrap) takes of a frame with data for the peer. It changes with the selected pair.
     pub fn overhead(&self) -> Overhead {
-        Overhead::NONE
+        self.selected_path().map_or(Overhead::NONE, |path| self.overhead_of(&path))
     }
 
     /// Makes the data in `frame` ready to leave, and gives the way it leaves: the selected path, or if that is relayed the
@@ -210,7 +212,7 @@ impl Agent {
     pub fn wrap(&mut self, now: Instant, frame: &mut Frame<'_>) -> Option<Path> {
         let path = self.selected_path().filter(|_| !frame.is_empty())?;
         self.on_data_sent(now);
-        Some(path)
+        self.ship(path, frame)
     }
 
     /// The smoothed round trip time of the pair in use.
@@ -223,13 +225,14 @@ impl Agent {
         self.state
     }
 
-    /// Whether an authenticated check or response has come by `path`. Nothing else that comes by a path is to be acted on
-    /// before.
+    /// Whether an authenticated check or response has come by `path`, or it leads to a TURN server of ours. Nothing else that
+    /// comes by a path is to be acted on before.
     pub fn is_validated(&self, path: &Path) -> bool {
         self.selected().is_some_and(|pair| pair.path == *path)
             || self.session.validated.contains(path)
             || self.session.early.iter().any(|early| early.path == *path)
             || self.previous_in_use().is_some_and(|in_use| in_use.info.path == *path)
+            || self.gatherer.is_way_to_relay(path)
     }
 
     /// The counters.
@@ -247,16 +250,17 @@ impl Agent {
         self.session.remotes.iter()
     }
 
-    /// Ends it: nothing is sent or yielded any more.
-    pub fn close(&mut self) {
+    /// Ends it: nothing is yielded any more. What is still sent, and timed, gives allocations on TURN servers back; who cannot
+    /// wait for that drops the agent.
+    pub fn close(&mut self, now: Instant) {
+        if self.state == IceState::Closed {
+            return;
+        }
         self.silence();
         self.previous = None;
-        self.gatherer = Gatherer::default();
-        for stream in core::mem::take(&mut self.streams) {
-            self.emit(Event::CloseStream(stream.path));
-        }
+        self.release_relays(now);
         self.set_state(IceState::Closed);
-        self.deadline = None;
+        self.expire_farewells(now);
     }
 
     /// Forgets all that would be sent.
@@ -344,9 +348,15 @@ impl Layer for Agent {
     type Error = Error;
 
     fn handle_input<'s>(&'s mut self, now: Instant, input: Datagram<'s>) -> Result<Option<Datagram<'s>>, Error> {
+        if self.state == IceState::Closed {
+            self.unwrap(now, input);
+            self.expire_farewells(now);
+            return Ok(None);
+        }
         if self.is_dead() {
             return Ok(None);
         }
+        let Some(input) = self.unwrap(now, input) else { return Ok(None) };
         if Message::claims(input.payload) {
             self.handle_stun(now, input.path, input.payload);
             return Ok(None);
@@ -355,13 +365,15 @@ impl Layer for Agent {
             self.stats.unvalidated += 1;
             return Ok(None);
         }
-        self.heard(now);
+        self.heard(now, &input.path);
         self.last_data = Some(now);
         Ok(Some(input))
     }
 
     fn handle_timeout(&mut self, now: Instant) -> Result<(), Error> {
-        if !self.is_dead() && self.deadline.is_some_and(|at| at <= now) {
+        if self.state == IceState::Closed {
+            self.expire_farewells(now);
+        } else if !self.is_dead() && self.deadline.is_some_and(|at| at <= now) {
             self.expire_checks(now);
             self.expire_consent(now);
             self.expire_gathering(now);
@@ -372,19 +384,34 @@ impl Layer for Agent {
     }
 
     fn poll_transmit(&mut self, now: Instant, frame: &mut Frame<'_>) -> Option<Path> {
+        if self.state == IceState::Closed {
+            return self.transmit_farewell(now, frame);
+        }
         if self.is_dead() {
             return None;
         }
-        if let Some(path) = self.transmit_response(frame) {
-            return Some(path);
+        while let Some(path) = self.transmit_response(frame) {
+            if let Some(route) = self.ship(path, frame) {
+                return Some(route);
+            }
+            frame.truncate(0);
         }
         if self.deadline.is_none_or(|at| at > now) {
             return None;
         }
-        let sent = self
-            .transmit_consent(now, frame)
-            .or_else(|| self.transmit_check(now, frame))
-            .or_else(|| self.transmit_gathering(now, frame));
+        let sent = loop {
+            // First what servers are to be told, so that a permission is asked for before it is used.
+            if let Some(route) = self.transmit_gathering(now, frame) {
+                break Some(route);
+            }
+            let Some(path) = self.transmit_consent(now, frame).or_else(|| self.transmit_check(now, frame)) else {
+                break None;
+            };
+            if let Some(route) = self.ship(path, frame) {
+                break Some(route);
+            }
+            frame.truncate(0);
+        };
         self.deadline = self.next_deadline(now);
         sent
     }

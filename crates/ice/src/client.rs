@@ -67,7 +67,7 @@ impl Agent {
         let (role, tie_breaker) = (self.role, self.tie_breaker);
         self.session.checklist.untrigger(id);
         let path = self.session.checklist.get(id)?.path;
-        match self.readiness(&path) {
+        match self.readiness(now, &path) {
             Readiness::Open => {}
             Readiness::Opening => {
                 let pair = self.session.checklist.get_mut(id)?;
@@ -151,12 +151,12 @@ impl Agent {
                     return;
                 }
                 self.stats.responses_received += 1;
-                self.heard(now);
+                self.heard(now, &path);
                 self.on_check_response(now, path, pair, &check, message);
             }
             None if self.on_consent_response(now, path, message) => {
                 self.stats.responses_received += 1;
-                self.heard(now);
+                self.heard(now, &path);
             }
             None => {
                 self.stats.stray_responses += 1;

@@ -1,6 +1,6 @@
 //! Nomination, the pair in use, and the state: RFC 8445 sections 8 and 12, RFC 8863.
 
-use weft_core::Instant;
+use weft_core::{Instant, Path};
 
 use crate::agent::Agent;
 use crate::event::{Event, FailureReason, IceState, Role};
@@ -142,6 +142,9 @@ impl Agent {
         if self.selected().is_some_and(|pair| !pair.suspect) {
             self.session.lost = None;
         }
+        if let Some(path) = self.selected().map(|pair| pair.path) {
+            self.bind_channel(now, &path);
+        }
         let Some(pair) = self.selected() else { return };
         let announce = (pair.path, pair.nominated);
         if self.announced != Some(announce) {
@@ -153,10 +156,13 @@ impl Agent {
         }
     }
 
-    /// Something authentic, or data by a validated path, has come from the peer.
-    pub(crate) fn heard(&mut self, now: Instant) {
+    /// Something authentic, or data by a validated path, has come from the peer. What comes another way than it is sent says
+    /// nothing of the way it is sent.
+    pub(crate) fn heard(&mut self, now: Instant, path: &Path) {
         self.last_heard = now;
-        self.owed_since = None;
+        if self.selected().is_none_or(|pair| pair.path == *path) {
+            self.owed_since = None;
+        }
         if self.state == IceState::Disconnected {
             self.update_state(now);
             self.deadline = self.next_deadline(now);

@@ -62,9 +62,16 @@ impl Agent {
 
     fn remove_locals(&mut self, now: Instant, gone: impl Fn(SocketAddr) -> bool) -> usize {
         let before = self.locals.list.len();
-        let was_in_use = self.selected_path();
         let relayed = self.remove_bases(&gone);
         let gone = |local: SocketAddr| gone(local) || relayed.iter().any(|relayed| same(*relayed, local));
+        self.forget_locals(now, gone, RestartReason::AddressGone);
+        self.settle(now);
+        before - self.locals.list.len()
+    }
+
+    /// Forgets all that is sent from or comes to an address that is gone.
+    pub(crate) fn forget_locals(&mut self, now: Instant, gone: impl Fn(SocketAddr) -> bool, reason: RestartReason) {
+        let was_in_use = self.selected_path();
         let moved = self.locals.remove(|local| gone(local.base));
         let session = &mut self.session;
         session.checklist.relocate(&moved);
@@ -79,10 +86,8 @@ impl Agent {
             id.take_if(|id| self.session.checklist.get(*id).is_none());
         }
         if was_in_use.is_some_and(|path| gone(path.local)) {
-            self.look_for_another(now, RestartReason::AddressGone);
+            self.look_for_another(now, reason);
         }
-        self.settle(now);
-        before - self.locals.list.len()
     }
 
     /// `path` belongs to another agent behind the same socket ([`Demultiplexer`](crate::Demultiplexer)): this one will not

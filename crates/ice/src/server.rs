@@ -163,7 +163,7 @@ impl Agent {
             self.stats.discarded += 1;
             return;
         }
-        self.heard(now);
+        self.heard(now, &path);
         let Some(remote) = self.session.find_remote(&path).or_else(|| self.learn_remote(&path, priority)) else {
             self.stats.discarded += 1;
             return;

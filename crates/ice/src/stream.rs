@@ -30,7 +30,7 @@ pub(crate) struct Stream {
 pub(crate) enum Readiness {
     /// It may be sent now.
     Open,
-    /// It waits for its connection.
+    /// It waits for its connection, or for a permission.
     Opening,
     /// There can be no connection.
     Never,
@@ -41,6 +41,7 @@ impl Agent {
     pub fn stream_opened(&mut self, now: Instant, path: &Path) {
         let Some(stream) = self.streams.iter_mut().find(|stream| stream.path == *path) else { return };
         stream.open = true;
+        self.relay_stream_opened(now, path);
         let waiting = self.session.checklist.pairs.iter().find(|pair| pair.path == *path).map(|pair| pair.id);
         if let Some(id) = waiting {
             self.session.checklist.trigger(id);
@@ -51,6 +52,7 @@ impl Agent {
     /// A connection was not opened, or has ended, whoever asked for it.
     pub fn stream_closed(&mut self, now: Instant, path: &Path) {
         self.streams.retain(|stream| stream.path != *path);
+        self.relay_stream_closed(now, path);
         self.session.validated.retain(|known| known != path);
         let pair = self.session.checklist.pairs.iter().find(|pair| pair.path == *path);
         if let Some((id, state)) = pair.map(|pair| (pair.id, pair.state))
@@ -66,9 +68,10 @@ impl Agent {
     }
 
     /// Whether a check of `path` can be sent; asks for its connection if there is none.
-    pub(crate) fn readiness(&mut self, path: &Path) -> Readiness {
+    pub(crate) fn readiness(&mut self, now: Instant, path: &Path) -> Readiness {
         if path.transport != Transport::Tcp {
-            return Readiness::Open;
+            // A permission comes first (RFC 8445 section 7.2.1).
+            return if self.permit(now, path) { Readiness::Open } else { Readiness::Opening };
         }
         if let Some(stream) = self.streams.iter().find(|stream| stream.path == *path) {
             return if stream.open { Readiness::Open } else { Readiness::Opening };
@@ -81,6 +84,14 @@ impl Agent {
         }
         self.open_stream(*path, StreamKind::Peer);
         Readiness::Opening
+    }
+
+    pub(crate) fn close_stream(&mut self, path: &Path) {
+        let before = self.streams.len();
+        self.streams.retain(|stream| stream.path != *path);
+        if self.streams.len() < before {
+            self.emit(Event::CloseStream(*path));
+        }
     }
 
     pub(crate) fn open_stream(&mut self, path: Path, kind: StreamKind) {
@@ -108,12 +119,14 @@ impl Agent {
         }
         let mut closed = Vec::new();
         let (session, previous) = (&self.session, self.previous.as_ref().and_then(|previous| previous.in_use.as_ref()));
+        let gatherer = &self.gatherer;
         self.streams.retain(|stream| {
-            let needed = session
-                .checklist
-                .pairs
-                .iter()
-                .any(|pair| pair.path == stream.path && (pair.nominated || pair.is_open()))
+            let needed = gatherer.uses_stream(&stream.path)
+                || session
+                    .checklist
+                    .pairs
+                    .iter()
+                    .any(|pair| pair.path == stream.path && (pair.nominated || pair.is_open()))
                 || previous.is_some_and(|in_use| in_use.info.path == stream.path);
             if !needed {
                 closed.push(stream.path);

@@ -7,10 +7,15 @@ mod it {
     mod connect;
     mod consent;
     mod demux;
+    mod gather;
     mod hostile;
+    mod moves;
+    mod relay;
     mod restart;
     mod roles;
     mod server;
     mod support;
+    mod tcp;
     mod trickle;
+    mod world;
 }

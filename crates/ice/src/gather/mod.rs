@@ -2,11 +2,12 @@
 //! ours that fits, each by itself, so that none waits for another.
 
 mod reflexive;
+mod relayed;
 mod server;
 
 use core::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 
-use weft_core::{Frame, Instant, Path};
+use weft_core::{Frame, Instant, Layer, Path, Transport};
 use weft_stun::{Message, Step, TransactionId};
 
 use crate::agent::Agent;
@@ -14,6 +15,7 @@ use crate::candidate::{DISCARD, LocalCandidate};
 use crate::config::Policy;
 use crate::event::{Event, GatheringError};
 use reflexive::{Asking, Reflexive};
+use relayed::Relay;
 pub(crate) use server::Known;
 pub use server::{Host, Server, ServerError, ServerId, ServerKind};
 
@@ -44,6 +46,7 @@ impl Gatherer {
 pub(crate) struct Job {
     pub(crate) server: ServerId,
     pub(crate) path: Path,
+    turn: bool,
     redirects: u8,
     pub(crate) state: JobState,
 }
@@ -56,16 +59,29 @@ pub(crate) enum JobState {
     Asking(Asking),
     /// It has answered.
     Reflexive(Reflexive),
+    /// A TURN server: its connection is being opened.
+    Connecting(Instant),
+    /// A TURN server.
+    Relay(Box<Relay>),
     /// It was given up.
     Failed,
 }
 
 impl Job {
+    /// The way to the server, which may have sent us elsewhere.
+    fn route(&self) -> Path {
+        match &self.state {
+            JobState::Relay(relay) => relay.client.path(),
+            _ => self.path,
+        }
+    }
+
     /// Whether a candidate may still come of it.
     fn is_open(&self) -> bool {
         match &self.state {
-            JobState::Waiting => true,
+            JobState::Waiting | JobState::Connecting(_) => true,
             JobState::Asking(asking) => asking.known.is_none(),
+            JobState::Relay(relay) => relay.is_open(),
             JobState::Reflexive(_) | JobState::Failed => false,
         }
     }
@@ -76,6 +92,8 @@ impl Job {
             JobState::Waiting => Some(next),
             JobState::Asking(asking) => Some(asking.deadline()),
             JobState::Reflexive(reflexive) => keep.then_some(reflexive.refresh.max(next)),
+            JobState::Connecting(give_up) => Some(*give_up),
+            JobState::Relay(relay) => relay.deadline(),
             JobState::Failed => None,
         }
     }
@@ -97,7 +115,7 @@ impl Agent {
         let addresses = match &server.host {
             Host::Ip(ip) => vec![*ip],
             Host::Name(name) => {
-                self.emit(Event::Resolve(id, name.clone()));
+                self.emit(Event::Resolve(id, name.as_str().into()));
                 Vec::new()
             }
         };
@@ -144,8 +162,15 @@ impl Agent {
     /// Addresses are gone, and with them what was asked from them. Gives the relayed addresses that went with them.
     pub(crate) fn remove_bases(&mut self, gone: &impl Fn(SocketAddr) -> bool) -> Vec<SocketAddr> {
         self.gatherer.bases.retain(|base| !gone(*base));
-        self.gatherer.jobs.retain(|job| !gone(job.path.local));
-        Vec::new()
+        let bases = &self.gatherer.bases;
+        // A connection has the IP address of the base it was made for.
+        let lost = |job: &Job| match job.path.transport {
+            Transport::Udp => gone(job.path.local),
+            _ => !bases.iter().any(|base| base.ip() == job.path.local.ip()),
+        };
+        let relayed = self.gatherer.jobs.iter().filter(|job| lost(job)).flat_map(Job::relayed).collect();
+        self.gatherer.jobs.retain(|job| !lost(job));
+        relayed
     }
 
     /// A job for every server and every address of ours that it can be asked from.
@@ -159,8 +184,12 @@ impl Agent {
                 let remote = SocketAddr::new(*ip, known.server.port);
                 for base in bases.iter().filter(|base| reaches(**base, *ip)) {
                     let path = known.server.path(*base, remote);
-                    if !jobs.iter().any(|job| job.server == known.id && job.path == path) {
-                        jobs.push(Job { server: known.id, path, redirects: 0, state: JobState::Waiting });
+                    // One allocation is all that a server gives one address of ours (RFC 8656 section 5).
+                    let alike =
+                        |job: &Job| job.path == path && (job.server == known.id || known.server.is_turn() && job.turn);
+                    if !jobs.iter().any(alike) {
+                        let turn = known.server.is_turn();
+                        jobs.push(Job { server: known.id, path, turn, redirects: 0, state: JobState::Waiting });
                     }
                 }
             }
@@ -176,15 +205,18 @@ impl Agent {
             let Some(job) = self.gatherer.jobs.get_mut(index).filter(|job| due(job, next)) else { continue };
             let sent = match &mut job.state {
                 JobState::Asking(asking) if asking.transaction.step(now) == Step::Send => asking.send(now, frame),
+                JobState::Waiting if job.turn => self.begin_relay(now, index, frame),
                 JobState::Waiting => self.ask(now, index, None, frame),
+                JobState::Relay(relay) => relay.client.poll_transmit(now, frame).is_some(),
                 JobState::Reflexive(reflexive) => {
                     let known = reflexive.mapped;
                     self.ask(now, index, Some(known), frame)
                 }
-                JobState::Asking(_) | JobState::Failed => false,
+                JobState::Asking(_) | JobState::Connecting(_) | JobState::Failed => false,
             };
             if sent {
-                return self.gatherer.jobs.get(index).map(|job| job.path);
+                self.start_permitted(index);
+                return self.gatherer.jobs.get(index).map(Job::route);
             }
         }
         None
@@ -208,13 +240,27 @@ impl Agent {
     pub(crate) fn expire_gathering(&mut self, now: Instant) {
         for index in 0..self.gatherer.jobs.len() {
             let Some(job) = self.gatherer.jobs.get_mut(index) else { return };
-            if let JobState::Asking(asking) = &job.state
-                && asking.has_failed(now)
-            {
-                job.state = JobState::Failed;
-                let (server, path) = (job.server, job.path);
-                self.gathering_failed(server, Some(path), GatheringError::UNREACHABLE, "no answer");
+            if let JobState::Relay(relay) = &mut job.state {
+                // A client never dies of the network.
+                let _ = relay.client.handle_timeout(now);
             }
+            let failed = match &job.state {
+                JobState::Asking(asking) => asking.has_failed(now),
+                JobState::Connecting(give_up) => *give_up <= now,
+                JobState::Relay(relay) => relay.is_open() && relay.give_up <= now,
+                JobState::Waiting | JobState::Reflexive(_) | JobState::Failed => false,
+            };
+            if failed {
+                let (server, path) = (job.server, job.route());
+                let connecting = matches!(job.state, JobState::Connecting(_));
+                job.state = JobState::Failed;
+                if path.transport != Transport::Udp {
+                    self.close_stream(&path);
+                }
+                let reason = if connecting { "no connection" } else { "no answer" };
+                self.gathering_failed(server, Some(path), GatheringError::UNREACHABLE, reason);
+            }
+            self.take_relay_events(now, index);
         }
     }
 
@@ -231,14 +277,14 @@ impl Agent {
     }
 
     /// Takes in a gathered candidate and tells of it, unless it is redundant (RFC 8445 section 5.1.3).
-    pub(crate) fn gathered(&mut self, candidate: LocalCandidate, mapped: SocketAddr, band: u16) {
+    pub(crate) fn gathered(&mut self, candidate: LocalCandidate, related: SocketAddr, band: u16) {
         if self.locals.list.len() >= self.config.max_local_candidates {
             self.stats.discarded += 1;
             return;
         }
         let Some(index) = self.locals.add(candidate, band) else { return };
         let Some(local) = self.locals.list.get_mut(index) else { return };
-        local.candidate.related = Some(if self.config.hide_addresses { hidden(mapped) } else { mapped });
+        local.candidate.related = Some(if self.config.hide_addresses { hidden(related) } else { related });
         let candidate = local.candidate;
         for remote in 0..self.session.remotes.len() {
             self.pair_up(index, remote);
@@ -249,6 +295,14 @@ impl Agent {
     pub(crate) fn gathering_failed(&mut self, server: ServerId, path: Option<Path>, code: u16, reason: &str) {
         let (base, address) = (path.map(|path| path.local), path.map(|path| path.remote));
         self.emit(Event::GatheringError(GatheringError { server, address, base, code, reason: reason.into() }));
+    }
+
+    /// What failed is tried again, as for a new session.
+    pub(crate) fn gather_again(&mut self) {
+        for job in self.gatherer.jobs.iter_mut().filter(|job| matches!(job.state, JobState::Failed)) {
+            job.state = JobState::Waiting;
+            self.gatherer.announced = false;
+        }
     }
 
     /// Tells once that gathering is complete.

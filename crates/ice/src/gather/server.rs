@@ -1,45 +1,22 @@
 //! STUN and TURN servers as the application names them.
 
-use core::fmt;
 use core::net::{IpAddr, SocketAddr};
 
 use weft_core::{Path, Transport};
+pub use weft_stun::Host;
+use weft_stun::ServerUrl;
 
 /// Names a server of an agent.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
 pub struct ServerId(pub(crate) u32);
 
-/// Where a server is.
-#[derive(Clone, PartialEq, Eq, Debug)]
-pub enum Host {
-    /// At this address.
-    Ip(IpAddr),
-    /// Behind this name, which the driver resolves.
-    Name(Box<str>),
-}
-
 /// What a server is for.
-#[derive(Clone, PartialEq, Eq)]
+#[derive(Clone, PartialEq, Eq, Debug)]
 pub enum ServerKind {
     /// It tells how it sees us (RFC 8489).
     Stun,
-    /// It relays (RFC 8656), for those who have credentials.
-    Turn {
-        /// The username.
-        username: Box<str>,
-        /// The password.
-        password: Box<str>,
-    },
-}
-
-impl fmt::Debug for ServerKind {
-    /// Leaves the password out.
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Stun => f.write_str("Stun"),
-            Self::Turn { username, .. } => write!(f, "Turn({username})"),
-        }
-    }
+    /// It relays (RFC 8656), for those who have credentials; `None` for one that asks nobody.
+    Turn(Option<weft_stun::Credentials>),
 }
 
 /// A server to gather candidates from.
@@ -47,7 +24,7 @@ impl fmt::Debug for ServerKind {
 pub struct Server {
     /// Where it is.
     pub host: Host,
-    /// Its port: 3478 by default, 5349 over TLS (RFC 8489 section 8.1).
+    /// Its port.
     pub port: u16,
     /// What it is reached by. A STUN server: UDP.
     pub transport: Transport,
@@ -62,24 +39,33 @@ impl Server {
     }
 
     /// A TURN server.
-    pub fn turn(
-        host: Host,
-        port: u16,
-        transport: Transport,
-        username: impl Into<Box<str>>,
-        password: impl Into<Box<str>>,
-    ) -> Self {
-        Self { host, port, transport, kind: ServerKind::Turn { username: username.into(), password: password.into() } }
+    pub const fn turn(host: Host, port: u16, transport: Transport, credentials: weft_stun::Credentials) -> Self {
+        Self { host, port, transport, kind: ServerKind::Turn(Some(credentials)) }
+    }
+
+    /// The server of a URL (RFC 7064, RFC 7065). `credentials` are for `turn:` and `turns:`.
+    ///
+    /// # Errors
+    /// [`ServerError::Transport`] for `stuns:`.
+    pub fn from_url(url: &ServerUrl, credentials: Option<weft_stun::Credentials>) -> Result<Self, ServerError> {
+        let kind = if url.scheme().is_turn() { ServerKind::Turn(credentials) } else { ServerKind::Stun };
+        let server = Self { host: url.host().clone(), port: url.port(), transport: url.transport(), kind };
+        server.check()?;
+        Ok(server)
     }
 
     /// Whether there can be such a server.
     pub(crate) fn check(&self) -> Result<(), ServerError> {
         let by_udp = self.transport == Transport::Udp;
-        match (&self.kind, &self.host) {
+        match self.kind {
             _ if self.port == 0 => Err(ServerError::Port),
-            (ServerKind::Stun, _) if !by_udp => Err(ServerError::Transport),
+            ServerKind::Stun if !by_udp => Err(ServerError::Transport),
             _ => Ok(()),
         }
+    }
+
+    pub(crate) const fn is_turn(&self) -> bool {
+        matches!(self.kind, ServerKind::Turn(_))
     }
 
     /// The way to it at `remote` from our UDP address `base`. A connection has a port of its own, not known yet.

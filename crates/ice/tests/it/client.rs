@@ -333,7 +333,7 @@ fn a_nomination_that_fails_makes_way_for_another_pair() {
 fn closing_ends_everything() {
     let mut lone = Lone::new(Role::Controlling, true);
     lone.connect();
-    lone.agent.close();
+    lone.agent.close(lone.now);
     assert_eq!(lone.agent.state(), IceState::Closed);
     let check = Check { use_candidate: true, ..lone.check() };
     assert_eq!(lone.receive(path(), &check.bytes()), None);

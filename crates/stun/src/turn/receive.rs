@@ -20,7 +20,8 @@ use crate::wire::{ChannelData, Class, Message, Method};
 type Payload = (SocketAddr, Range<usize>);
 
 impl Client {
-    pub(super) fn receive<'d>(&mut self, now: Instant, input: Datagram<'d>) -> Received<'d> {
+    /// As `handle_input`, for an owner that wants the client back while it still holds what came: a yield lends nothing of it.
+    pub fn receive<'d>(&mut self, now: Instant, input: Datagram<'d>) -> Received<'d> {
         if !self.is_from_server(&input.path) {
             return Received::NotOurs(input);
         }
