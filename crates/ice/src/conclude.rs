@@ -3,7 +3,7 @@
 use weft_core::{Instant, Path};
 
 use crate::agent::Agent;
-use crate::event::{Event, FailureReason, IceState, Role};
+use crate::event::{Event, FailureReason, IceState, RestartReason, Role};
 use crate::pair::{Pair, PairId, PairState, pair_priority};
 
 impl Agent {
@@ -127,6 +127,7 @@ impl Agent {
         }
         let best = self.best_valid(now, true).or_else(|| self.best_valid(now, false)).map(|pair| pair.id);
         if best != self.session.selected {
+            let lost = best.is_none();
             self.session.selected = best;
             self.session.consent.stop();
             if best.is_some() {
@@ -137,6 +138,9 @@ impl Agent {
                 }
                 self.last_heard = self.last_heard.max(now);
                 (self.owed_since, self.last_data) = (None, None);
+            }
+            if lost {
+                self.look_for_another(now, RestartReason::PathDead);
             }
         }
         if self.selected().is_some_and(|pair| !pair.suspect) {

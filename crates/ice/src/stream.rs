@@ -58,11 +58,7 @@ impl Agent {
         if let Some((id, state)) = pair.map(|pair| (pair.id, pair.state))
             && state != PairState::Failed
         {
-            let in_use = self.session.selected == Some(id);
             self.fail(id, CheckResult::NotConnected);
-            if in_use {
-                self.look_for_another(now, crate::event::RestartReason::PathDead);
-            }
         }
         self.settle(now);
     }

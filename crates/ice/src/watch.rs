@@ -30,9 +30,10 @@ impl Agent {
         [self.owed_since, quiet].into_iter().flatten().min().map(|since| since + self.patience_with_silence())
     }
 
-    /// When the path in use counts as dead, unless it answers.
+    /// When the path in use counts as dead, unless it answers; when it does already, the time to ask it again, as nothing better
+    /// was found: the repetitions of one check are too far apart soon.
     fn dead_at(&self) -> Option<Instant> {
-        let pair = self.selected().filter(|pair| !pair.suspect && !self.config.lite)?;
+        let pair = self.selected().filter(|_| !self.config.lite)?;
         Some(pair.probed? + self.config.path_timeout.max(pair.rto.smoothed().unwrap_or_default() * 4))
     }
 
@@ -57,8 +58,13 @@ impl Agent {
         if self.dead_at().is_some_and(|at| at <= now)
             && let Some(pair) = self.session.selected.and_then(|id| self.session.checklist.get_mut(id))
         {
-            (pair.suspect, pair.probed, pair.nominate) = (true, None, false);
-            self.look_for_another(now, RestartReason::PathDead);
+            let (id, asked_already) = (pair.id, pair.suspect);
+            (pair.suspect, pair.probed, pair.nominate) = (true, Some(now), false);
+            if asked_already {
+                self.session.checklist.trigger(id);
+            } else {
+                self.look_for_another(now, RestartReason::PathDead);
+            }
         }
         if let Some((_, reason)) = self.session.lost.take_if(|(at, _)| *at <= now) {
             self.emit(Event::RestartNeeded(reason));

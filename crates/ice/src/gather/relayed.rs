@@ -195,7 +195,8 @@ impl Agent {
         match event {
             turn::Event::Allocated(allocation) => self.on_allocated(now, index, &allocation),
             turn::Event::Permitted(_) => self.start_permitted(index),
-            turn::Event::PermissionRefused { peer, code, .. } => {
+            // Without an answer there is nothing to act on: checks tell whether datagrams pass.
+            turn::Event::PermissionRefused { peer, code, .. } if code != 0 => {
                 let Some(job) = self.gatherer.jobs.get(index) else { return };
                 let relayed: Vec<SocketAddr> = job.relayed().collect();
                 let refused = |pair: &&Pair| relayed.contains(&pair.path.local) && pair.path.remote.ip() == peer;

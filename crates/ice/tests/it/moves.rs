@@ -46,10 +46,10 @@ fn transfer(
             world.data(*n, b"\x17data");
         }
         world.run(ms(20));
-        for n in 0..2 {
+        for (n, answered) in answered.iter_mut().enumerate() {
             // What was received is acknowledged, as SCTP does.
-            let new = world.hosts[n].received.len() - answered[n];
-            answered[n] += new;
+            let new = world.hosts[n].received.len() - *answered;
+            *answered += new;
             if new > 0 && !senders.contains(&n) {
                 world.data(n, b"\x17sack");
             }

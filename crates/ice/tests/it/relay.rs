@@ -149,7 +149,7 @@ impl Idle for weft_ice::Agent {
 fn stale_nonces_and_loss_are_survived() {
     for_seeds("stale_nonces_and_loss_are_survived", 500, |seed| {
         let mut world = World::new(seed);
-        world.server.config.nonce_lifetime = Duration::from_secs(5);
+        world.server.config.nonce_lifetime = Duration::from_secs(30);
         world.loss = 0.1;
         for _ in 0..2 {
             world.host(relay_only(), None);

@@ -160,7 +160,9 @@ impl World {
         }
         for n in 0..2 {
             let candidates: Vec<_> = self.hosts[n].agent.local_candidates().copied().collect();
-            candidates.into_iter().for_each(|candidate| self.signal(n, candidate));
+            for candidate in candidates {
+                self.signal(n, candidate);
+            }
         }
     }
 
