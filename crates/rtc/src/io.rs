@@ -12,13 +12,13 @@ use crate::sans_io::PeerConnection;
 
 /// Reads from one socket before the connection gets to answer: enough to share one acknowledgement, few enough to keep
 /// the other side's window moving.
-const READS_A_TURN: usize = 4;
+pub(crate) const READS_A_TURN: usize = 4;
 
 /// Bytes of the send buffer: a full run and room for what did not fit into it.
-const SEND_BUFFER: usize = 128 * 1024;
+pub(crate) const SEND_BUFFER: usize = 128 * 1024;
 
 /// Slots of the receive buffer: datagrams, or runs put together by the system, that one read may bring.
-const RECEIVE_SLOTS: usize = 8;
+pub(crate) const RECEIVE_SLOTS: usize = 8;
 
 /// A non-blocking socket, plain or with tokio's readiness.
 pub trait Socket {
@@ -87,22 +87,9 @@ impl<S: Socket> Sockets<S> {
     /// # Errors
     /// When interfaces cannot be listed or no address at all can be bound.
     pub fn bind(config: &Config, wrap: impl Fn(UdpSocket) -> io::Result<S>) -> io::Result<Self> {
-        let mut sockets = Vec::new();
-        let mut last_error = None;
-        for ip in addresses(config)? {
-            match UdpSocket::bind(SocketAddr::new(ip, config.port)).and_then(&wrap) {
-                Ok(socket) => sockets.push(socket),
-                Err(error) => {
-                    tracing::debug!(%ip, %error, "address not bound");
-                    last_error = Some(error);
-                }
-            }
-        }
-        if sockets.is_empty() {
-            return Err(last_error.unwrap_or_else(|| io::Error::new(io::ErrorKind::NotFound, "no network interface")));
-        }
+        let all = bind(config, wrap)?;
         let batch = Batch::new(SEND_BUFFER, Limits::SINGLE);
-        let mut all = Self { all: sockets, batch, received: RecvBuffer::with_slots(RECEIVE_SLOTS) };
+        let mut all = Self { all, batch, received: RecvBuffer::with_slots(RECEIVE_SLOTS) };
         all.update_limits();
         Ok(all)
     }
@@ -197,6 +184,25 @@ impl<S: Socket> Sockets<S> {
             self.batch.set_limits(limits);
         }
     }
+}
+
+/// Binds a socket on every address that `config` allows and makes an `S` of it.
+pub(crate) fn bind<S>(config: &Config, wrap: impl Fn(UdpSocket) -> io::Result<S>) -> io::Result<Vec<S>> {
+    let mut sockets = Vec::new();
+    let mut last_error = None;
+    for ip in addresses(config)? {
+        match UdpSocket::bind(SocketAddr::new(ip, config.port)).and_then(&wrap) {
+            Ok(socket) => sockets.push(socket),
+            Err(error) => {
+                tracing::debug!(%ip, %error, "address not bound");
+                last_error = Some(error);
+            }
+        }
+    }
+    if sockets.is_empty() {
+        return Err(last_error.unwrap_or_else(|| io::Error::new(io::ErrorKind::NotFound, "no network interface")));
+    }
+    Ok(sockets)
 }
 
 fn addresses(config: &Config) -> io::Result<Vec<IpAddr>> {

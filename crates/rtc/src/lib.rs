@@ -38,7 +38,7 @@ pub mod io;
 pub mod sans_io;
 
 #[cfg(feature = "tokio")]
-pub use asynchronous::{DataChannel, PeerConnection, PeerEvent};
+pub use asynchronous::{ByteStream, DataChannel, Endpoint, PeerConnection, PeerEvent};
 pub use config::Config;
 pub use error::Error;
 pub use event::{

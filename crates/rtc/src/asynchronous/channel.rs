@@ -2,31 +2,59 @@
 
 use std::future::poll_fn;
 use std::sync::Arc;
-use std::task::Poll;
+use std::task::{Context, Poll};
 
 use bytes::Bytes;
-use weft_sctp::{ChannelId, ChannelInfo, ChannelState, SendError};
+use weft_sctp::{ChannelId, ChannelInfo, ChannelState, CloseReason, SendError};
 
+use super::bytes::ByteStream;
 use super::peer::release;
-use super::{ChannelWaiters, Shared, SharedHandle, State};
+use super::wakers::{Waiter, What};
+use super::{Channel, Shared, SharedHandle, State};
 use crate::error::Error;
 use crate::sans_io::{Message, MessageKind, Reliability};
 
 /// A data channel: a cheap handle, cloned at will. Messages go to whichever clone asks first.
 ///
+/// It is also a `Stream` of [`Message`]s, which ends when the channel is closed, and a `Sink` for them, whose flush waits
+/// until all have left the buffer and whose close is [`finish`](Self::finish); and
+/// [`into_byte_stream`](Self::into_byte_stream) makes it tokio's `AsyncRead` and `AsyncWrite`.
+///
 /// When the last handle of a channel is dropped the channel is closed: what was queued is still delivered as long as the
 /// connection lives.
 #[derive(Debug)]
 pub struct DataChannel {
-    shared: SharedHandle,
-    id: ChannelId,
+    pub(super) shared: SharedHandle,
+    pub(super) id: ChannelId,
+    /// For the `Stream` and `Sink`.
+    pub(super) reading: Waiter,
+    pub(super) writing: Waiter,
+    pub(super) flushing: Waiter,
+    pub(super) closing: Waiter,
+    /// What the `Sink` took and the channel did not yet.
+    pub(super) pending: Option<Message>,
+}
+
+/// A channel, apart from what its handle keeps.
+#[derive(Clone, Copy)]
+pub(super) struct At<'a> {
+    pub(super) shared: &'a Shared,
+    pub(super) id: ChannelId,
 }
 
 impl DataChannel {
     pub(super) fn new(shared: &Arc<Shared>, state: &mut State, id: ChannelId) -> Self {
         state.handles += 1;
         state.channels.entry(id).or_default().handles += 1;
-        Self { shared: Arc::clone(shared), id }
+        Self {
+            reading: Waiter::new(shared, What::Readable(id)),
+            writing: Waiter::new(shared, What::Writable(id)),
+            flushing: Waiter::new(shared, What::Low(id)),
+            closing: Waiter::new(shared, What::ChannelState(id)),
+            pending: None,
+            shared: Arc::clone(shared),
+            id,
+        }
     }
 
     /// Its label; empty once it is closed and read to the end.
@@ -54,6 +82,10 @@ impl DataChannel {
         self.info(|info| info.reliability).unwrap_or(Reliability::Reliable)
     }
 
+    fn at(&self) -> At<'_> {
+        At { shared: &self.shared, id: self.id }
+    }
+
     fn info<T>(&self, read: impl FnOnce(ChannelInfo<'_>) -> T) -> Option<T> {
         self.shared.lock().core.data_channel(self.id).map(read)
     }
@@ -73,13 +105,14 @@ impl DataChannel {
     /// # Errors
     /// [`Error::Closed`] when the channel closed instead.
     pub async fn opened(&self) -> Result<(), Error> {
+        let mut waiter = Waiter::new(&self.shared, What::ChannelState(self.id));
         poll_fn(|cx| {
             let mut state = self.shared.lock();
             match state.state_of(self.id) {
                 ChannelState::Open => Poll::Ready(Ok(())),
                 ChannelState::Closing | ChannelState::Closed => Poll::Ready(Err(Error::Closed)),
                 ChannelState::Connecting => {
-                    state.with_channel(self.id, |waiters| waiters.state.register(cx));
+                    waiter.register(&mut state, cx);
                     Poll::Pending
                 }
             }
@@ -106,47 +139,61 @@ impl DataChannel {
     }
 
     async fn send_message(&self, kind: MessageKind, data: Bytes) -> Result<(), Error> {
-        poll_fn(|cx| {
-            let mut state = self.shared.lock();
-            match state.state_of(self.id) {
-                ChannelState::Connecting => {
-                    state.with_channel(self.id, |waiters| waiters.state.register(cx));
-                    return Poll::Pending;
-                }
-                ChannelState::Open => {}
-                ChannelState::Closing | ChannelState::Closed => return Poll::Ready(Err(Error::Closed)),
+        let mut opening = Waiter::new(&self.shared, What::ChannelState(self.id));
+        let mut room = Waiter::new(&self.shared, What::Writable(self.id));
+        poll_fn(|cx| Self::poll_send(self.at(), cx, kind, &data, &mut opening, &mut room)).await
+    }
+
+    /// Queues a message, or waits until it can be.
+    pub(super) fn poll_send(
+        at: At<'_>,
+        cx: &mut Context<'_>,
+        kind: MessageKind,
+        data: &Bytes,
+        opening: &mut Waiter,
+        room: &mut Waiter,
+    ) -> Poll<Result<(), Error>> {
+        let mut state = at.shared.lock();
+        match state.state_of(at.id) {
+            ChannelState::Connecting => {
+                opening.register(&mut state, cx);
+                return Poll::Pending;
             }
-            let now = self.shared.clock.now();
-            match state.core.send(now, self.id, kind, data.clone()) {
-                Err(Error::Send(SendError::Full)) => {
-                    state.with_channel(self.id, |waiters| waiters.writable.register(cx));
-                    Poll::Pending
-                }
-                result => {
-                    state.waiters.driver.wake();
-                    Poll::Ready(result)
-                }
+            ChannelState::Open => {}
+            ChannelState::Closing | ChannelState::Closed => return Poll::Ready(Err(Error::Closed)),
+        }
+        match state.core.send(at.shared.now(), at.id, kind, data.clone()) {
+            Err(Error::Send(SendError::Full)) => {
+                room.register(&mut state, cx);
+                Poll::Pending
             }
-        })
-        .await
+            result => {
+                drop(state);
+                at.shared.notify();
+                Poll::Ready(result)
+            }
+        }
     }
 
     /// The next message; `None` once the channel is closed and everything that arrived was taken. Cancel-safe.
     pub async fn recv(&self) -> Option<Message> {
-        poll_fn(|cx| {
-            let mut state = self.shared.lock();
-            if let Some(message) = state.core.receive(self.id) {
-                // Room was made: the peer may be waiting for a window update.
-                state.waiters.driver.wake();
-                return Poll::Ready(Some(message));
-            }
-            if state.state_of(self.id) == ChannelState::Closed {
-                return Poll::Ready(None);
-            }
-            state.with_channel(self.id, |waiters| waiters.readable.register(cx));
-            Poll::Pending
-        })
-        .await
+        let mut waiter = Waiter::new(&self.shared, What::Readable(self.id));
+        poll_fn(|cx| Self::poll_recv(self.at(), cx, &mut waiter)).await
+    }
+
+    pub(super) fn poll_recv(at: At<'_>, cx: &mut Context<'_>, waiter: &mut Waiter) -> Poll<Option<Message>> {
+        let mut state = at.shared.lock();
+        if let Some(message) = state.core.receive(at.id) {
+            drop(state);
+            // Room was made: the peer may be waiting for a window update.
+            at.shared.notify();
+            return Poll::Ready(Some(message));
+        }
+        if state.state_of(at.id) == ChannelState::Closed {
+            return Poll::Ready(None);
+        }
+        waiter.register(&mut state, cx);
+        Poll::Pending
     }
 
     /// Bytes queued and not yet sent for the first time.
@@ -154,45 +201,74 @@ impl DataChannel {
         self.shared.lock().core.buffered_amount(self.id)
     }
 
-    /// Sets the level at which [`buffered_amount_low`](Self::buffered_amount_low) returns, in bytes; 0 at first.
-    pub fn set_buffered_amount_low_threshold(&self, bytes: usize) {
-        self.shared.lock().core.set_buffered_amount_low_threshold(self.id, bytes);
+    /// Waits until no more than `bytes` are buffered, or the channel is closed. Tasks may wait for different amounts at the
+    /// same time. Cancel-safe.
+    pub async fn buffered_amount_low(&self, bytes: usize) {
+        let mut waiter = Waiter::new(&self.shared, What::Low(self.id));
+        poll_fn(|cx| Self::poll_low(self.at(), cx, bytes, &mut waiter)).await;
     }
 
-    /// Waits until no more than `bytes` are buffered, or the channel is closed. Sets the low threshold.
-    pub async fn buffered_amount_low(&self, bytes: usize) {
-        self.set_buffered_amount_low_threshold(bytes);
-        poll_fn(|cx| {
-            let mut state = self.shared.lock();
-            let closed = state.state_of(self.id) == ChannelState::Closed;
-            if closed || state.core.buffered_amount(self.id) <= bytes {
-                return Poll::Ready(());
-            }
-            state.with_channel(self.id, |waiters| waiters.low.register(cx));
-            Poll::Pending
-        })
-        .await;
+    pub(super) fn poll_low(at: At<'_>, cx: &mut Context<'_>, bytes: usize, waiter: &mut Waiter) -> Poll<()> {
+        let mut state = at.shared.lock();
+        let closed = state.state_of(at.id) == ChannelState::Closed;
+        if closed || state.core.buffered_amount(at.id) <= bytes {
+            return Poll::Ready(());
+        }
+        waiter.register_at(&mut state, cx, bytes);
+        let highest = state.channels.get(&at.id).and_then(|channel| channel.low.highest_threshold());
+        state.core.set_buffered_amount_low_threshold(at.id, highest.unwrap_or(bytes));
+        Poll::Pending
+    }
+
+    /// Tokio's `AsyncRead` and `AsyncWrite` over this channel: bytes without the bounds of messages.
+    pub fn into_byte_stream(self) -> ByteStream {
+        ByteStream::new(self)
+    }
+
+    /// Closes the channel and waits until everything sent was delivered and acknowledged: nothing is lost. Dropping the
+    /// future leaves the channel closing.
+    ///
+    /// # Errors
+    /// [`Error::Closed`] when the connection failed or was closed before that.
+    pub async fn finish(&self) -> Result<(), Error> {
+        self.close();
+        let mut waiter = Waiter::new(&self.shared, What::ChannelState(self.id));
+        poll_fn(|cx| Self::poll_finished(self.at(), cx, &mut waiter)).await
+    }
+
+    pub(super) fn poll_finished(at: At<'_>, cx: &mut Context<'_>, waiter: &mut Waiter) -> Poll<Result<(), Error>> {
+        let mut state = at.shared.lock();
+        let reason = state.channels.get(&at.id).and_then(|channel| channel.closed);
+        match reason {
+            Some(CloseReason::Local | CloseReason::Remote) => return Poll::Ready(Ok(())),
+            Some(_) => return Poll::Ready(Err(Error::Closed)),
+            None if state.is_over() => return Poll::Ready(Err(Error::Closed)),
+            None => {}
+        }
+        waiter.register(&mut state, cx);
+        Poll::Pending
     }
 
     /// Begins to close the channel (W3C `close`): what is queued is delivered first.
     pub fn close(&self) {
         let mut state = self.shared.lock();
-        let now = self.shared.clock.now();
+        let now = self.shared.now();
         state.core.close_data_channel(now, self.id);
-        state.with_channel(self.id, ChannelWaiters::wake_all);
+        state.with_channel(self.id, Channel::wake_all);
         state.dispatch();
-        state.waiters.driver.wake();
+        drop(state);
+        self.shared.notify();
     }
 
-    /// Waits until the channel is closed in both directions. After [`close`](Self::close) of this side that means that
-    /// everything sent was acknowledged, unless the connection failed.
+    /// Waits until the channel is closed in both directions, by whatever way. Cancel-safe.
     pub async fn closed(&self) {
+        let mut waiter = Waiter::new(&self.shared, What::ChannelState(self.id));
         poll_fn(|cx| {
             let mut state = self.shared.lock();
             if state.state_of(self.id) == ChannelState::Closed {
                 return Poll::Ready(());
             }
-            state.with_channel(self.id, |waiters| waiters.state.register(cx));
+            waiter.register(&mut state, cx);
             Poll::Pending
         })
         .await;
@@ -217,17 +293,17 @@ impl Clone for DataChannel {
 impl Drop for DataChannel {
     fn drop(&mut self) {
         let mut state = self.shared.lock();
-        let last = state.channels.get_mut(&self.id).is_some_and(|waiters| {
-            waiters.handles = waiters.handles.saturating_sub(1);
-            waiters.handles == 0
+        let last = state.channels.get_mut(&self.id).is_some_and(|channel| {
+            channel.handles = channel.handles.saturating_sub(1);
+            channel.handles == 0
         });
         if last {
             state.channels.remove(&self.id);
             if !state.core.is_closed() {
-                let now = self.shared.clock.now();
+                let now = self.shared.now();
                 state.core.close_data_channel(now, self.id);
                 state.core.discard(self.id);
-                state.waiters.driver.wake();
+                self.shared.notify();
             }
         }
         release(&self.shared, &mut state);

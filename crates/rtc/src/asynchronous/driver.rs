@@ -1,129 +1,281 @@
-//! The task that moves datagrams.
+//! The task of an endpoint: it moves datagrams.
 
+use std::collections::VecDeque;
 use std::future::Future;
 use std::io;
 use std::pin::Pin;
 use std::sync::Arc;
-use std::task::{Context, Poll, ready};
+use std::sync::atomic::Ordering;
+use std::task::{Context, Poll};
 use std::time::Duration;
 
 use tokio::time::Sleep;
-use weft_core::Instant;
+use weft_core::{Batch, Instant, Limits, Path, Run};
+use weft_net::{AsyncUdpSocket, RecvBuffer};
 
-use super::{Shared, State};
-use crate::io::{Progress, Sockets};
+use super::connections::Connections;
+use super::endpoint::Hub;
+use crate::io::{READS_A_TURN, RECEIVE_SLOTS, SEND_BUFFER};
 
-/// Turns of read-and-answer before other tasks get the thread.
-const TURNS: usize = 16;
+/// Rounds over sockets and ready connections before other tasks get the thread.
+const ROUNDS: usize = 16;
 
-/// How long the farewell of a closed connection may wait for a busy socket.
+/// Batches of one connection before the next has its turn.
+const BATCHES_A_TURN: usize = 4;
+
+/// How long the farewells of closed connections may wait for a busy socket when nothing else is left.
 const FAREWELL: Duration = Duration::from_secs(1);
 
-/// How long deadlines wait while a socket is busy.
-const BLOCKED_PAUSE: Duration = Duration::from_millis(10);
+/// A socket, and what it did not take yet.
+#[derive(Debug)]
+struct Outlet {
+    socket: AsyncUdpSocket,
+    /// Runs that wait for the socket. Connections that have one here are parked, so that it stays short.
+    backlog: VecDeque<(Run<Path>, Box<[u8]>)>,
+    parked: Vec<u64>,
+    /// The system reports errors on it.
+    broken: bool,
+}
 
-/// Runs a connection until it is closed and its farewell is sent.
+/// Runs an endpoint until its last handle and its last connection are gone.
 pub(super) struct Driver {
-    shared: Arc<Shared>,
-    sockets: Sockets<weft_net::AsyncUdpSocket>,
+    hub: Arc<Hub>,
+    outlets: Vec<Outlet>,
+    connections: Connections,
+    batch: Batch<Path>,
+    received: RecvBuffer,
     sleep: Pin<Box<Sleep>>,
     /// What `sleep` is set to.
     alarm: Option<Instant>,
-    /// Until when the farewell of a closed connection may wait for its socket.
+    /// Until when farewells may wait for their socket.
     farewell: Option<Instant>,
 }
 
-/// What a round came to.
-#[derive(Clone, Copy, Default)]
-struct Turn {
-    /// There may be more to do at once.
-    more: bool,
-    /// A socket takes no more datagrams for now.
-    blocked: bool,
-}
-
 impl Driver {
-    pub(super) fn new(shared: Arc<Shared>, sockets: Sockets<weft_net::AsyncUdpSocket>) -> Self {
-        let sleep = Box::pin(tokio::time::sleep(Duration::ZERO));
-        Self { shared, sockets, sleep, alarm: None, farewell: None }
+    pub(super) fn new(hub: Arc<Hub>, sockets: Vec<AsyncUdpSocket>) -> Self {
+        let outlet = |socket| Outlet { socket, backlog: VecDeque::new(), parked: Vec::new(), broken: false };
+        let mut driver = Self {
+            hub,
+            outlets: sockets.into_iter().map(outlet).collect(),
+            connections: Connections::default(),
+            batch: Batch::new(SEND_BUFFER, Limits::SINGLE),
+            received: RecvBuffer::with_slots(RECEIVE_SLOTS),
+            sleep: Box::pin(tokio::time::sleep(Duration::ZERO)),
+            alarm: None,
+            farewell: None,
+        };
+        driver.update_limits();
+        driver
     }
 
-    /// One round over everything.
-    fn turn(&mut self, state: &mut State, cx: &mut Context<'_>) -> io::Result<Turn> {
-        let mut now = self.shared.clock.now();
-        let mut turn = Turn::default();
-        if !state.core.is_closed() {
-            for index in 0..self.sockets.sockets().len() {
-                while self.readable(index, cx)? {
-                    let progress = self.sockets.receive(now, index, &mut state.core)?;
-                    turn.more = true;
-                    if progress == Progress::More {
+    /// Takes over what the handles left. Whether the endpoint still has some.
+    fn take_inbox(&mut self, cx: &Context<'_>) -> bool {
+        let (new, ready, handles) = {
+            let mut inbox = self.hub.inbox();
+            inbox.register(cx);
+            (std::mem::take(&mut inbox.new), std::mem::take(&mut inbox.ready), inbox.handles)
+        };
+        for shared in new {
+            self.connections.insert(shared);
+        }
+        for key in ready {
+            // An answer that restarts ICE may be on its way to the peer: its checks must find us.
+            self.connections.take_ufrag(key);
+            self.connections.push_ready(key);
+        }
+        handles > 0
+    }
+
+    /// Reads what has arrived, a few calls for each socket. Whether there may be more.
+    fn receive(&mut self, cx: &mut Context<'_>) -> bool {
+        let mut more = false;
+        for outlet in self.outlets.iter_mut().filter(|outlet| !outlet.broken) {
+            let mut reads = 0;
+            while let Poll::Ready(ready) = outlet.socket.poll_recv_ready(cx) {
+                let result = ready.and_then(|()| outlet.socket.try_recv(&mut self.received));
+                match result {
+                    Ok(_) => {
+                        let now = self.hub.clock.now();
+                        while let Some(datagram) = self.received.next_datagram() {
+                            self.connections.deliver(now, datagram);
+                        }
+                    }
+                    Err(error) if error.kind() == io::ErrorKind::WouldBlock => continue,
+                    Err(error) => {
+                        tracing::warn!(%error, address = %outlet.socket.local_addr(), "the socket failed");
+                        outlet.broken = true;
                         break;
                     }
                 }
-            }
-            now = self.shared.clock.now();
-            if state.core.poll_timeout().is_some_and(|at| at <= now) {
-                state.core.handle_timeout(now);
-            }
-        }
-        while let Progress::Blocked(index) = self.sockets.transmit(now, &mut state.core)? {
-            let Some(socket) = self.sockets.sockets().get(index) else { break };
-            match socket.poll_send_ready(cx) {
-                Poll::Ready(ready) => ready?,
-                Poll::Pending => {
-                    turn.blocked = true;
+                reads += 1;
+                if reads == READS_A_TURN {
+                    more = true;
                     break;
                 }
             }
         }
-        state.dispatch();
-        Ok(turn)
+        more
     }
 
-    fn readable(&self, index: usize, cx: &mut Context<'_>) -> io::Result<bool> {
-        match self.sockets.sockets().get(index).map(|socket| socket.poll_recv_ready(cx)) {
-            Some(Poll::Ready(ready)) => ready.map(|()| true),
-            Some(Poll::Pending) | None => Ok(false),
+    /// Sends what blocked sockets kept, and lets their connections go on.
+    fn flush(&mut self, cx: &mut Context<'_>) {
+        for outlet in &mut self.outlets {
+            while let Some((run, bytes)) = outlet.backlog.front() {
+                match outlet.socket.try_send(run, bytes) {
+                    Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
+                        if outlet.socket.poll_send_ready(cx).is_pending() {
+                            break;
+                        }
+                    }
+                    result => {
+                        if let Err(error) = result {
+                            tracing::debug!(%error, "not sent");
+                        }
+                        outlet.backlog.pop_front();
+                    }
+                }
+            }
+            if outlet.backlog.is_empty() {
+                for key in outlet.parked.drain(..) {
+                    self.connections.set_parked(key, false);
+                    self.connections.push_ready(key);
+                }
+            }
         }
     }
 
-    /// Sets the alarm to the connection's next deadline. Ready when it has passed already.
-    fn poll_alarm(&mut self, deadline: Option<Instant>, cx: &mut Context<'_>) -> Poll<()> {
-        let Some(deadline) = deadline else { return Poll::Pending };
-        // An alarm that rings early only costs a turn; moving it for every datagram would cost more.
+    /// One turn of one connection.
+    fn turn(&mut self, key: u64) {
+        let Some(shared) = self.connections.get(key).cloned() else { return };
+        shared.queued.store(false, Ordering::Release);
+        let mut blocked = false;
+        for batch in 0..BATCHES_A_TURN {
+            let mut state = shared.lock();
+            let now = self.hub.clock.now();
+            if state.core.poll_timeout().is_some_and(|at| at <= now) {
+                state.core.handle_timeout(now);
+            }
+            let built = state.core.poll_transmit(now, &mut self.batch);
+            state.dispatch();
+            let (closed, deadline) = (state.core.is_closed(), state.core.poll_timeout());
+            drop(state);
+            blocked |= self.send(key);
+            if closed {
+                // The farewell has left, or waits for its socket.
+                self.connections.remove(key);
+                return;
+            }
+            if built == 0 || blocked || batch + 1 == BATCHES_A_TURN {
+                self.connections.set_alarm(key, deadline);
+                if built > 0 && !blocked {
+                    shared.notify();
+                }
+                break;
+            }
+        }
+        self.connections.take_ufrag(key);
+    }
+
+    /// Sends the batch. Whether a socket did not take all of it: it keeps the rest, and parks the connection.
+    fn send(&mut self, key: u64) -> bool {
+        let mut blocked = false;
+        while let Some((run, bytes)) = self.batch.front() {
+            self.connections.note_sent(key, run.segment_size, bytes);
+            let from = run.route.local;
+            if let Some(outlet) = self.outlets.iter_mut().find(|outlet| outlet.socket.local_addr() == from) {
+                let result = if outlet.backlog.is_empty() {
+                    outlet.socket.try_send(run, bytes)
+                } else {
+                    Err(io::ErrorKind::WouldBlock.into())
+                };
+                match result {
+                    Ok(()) => {}
+                    Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
+                        outlet.backlog.push_back((*run, bytes.into()));
+                        if !outlet.parked.contains(&key) {
+                            outlet.parked.push(key);
+                        }
+                        blocked = true;
+                    }
+                    Err(error) => tracing::debug!(%error, "not sent"),
+                }
+            }
+            self.batch.sent();
+        }
+        if blocked {
+            self.connections.set_parked(key, true);
+        }
+        self.update_limits();
+        blocked
+    }
+
+    /// A socket may find out late that the system refuses segmentation offload.
+    fn update_limits(&mut self) {
+        let limits = self.outlets.iter().map(|outlet| outlet.socket.limits());
+        if let Some(limits) = limits.min_by_key(|limits| limits.max_segments) {
+            self.batch.set_limits(limits);
+        }
+    }
+
+    /// Waits for the next alarm. Ready when it has passed already.
+    fn poll_alarm(&mut self, cx: &mut Context<'_>) -> Poll<()> {
+        let Some(deadline) = [self.connections.next_alarm(), self.farewell].into_iter().flatten().min() else {
+            return Poll::Pending;
+        };
         if self.alarm.is_none_or(|at| deadline < at) {
             self.alarm = Some(deadline);
-            let wait = deadline.saturating_duration_since(self.shared.clock.now());
+            let wait = self.hub.clock.until(deadline);
+            if wait.is_zero() {
+                self.alarm = None;
+                return Poll::Ready(());
+            }
             self.sleep.as_mut().reset(tokio::time::Instant::now() + wait);
         }
-        ready!(self.sleep.as_mut().poll(cx));
-        self.alarm = None;
-        Poll::Ready(())
+        let rung = self.sleep.as_mut().poll(cx);
+        if rung.is_ready() {
+            self.alarm = None;
+        }
+        rung
     }
 
-    fn run(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        let shared = Arc::clone(&self.shared);
-        let mut state = shared.lock();
-        state.waiters.driver.register(cx);
-        for _ in 0..TURNS {
-            if state.core.is_closed() && self.farewell.is_none() {
-                // What was queued is dropped; the farewell itself may wait a moment for a socket that is busy.
-                self.sockets.discard();
-                self.farewell = Some(self.shared.clock.now() + FAREWELL);
+    fn is_flushed(&self) -> bool {
+        self.outlets.iter().all(|outlet| outlet.backlog.is_empty())
+    }
+
+    /// Whether nothing is left to be done, ever.
+    fn is_done(&mut self) -> bool {
+        if !self.connections.is_empty() || !self.hub.inbox().new.is_empty() {
+            return false;
+        }
+        let now = self.hub.clock.now();
+        let until = *self.farewell.get_or_insert(now + FAREWELL);
+        self.is_flushed() || until <= now
+    }
+}
+
+impl Future for Driver {
+    type Output = ();
+
+    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<()> {
+        let driver = &mut *self;
+        for _ in 0..ROUNDS {
+            let wanted = driver.take_inbox(cx);
+            driver.flush(cx);
+            let mut more = driver.receive(cx);
+            driver.connections.ring(driver.hub.clock.now());
+            for _ in 0..driver.connections.ready_len() {
+                let Some(key) = driver.connections.pop_ready() else { break };
+                driver.turn(key);
             }
-            let turn = self.turn(&mut state, cx)?;
-            let deadline = match self.farewell {
-                Some(_) if !turn.blocked => return Poll::Ready(Ok(())),
-                Some(until) if until <= self.shared.clock.now() => return Poll::Ready(Ok(())),
-                Some(until) => Some(until),
-                // A deadline that a blocked socket keeps in the past must not make this a busy loop.
-                None if turn.blocked => {
-                    state.core.poll_timeout().map(|at| at.max(self.shared.clock.now() + BLOCKED_PAUSE))
-                }
-                None => state.core.poll_timeout(),
-            };
-            if self.poll_alarm(deadline, cx).is_pending() && !turn.more {
+            if !wanted && driver.is_done() {
+                return Poll::Ready(());
+            }
+            // What blocked asks to be woken, and may be free already.
+            if !driver.is_flushed() {
+                driver.flush(cx);
+            }
+            more |= driver.connections.ready_len() > 0 || !driver.hub.inbox().ready.is_empty();
+            if driver.poll_alarm(cx).is_pending() && !more {
                 return Poll::Pending;
             }
         }
@@ -132,22 +284,17 @@ impl Driver {
     }
 }
 
-impl Future for Driver {
-    type Output = ();
-
-    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<()> {
-        if let Err(error) = ready!(self.run(cx)) {
-            tracing::warn!(%error, "sockets failed");
-        }
-        Poll::Ready(())
-    }
-}
-
 impl Drop for Driver {
     /// However the task ends (done, cancelled with its runtime, by a panic), nobody waits for it in vain.
     fn drop(&mut self) {
-        let mut state = self.shared.lock();
-        state.ended = true;
-        state.wake_all();
+        let new = {
+            let mut inbox = self.hub.inbox();
+            inbox.ended = true;
+            std::mem::take(&mut inbox.new)
+        };
+        for shared in new {
+            self.connections.insert(shared);
+        }
+        self.connections.end();
     }
 }

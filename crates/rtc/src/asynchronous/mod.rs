@@ -1,34 +1,49 @@
 //! Async handles on tokio.
 //!
-//! One task for each connection moves datagrams; all state is behind one lock that no await point ever holds. Handles
-//! lock it, act, and wake the task when there is something to send.
+//! One task for each [`Endpoint`] moves datagrams for all its connections. The state of a connection is behind a lock of
+//! its own, which no await point and no system call ever holds. Handles lock it, act, and put the connection on the
+//! task's ready list when there is something to send.
 
+mod bytes;
 mod channel;
+mod connections;
 mod driver;
+mod endpoint;
 mod peer;
+mod stream;
 mod wakers;
 
 use std::collections::{HashMap, VecDeque};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use weft_net::Clock;
-use weft_sctp::ChannelId;
+use weft_core::Instant;
+use weft_sctp::{ChannelId, CloseReason};
 
 use crate::event::{Event, SctpState};
 use crate::sans_io;
+pub use bytes::ByteStream;
 pub use channel::DataChannel;
+pub use endpoint::Endpoint;
+use endpoint::Hub;
 pub use peer::{PeerConnection, PeerEvent};
-use wakers::Wakers;
+use wakers::{Wakers, What};
 
 /// Events that wait for a reader at most; older state changes are dropped first.
 const MAX_EVENTS: usize = 1024;
 
-/// What the handles and the task of one connection share.
+/// What the handles of one connection and the endpoint's task share.
 #[derive(Debug)]
 struct Shared {
-    clock: Clock,
+    /// Names the connection on its endpoint.
+    key: u64,
+    hub: Arc<Hub>,
+    /// It is on the ready list.
+    queued: AtomicBool,
     state: Mutex<State>,
 }
+
+type SharedHandle = Arc<Shared>;
 
 #[derive(Debug)]
 struct State {
@@ -37,38 +52,48 @@ struct State {
     events: VecDeque<Event>,
     /// For [`PeerConnection::accept`]. As many at most as SCTP keeps channels.
     incoming: VecDeque<ChannelId>,
-    channels: HashMap<ChannelId, ChannelWaiters>,
-    waiters: Waiters,
+    channels: HashMap<ChannelId, Channel>,
+    event: Wakers,
+    accept: Wakers,
+    changed: Wakers,
     /// Handles of either kind; the connection closes with the last.
     handles: usize,
-    /// The task has ended: nothing is sent or received any more.
+    /// The task has let go of it: nothing is sent or received any more.
     ended: bool,
 }
 
-/// Who waits for the connection.
+/// Who holds a channel, and who waits for it.
 #[derive(Debug, Default)]
-struct Waiters {
-    driver: Wakers,
-    event: Wakers,
-    incoming: Wakers,
-    state: Wakers,
-}
-
-/// Who waits for a channel.
-#[derive(Debug, Default)]
-struct ChannelWaiters {
+struct Channel {
     readable: Wakers,
     writable: Wakers,
     state: Wakers,
     low: Wakers,
     /// Handles of this channel; it closes with the last.
     handles: usize,
+    /// Why it closed.
+    closed: Option<CloseReason>,
 }
 
 impl Shared {
+    fn new(key: u64, hub: Arc<Hub>, core: sans_io::PeerConnection) -> Self {
+        Self { key, hub, queued: AtomicBool::new(false), state: Mutex::new(State::new(core)) }
+    }
+
     fn lock(&self) -> MutexGuard<'_, State> {
         // A panic elsewhere must not spread: the state is a value and stays consistent between calls.
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn now(&self) -> Instant {
+        self.hub.clock.now()
+    }
+
+    /// There may be something to send: the task looks at this connection soon.
+    fn notify(&self) {
+        if !self.queued.swap(true, Ordering::AcqRel) {
+            self.hub.push_ready(self.key);
+        }
     }
 }
 
@@ -79,8 +104,10 @@ impl State {
             events: VecDeque::new(),
             incoming: VecDeque::new(),
             channels: HashMap::new(),
-            waiters: Waiters::default(),
-            handles: 0,
+            event: Wakers::default(),
+            accept: Wakers::default(),
+            changed: Wakers::default(),
+            handles: 1,
             ended: false,
         }
     }
@@ -95,6 +122,18 @@ impl State {
         self.is_over() || self.core.sctp_state() == Some(SctpState::Closed)
     }
 
+    fn wakers(&mut self, what: What) -> Option<&mut Wakers> {
+        Some(match what {
+            What::Event => &mut self.event,
+            What::Incoming => &mut self.accept,
+            What::State => &mut self.changed,
+            What::Readable(id) => &mut self.channels.get_mut(&id)?.readable,
+            What::Writable(id) => &mut self.channels.get_mut(&id)?.writable,
+            What::ChannelState(id) => &mut self.channels.get_mut(&id)?.state,
+            What::Low(id) => &mut self.channels.get_mut(&id)?.low,
+        })
+    }
+
     /// Hands the events of the connection to those who wait for them.
     fn dispatch(&mut self) {
         while let Some(event) = self.core.poll_event() {
@@ -102,32 +141,36 @@ impl State {
                 Event::DataChannel(id) => {
                     self.channels.entry(id).or_default();
                     self.incoming.push_back(id);
-                    self.waiters.incoming.wake();
+                    self.accept.wake();
                 }
                 // Nobody holds the channel any more: its messages may not keep the window shut.
                 Event::Readable(id) if !self.channels.contains_key(&id) => self.core.discard(id),
-                Event::Readable(id) => self.with_channel(id, |waiters| waiters.readable.wake()),
-                Event::Writable(id) => self.with_channel(id, |waiters| waiters.writable.wake()),
-                Event::BufferedAmountLow(id) => self.with_channel(id, |waiters| waiters.low.wake()),
-                Event::Open(id) | Event::Closing(id) => self.with_channel(id, ChannelWaiters::wake_all),
-                Event::Closed(id, _) => self.on_channel_closed(id),
+                Event::Readable(id) => self.with_channel(id, |channel| channel.readable.wake()),
+                Event::Writable(id) => self.with_channel(id, |channel| channel.writable.wake()),
+                Event::BufferedAmountLow(id) => self.with_channel(id, |channel| channel.low.wake()),
+                Event::Open(id) | Event::Closing(id) => self.with_channel(id, Channel::wake_all),
+                Event::Closed(id, reason) => self.on_channel_closed(id, reason),
                 event => {
                     if self.events.len() >= MAX_EVENTS {
                         self.events.pop_front();
                     }
                     self.events.push_back(event);
-                    self.waiters.event.wake();
-                    self.waiters.state.wake();
-                    self.waiters.incoming.wake();
+                    self.event.wake();
+                    self.changed.wake();
+                    self.accept.wake();
                 }
             }
         }
     }
 
     /// A channel that was never accepted and has nothing to read leaves no trace: a peer can open and close without end.
-    fn on_channel_closed(&mut self, id: ChannelId) {
-        self.with_channel(id, ChannelWaiters::wake_all);
-        let held = self.channels.get(&id).is_some_and(|waiters| waiters.handles > 0);
+    fn on_channel_closed(&mut self, id: ChannelId, reason: CloseReason) {
+        self.with_channel(id, |channel| {
+            channel.closed = Some(reason);
+            channel.wake_all();
+        });
+        self.changed.wake();
+        let held = self.channels.get(&id).is_some_and(|channel| channel.handles > 0);
         if !self.channels.contains_key(&id) {
             self.core.discard(id);
         } else if !held && self.core.data_channel(id).is_none() {
@@ -136,23 +179,28 @@ impl State {
         }
     }
 
-    fn with_channel(&mut self, id: ChannelId, f: impl FnOnce(&mut ChannelWaiters)) {
-        if let Some(waiters) = self.channels.get_mut(&id) {
-            f(waiters);
+    fn with_channel(&mut self, id: ChannelId, f: impl FnOnce(&mut Channel)) {
+        if let Some(channel) = self.channels.get_mut(&id) {
+            f(channel);
         }
     }
 
     /// Wakes everybody: the connection is over.
     fn wake_all(&mut self) {
-        self.waiters.driver.wake();
-        self.waiters.event.wake();
-        self.waiters.incoming.wake();
-        self.waiters.state.wake();
-        self.channels.values_mut().for_each(ChannelWaiters::wake_all);
+        self.event.wake();
+        self.accept.wake();
+        self.changed.wake();
+        self.channels.values_mut().for_each(Channel::wake_all);
+    }
+
+    /// Tasks that wait for anything of this connection.
+    fn waiting(&self) -> usize {
+        let of_channels = self.channels.values().flat_map(|c| [&c.readable, &c.writable, &c.state, &c.low]);
+        [&self.event, &self.accept, &self.changed].into_iter().chain(of_channels).map(Wakers::len).sum()
     }
 }
 
-impl ChannelWaiters {
+impl Channel {
     fn wake_all(&mut self) {
         self.readable.wake();
         self.writable.wake();
@@ -160,5 +208,3 @@ impl ChannelWaiters {
         self.low.wake();
     }
 }
-
-type SharedHandle = Arc<Shared>;

@@ -1,20 +1,17 @@
 //! The handle of a connection.
 
 use std::future::poll_fn;
-use std::sync::{Arc, Mutex};
 use std::task::Poll;
 
-use weft_core::Rng;
-use weft_net::{AsyncUdpSocket, Clock};
+use weft_sctp::{ChannelId, ChannelState};
 use weft_sdp::jsep::{Description, SignalingState};
 
-use super::driver::Driver;
-use super::{DataChannel, Shared, SharedHandle, State};
+use super::wakers::{Waiter, What};
+use super::{DataChannel, Endpoint, Shared, SharedHandle, State};
 use crate::config::Config;
 use crate::error::Error;
 use crate::event::{ConnectionState, DtlsState, Event, Failure, GatheringState, IceCandidate, IceConnectionState};
-use crate::io::Sockets;
-use crate::sans_io::{self, DataChannelInit, Stats};
+use crate::sans_io::{self, DataChannelInit, OfferOptions, Stats};
 
 /// What [`PeerConnection::next_event`] reports.
 #[derive(Clone, Debug)]
@@ -46,21 +43,17 @@ pub struct PeerConnection {
 }
 
 impl PeerConnection {
-    /// Binds sockets and starts the connection's task on the current tokio runtime.
+    /// Binds sockets for this connection alone and starts a task for them on the current tokio runtime. Many connections
+    /// are better made with one [`Endpoint`].
     ///
     /// # Errors
-    /// [`Error::Io`] without a network interface to bind or outside a runtime, [`Error::Certificate`].
+    /// [`Error::Config`], [`Error::Io`] without a network interface to bind or outside a runtime, [`Error::Certificate`].
     pub fn new(config: Config) -> Result<Self, Error> {
-        let clock = Clock::new();
-        let now = clock.now();
-        tokio::runtime::Handle::try_current().map_err(std::io::Error::other)?;
-        let sockets = Sockets::bind(&config, AsyncUdpSocket::new)?;
-        let mut core = sans_io::PeerConnection::new(now, config, Rng::from_seed(weft_net::entropy_seed()?))?;
-        sockets.announce(now, &mut core);
-        let shared = Arc::new(Shared { clock, state: Mutex::new(State::new(core)) });
-        tokio::spawn(Driver::new(Arc::clone(&shared), sockets));
-        shared.lock().handles = 1;
-        Ok(Self { shared })
+        Endpoint::bind(&config)?.peer_connection(config)
+    }
+
+    pub(super) fn from_shared(shared: SharedHandle) -> Self {
+        Self { shared }
     }
 
     /// Creates a data channel; see [`DataChannelInit`].
@@ -107,6 +100,23 @@ impl PeerConnection {
         self.act(|core, _| core.create_offer())
     }
 
+    /// As [`create_offer`](Self::create_offer), with options: [`OfferOptions::ICE_RESTART`].
+    ///
+    /// # Errors
+    /// [`Error::Closed`], [`Error::Negotiation`].
+    pub fn create_offer_with(&self, options: OfferOptions) -> Result<Description, Error> {
+        self.act(|core, _| core.create_offer_with(options))
+    }
+
+    /// Asks for a restart of ICE (W3C `restartIce`): the next offer has new credentials, and
+    /// [`PeerEvent::NegotiationNeeded`] tells that one should be made.
+    ///
+    /// # Errors
+    /// [`Error::Closed`].
+    pub fn restart_ice(&self) -> Result<(), Error> {
+        self.act(|core, _| core.restart_ice())
+    }
+
     /// Makes an answer to the offer that was applied (W3C `createAnswer`).
     ///
     /// # Errors
@@ -146,6 +156,21 @@ impl PeerConnection {
         self.shared.lock().core.local_description()
     }
 
+    /// The description of the other side, pending or else current, with the candidates that came.
+    pub fn remote_description(&self) -> Option<Description> {
+        self.shared.lock().core.remote_description()
+    }
+
+    /// `signalingState`.
+    pub fn signaling_state(&self) -> SignalingState {
+        self.shared.lock().core.signaling_state()
+    }
+
+    /// `iceConnectionState`.
+    pub fn ice_connection_state(&self) -> IceConnectionState {
+        self.shared.lock().core.ice_connection_state()
+    }
+
     /// `connectionState`.
     pub fn connection_state(&self) -> ConnectionState {
         self.shared.lock().core.connection_state()
@@ -163,6 +188,7 @@ impl PeerConnection {
 
     /// The next event; `None` once the connection is closed. Cancel-safe. With several callers each event goes to one.
     pub async fn next_event(&self) -> Option<PeerEvent> {
+        let mut waiter = Waiter::new(&self.shared, What::Event);
         poll_fn(|cx| {
             let mut state = self.shared.lock();
             while let Some(event) = state.events.pop_front() {
@@ -173,7 +199,7 @@ impl PeerConnection {
             if state.is_over() {
                 return Poll::Ready(None);
             }
-            state.waiters.event.register(cx);
+            waiter.register(&mut state, cx);
             Poll::Pending
         })
         .await
@@ -182,6 +208,7 @@ impl PeerConnection {
     /// The next channel that the other side opened; `None` once no more can come: the connection or its association is
     /// closed. Cancel-safe.
     pub async fn accept(&self) -> Option<DataChannel> {
+        let mut waiter = Waiter::new(&self.shared, What::Incoming);
         poll_fn(|cx| {
             let mut state = self.shared.lock();
             if let Some(id) = state.incoming.pop_front() {
@@ -190,7 +217,7 @@ impl PeerConnection {
             if state.is_deserted() {
                 return Poll::Ready(None);
             }
-            state.waiters.incoming.register(cx);
+            waiter.register(&mut state, cx);
             Poll::Pending
         })
         .await
@@ -218,13 +245,49 @@ impl PeerConnection {
         self.until(|core| (core.gathering_state() == GatheringState::Complete).then_some(Ok(()))).await
     }
 
-    /// Closes the connection at once (W3C `close`): what is queued is dropped, the peer is told. To lose nothing, close
-    /// the channels and await [`DataChannel::closed`] first.
+    /// Closes all channels, waits until what was sent on them is acknowledged, then closes the connection: nothing is lost.
+    /// Dropping the future leaves the channels closing.
+    ///
+    /// # Errors
+    /// [`Error::Closed`] when the connection failed or was closed before everything was delivered.
+    pub async fn finish(&self) -> Result<(), Error> {
+        let channels: Vec<ChannelId> = self.act(|core, now| {
+            let channels = core.data_channels().ids();
+            channels.iter().for_each(|id| core.close_data_channel(now, *id));
+            Ok(channels)
+        })?;
+        let mut waiter = Waiter::new(&self.shared, What::State);
+        let delivered = poll_fn(|cx| {
+            let mut state = self.shared.lock();
+            let open = |id: &ChannelId| state.core.data_channel(*id).is_some_and(|c| c.state != ChannelState::Closed);
+            if state.is_deserted() {
+                return Poll::Ready(Err(Error::Closed));
+            }
+            if !channels.iter().any(open) {
+                return Poll::Ready(Ok(()));
+            }
+            waiter.register(&mut state, cx);
+            Poll::Pending
+        })
+        .await;
+        self.close();
+        delivered
+    }
+
+    /// Tasks that wait for anything of this connection: figures for tests of leaks.
+    #[doc(hidden)]
+    pub fn waiting_tasks(&self) -> usize {
+        self.shared.lock().waiting()
+    }
+
+    /// Closes the connection at once (W3C `close`): what is queued is dropped, the peer is told. To lose nothing,
+    /// [`finish`](Self::finish) it.
     pub fn close(&self) {
         close(&self.shared, &mut self.shared.lock());
     }
 
     async fn until<T>(&self, done: impl Fn(&sans_io::PeerConnection) -> Option<Result<T, Error>>) -> Result<T, Error> {
+        let mut waiter = Waiter::new(&self.shared, What::State);
         poll_fn(|cx| {
             let mut state = self.shared.lock();
             if state.is_over() {
@@ -233,7 +296,7 @@ impl PeerConnection {
             if let Some(result) = done(&state.core) {
                 return Poll::Ready(result);
             }
-            state.waiters.state.register(cx);
+            waiter.register(&mut state, cx);
             Poll::Pending
         })
         .await
@@ -248,9 +311,10 @@ impl PeerConnection {
         if state.is_over() {
             return Err(Error::Closed);
         }
-        let result = call(&mut state.core, self.shared.clock.now());
+        let result = call(&mut state.core, self.shared.now());
         state.dispatch();
-        state.waiters.driver.wake();
+        drop(state);
+        self.shared.notify();
         result
     }
 }
@@ -258,7 +322,7 @@ impl PeerConnection {
 impl Clone for PeerConnection {
     fn clone(&self) -> Self {
         self.shared.lock().handles += 1;
-        Self { shared: Arc::clone(&self.shared) }
+        Self { shared: SharedHandle::clone(&self.shared) }
     }
 }
 
@@ -277,10 +341,11 @@ pub(super) fn release(shared: &Shared, state: &mut State) {
 }
 
 fn close(shared: &Shared, state: &mut State) {
-    state.core.close(shared.clock.now());
+    state.core.close(shared.now());
     state.events.clear();
     state.incoming.clear();
     state.wake_all();
+    shared.notify();
 }
 
 /// The events that are not about a channel.

@@ -2,21 +2,109 @@
 
 use std::task::{Context, Waker};
 
-/// Tasks to be woken when something happens. Tasks that wait several times are kept once, so the list is as long as the
-/// number of tasks that wait at the same time.
+use weft_sctp::ChannelId;
+
+use super::{SharedHandle, State};
+
+/// Tasks to be woken when something happens, each with what it waits for.
 #[derive(Debug, Default)]
-pub(super) struct Wakers(Vec<Waker>);
+pub(super) struct Wakers {
+    waiting: Vec<Waiting>,
+    /// Names the next one.
+    next: u64,
+}
+
+#[derive(Debug)]
+struct Waiting {
+    key: u64,
+    waker: Waker,
+    threshold: usize,
+}
 
 impl Wakers {
-    /// Wakes the task of `cx` next time.
-    pub(super) fn register(&mut self, cx: &Context<'_>) {
-        if !self.0.iter().any(|waker| waker.will_wake(cx.waker())) {
-            self.0.push(cx.waker().clone());
+    /// Wakes the task of `cx` next time. `key` is what was returned before, if this is the same wait going on.
+    fn register(&mut self, key: Option<u64>, cx: &Context<'_>, threshold: usize) -> u64 {
+        if let Some(known) = self.waiting.iter_mut().find(|waiting| Some(waiting.key) == key) {
+            known.waker.clone_from(cx.waker());
+            return known.key;
         }
+        self.next += 1;
+        self.waiting.push(Waiting { key: self.next, waker: cx.waker().clone(), threshold });
+        self.next
+    }
+
+    /// Nobody waits under this name any more.
+    fn remove(&mut self, key: u64) {
+        self.waiting.retain(|waiting| waiting.key != key);
     }
 
     /// Wakes all of them, once.
     pub(super) fn wake(&mut self) {
-        self.0.drain(..).for_each(Waker::wake);
+        self.waiting.drain(..).for_each(|waiting| waiting.waker.wake());
+    }
+
+    /// The highest threshold that somebody waits for.
+    pub(super) fn highest_threshold(&self) -> Option<usize> {
+        self.waiting.iter().map(|waiting| waiting.threshold).max()
+    }
+
+    /// How many wait.
+    pub(super) fn len(&self) -> usize {
+        self.waiting.len()
+    }
+}
+
+/// What can be waited for.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(super) enum What {
+    /// An event of the connection.
+    Event,
+    /// A channel of the other side.
+    Incoming,
+    /// A change of the connection's state.
+    State,
+    /// A message on a channel.
+    Readable(ChannelId),
+    /// Room to send on a channel.
+    Writable(ChannelId),
+    /// A change of a channel's state.
+    ChannelState(ChannelId),
+    /// Little enough being buffered on a channel.
+    Low(ChannelId),
+}
+
+/// One wait. Dropped, it leaves nothing behind.
+#[derive(Debug)]
+pub(super) struct Waiter {
+    shared: SharedHandle,
+    what: What,
+    key: Option<u64>,
+}
+
+impl Waiter {
+    pub(super) fn new(shared: &SharedHandle, what: What) -> Self {
+        Self { shared: SharedHandle::clone(shared), what, key: None }
+    }
+
+    /// Wakes the task of `cx` when it is worth to look again. `state` is that of the same connection.
+    pub(super) fn register(&mut self, state: &mut State, cx: &Context<'_>) {
+        self.register_at(state, cx, 0);
+    }
+
+    /// As [`register`](Self::register), for at most `threshold` buffered bytes.
+    pub(super) fn register_at(&mut self, state: &mut State, cx: &Context<'_>, threshold: usize) {
+        if let Some(wakers) = state.wakers(self.what) {
+            self.key = Some(wakers.register(self.key, cx, threshold));
+        }
+    }
+}
+
+impl Drop for Waiter {
+    fn drop(&mut self) {
+        let Some(key) = self.key else { return };
+        let shared = SharedHandle::clone(&self.shared);
+        if let Some(wakers) = shared.lock().wakers(self.what) {
+            wakers.remove(key);
+        }
     }
 }

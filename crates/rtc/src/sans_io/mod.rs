@@ -197,6 +197,23 @@ impl PeerConnection {
         self.ice.role()
     }
 
+    /// The user name fragment that checks of the peer name now; another one after each restart of ICE. For drivers that
+    /// serve many connections with one socket.
+    pub fn ice_ufrag(&self) -> &str {
+        self.ice.local_credentials().ufrag()
+    }
+
+    /// Whether something authentic has come by `path`: what else comes by it is for this connection.
+    pub fn is_validated(&self, path: &Path) -> bool {
+        self.ice.is_validated(path)
+    }
+
+    /// `path` belongs to another connection behind the same socket: this one does not use it.
+    pub fn forbid_path(&mut self, now: Instant, path: Path) {
+        self.ice.forbid_path(now, path);
+        self.settle(now);
+    }
+
     /// State of the DTLS transport.
     pub fn dtls_state(&self) -> DtlsState {
         self.states.dtls

@@ -2,8 +2,13 @@
 
 use std::time::Duration;
 
+use futures_util::{FutureExt, SinkExt, StreamExt};
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::time::timeout;
-use weft_rtc::{Config, ConnectionState, DataChannel, DataChannelInit, Error, PeerConnection, PeerEvent};
+use weft_rtc::{
+    Config, ConnectionState, DataChannel, DataChannelInit, Endpoint, Error, Message, MessageKind, OfferOptions,
+    PeerConnection, PeerEvent,
+};
 
 const PATIENCE: Duration = Duration::from_secs(20);
 
@@ -134,4 +139,185 @@ async fn a_peer_that_closes_ends_accept_and_recv() {
     assert!(timeout(PATIENCE, a.accept()).await.unwrap().is_none());
     assert!(timeout(PATIENCE, here.recv()).await.unwrap().is_none());
     assert!(matches!(timeout(PATIENCE, a.connected()).await.unwrap(), Err(Error::Closed)));
+}
+
+async fn join(a: &PeerConnection, b: &PeerConnection, label: &str) -> (DataChannel, DataChannel) {
+    let here = a.create_data_channel(DataChannelInit::new(label)).unwrap();
+    let answer = b.answer(&a.offer().await.unwrap()).await.unwrap();
+    a.set_remote_description(&answer).unwrap();
+    let there = timeout(PATIENCE, b.accept()).await.unwrap().unwrap();
+    timeout(PATIENCE, here.opened()).await.unwrap().unwrap();
+    (here, there)
+}
+
+#[tokio::test]
+async fn many_connections_share_the_sockets_of_an_endpoint() {
+    let config = Config::default().with_loopback(true);
+    let server = Endpoint::bind(&config).unwrap();
+    let mut pairs = Vec::new();
+    for n in 0..60 {
+        let (a, b) = (peer(), server.peer_connection(Config::default()).unwrap());
+        let (here, there) = join(&a, &b, &n.to_string()).await;
+        pairs.push((a, b, here, there));
+    }
+    assert_eq!(server.connections(), 60);
+    for (n, (_, b, here, there)) in pairs.iter().enumerate() {
+        let local = b.stats().selected_pair.unwrap().path.local;
+        assert!(server.local_addrs().contains(&local));
+        assert_eq!(there.label(), n.to_string());
+        here.send_text(format!("to {n}")).await.unwrap();
+        there.send_text(format!("from {n}")).await.unwrap();
+    }
+    for (n, (_, _, here, there)) in pairs.iter().enumerate() {
+        assert_eq!(timeout(PATIENCE, there.recv()).await.unwrap().unwrap().as_text(), Some(&*format!("to {n}")));
+        assert_eq!(timeout(PATIENCE, here.recv()).await.unwrap().unwrap().as_text(), Some(&*format!("from {n}")));
+    }
+    // ICE restarts on one of them while the others go on: its new user name fragment is known to the endpoint.
+    let (a, b, here, there) = &pairs[7];
+    let offer = a.create_offer_with(OfferOptions::ICE_RESTART).unwrap();
+    a.set_local_description(Some(offer)).unwrap();
+    let answer = b.answer(&a.local_description().unwrap()).await.unwrap();
+    a.set_remote_description(&answer).unwrap();
+    here.send_text("restarted").await.unwrap();
+    assert_eq!(timeout(PATIENCE, there.recv()).await.unwrap().unwrap().as_text(), Some("restarted"));
+    drop(pairs);
+    timeout(PATIENCE, async {
+        while server.connections() > 0 {
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
+    })
+    .await
+    .unwrap();
+}
+
+/// Two endpoints have one path between each two addresses, and DTLS has nothing else to go by: the second connection must
+/// not take the path of the first, and not disturb it.
+#[tokio::test]
+async fn a_second_connection_between_the_same_sockets_leaves_the_first_alone() {
+    let config = Config::default().with_loopback(true);
+    let (one, two) = (Endpoint::bind(&config).unwrap(), Endpoint::bind(&config).unwrap());
+    let first = (one.peer_connection(Config::default()).unwrap(), two.peer_connection(Config::default()).unwrap());
+    let (here, there) = join(&first.0, &first.1, "first").await;
+    let second = (one.peer_connection(Config::default()).unwrap(), two.peer_connection(Config::default()).unwrap());
+    let _channel = second.0.create_data_channel(DataChannelInit::new("second")).unwrap();
+    let answer = second.1.answer(&second.0.offer().await.unwrap()).await.unwrap();
+    second.0.set_remote_description(&answer).unwrap();
+    for n in 0..50 {
+        here.send_text(n.to_string()).await.unwrap();
+        assert_eq!(timeout(PATIENCE, there.recv()).await.unwrap().unwrap().as_text(), Some(&*n.to_string()));
+        tokio::time::sleep(Duration::from_millis(5)).await;
+    }
+    // When the first is over its path is free for the next.
+    first.0.close();
+    timeout(PATIENCE, async { while there.recv().await.is_some() {} }).await.unwrap();
+    drop((first, second, here, there));
+    let third = (one.peer_connection(Config::default()).unwrap(), two.peer_connection(Config::default()).unwrap());
+    join(&third.0, &third.1, "third").await;
+}
+
+#[tokio::test]
+async fn a_channel_is_a_stream_and_a_sink() {
+    let (_a, _b, mut here, mut there) = connect().await;
+    let sender = tokio::spawn(async move {
+        for n in 0..500_u32 {
+            here.feed(Message { kind: MessageKind::Binary, data: vec![n as u8; 10_000].into() }).await.unwrap();
+        }
+        here.flush().await.unwrap();
+        assert_eq!(here.buffered_amount(), 0);
+        SinkExt::close(&mut here).await.unwrap();
+    });
+    let mut count = 0_u32;
+    while let Some(message) = timeout(PATIENCE, there.next()).await.unwrap() {
+        assert!(message.data.len() == 10_000 && message.data[0] == count as u8);
+        count += 1;
+    }
+    assert_eq!(count, 500);
+    timeout(PATIENCE, sender).await.unwrap().unwrap();
+}
+
+#[tokio::test]
+async fn a_channel_is_a_stream_of_bytes() {
+    let (_a, _b, here, there) = connect().await;
+    let (mut here, mut there) = (here.into_byte_stream(), there.into_byte_stream());
+    let bytes: Vec<u8> = (0..3_000_000_u32).map(|n| (n / 7) as u8).collect();
+    let sent = bytes.clone();
+    let sender = tokio::spawn(async move {
+        here.write_all(&sent).await.unwrap();
+        here.flush().await.unwrap();
+        here.shutdown().await.unwrap();
+    });
+    let mut received = Vec::new();
+    timeout(PATIENCE, there.read_to_end(&mut received)).await.unwrap().unwrap();
+    assert!(received == bytes, "{} of {} bytes", received.len(), bytes.len());
+    timeout(PATIENCE, sender).await.unwrap().unwrap();
+}
+
+#[tokio::test]
+async fn finish_loses_nothing() {
+    let (a, b, here, there) = connect().await;
+    let second = a.create_data_channel(DataChannelInit::new("second")).unwrap();
+    let other = timeout(PATIENCE, b.accept()).await.unwrap().unwrap();
+    for n in 0..20_u8 {
+        here.send(vec![n; 40_000]).await.unwrap();
+        second.send(vec![n; 10]).await.unwrap();
+    }
+    let reader = tokio::spawn(async move {
+        let mut bytes = 0;
+        for channel in [there, other] {
+            while let Some(message) = channel.recv().await {
+                bytes += message.data.len();
+            }
+        }
+        (bytes, b)
+    });
+    timeout(PATIENCE, a.finish()).await.unwrap().unwrap();
+    let (bytes, _b) = timeout(PATIENCE, reader).await.unwrap().unwrap();
+    assert_eq!(bytes, 20 * 40_010);
+    assert!(matches!(here.finish().await, Err(Error::Closed)) || here.finish().await.is_ok());
+}
+
+#[tokio::test]
+async fn finish_says_when_the_peer_is_gone() {
+    let (_a, b, here, _there) = connect().await;
+    b.close();
+    assert!(matches!(timeout(PATIENCE, here.finish()).await.unwrap(), Err(Error::Closed)));
+}
+
+/// A wait that is given up leaves no waker behind, and may be taken up again.
+#[tokio::test]
+async fn waits_can_be_given_up() {
+    let (a, _b, here, there) = connect().await;
+    for _ in 0..50 {
+        let short = Duration::from_millis(1);
+        assert!(timeout(short, here.recv()).await.is_err());
+        assert!(timeout(short, a.accept()).await.is_err());
+        assert!(timeout(short, here.closed()).await.is_err());
+    }
+    while a.next_event().now_or_never().flatten().is_some() {}
+    assert_eq!(a.waiting_tasks(), 0);
+    there.send_text("late").await.unwrap();
+    assert_eq!(timeout(PATIENCE, here.recv()).await.unwrap().unwrap().as_text(), Some("late"));
+}
+
+/// Two tasks wait for different amounts: each is woken by its own.
+#[tokio::test]
+async fn buffered_amounts_are_waited_for_one_by_one() {
+    let (_a, _b, here, there) = connect().await;
+    let here = std::sync::Arc::new(here);
+    for _ in 0..20 {
+        here.send(vec![0; 50_000]).await.unwrap();
+    }
+    let wait = |bytes: usize| {
+        let here = std::sync::Arc::clone(&here);
+        tokio::spawn(async move {
+            here.buffered_amount_low(bytes).await;
+            assert!(here.buffered_amount() <= bytes);
+        })
+    };
+    let waits = [wait(0), wait(400_000), wait(100_000)];
+    let reader = tokio::spawn(async move { while there.recv().await.is_some() {} });
+    for wait in waits {
+        timeout(PATIENCE, wait).await.unwrap().unwrap();
+    }
+    reader.abort();
 }

@@ -1,0 +1,199 @@
+//! The connections of an endpoint: whom a datagram is for, whose timer is due, who has something to do.
+
+use std::collections::{BTreeSet, HashMap, VecDeque};
+use std::sync::atomic::Ordering;
+
+use weft_core::{Datagram, Instant, Path};
+use weft_ice::{Demultiplexer, Route};
+
+use super::SharedHandle;
+use crate::event::ConnectionState;
+
+/// The connections by name, by datagram and by time. Each question is one look into a table.
+#[derive(Debug, Default)]
+pub(super) struct Connections {
+    all: HashMap<u64, Connection>,
+    demux: Demultiplexer<u64>,
+    timers: BTreeSet<(Instant, u64)>,
+    ready: VecDeque<u64>,
+    /// Whose the last datagram was: many come one after the other.
+    last: Option<(Path, u64)>,
+}
+
+#[derive(Debug)]
+struct Connection {
+    shared: SharedHandle,
+    /// When it is in `timers`.
+    alarm: Option<Instant>,
+    /// What the demultiplexer was told last.
+    ufrag: String,
+    /// It waits for a socket to take datagrams again.
+    parked: bool,
+}
+
+impl Connections {
+    pub(super) fn is_empty(&self) -> bool {
+        self.all.is_empty()
+    }
+
+    pub(super) fn insert(&mut self, shared: SharedHandle) {
+        let key = shared.key;
+        self.all.insert(key, Connection { shared, alarm: None, ufrag: String::new(), parked: false });
+        self.take_ufrag(key);
+        self.push_ready(key);
+    }
+
+    /// Forgets a connection: its task side is over.
+    pub(super) fn remove(&mut self, key: u64) {
+        self.demux.remove(key);
+        self.last = None;
+        let Some(connection) = self.all.remove(&key) else { return };
+        if let Some(at) = connection.alarm {
+            self.timers.remove(&(at, key));
+        }
+        end(&connection.shared);
+    }
+
+    /// Ends all of them.
+    pub(super) fn end(&mut self) {
+        for connection in self.all.drain().map(|(_, connection)| connection) {
+            end(&connection.shared);
+        }
+    }
+
+    pub(super) fn get(&self, key: u64) -> Option<&SharedHandle> {
+        self.all.get(&key).map(|connection| &connection.shared)
+    }
+
+    /// Puts a connection on the ready list; a parked one gets its turn when its socket does.
+    pub(super) fn push_ready(&mut self, key: u64) {
+        if self.all.get(&key).is_some_and(|connection| !connection.parked) {
+            self.ready.push_back(key);
+        }
+    }
+
+    pub(super) fn pop_ready(&mut self) -> Option<u64> {
+        self.ready.pop_front()
+    }
+
+    pub(super) fn ready_len(&self) -> usize {
+        self.ready.len()
+    }
+
+    pub(super) fn set_parked(&mut self, key: u64, parked: bool) {
+        if let Some(connection) = self.all.get_mut(&key) {
+            connection.parked = parked;
+        }
+    }
+
+    /// Marks a connection ready unless it is already.
+    fn mark_ready(&mut self, key: u64) {
+        if self.get(key).is_some_and(|shared| !shared.queued.swap(true, Ordering::AcqRel)) {
+            self.push_ready(key);
+        }
+    }
+
+    /// Checks of the peer name the user name fragment that the agent has now.
+    pub(super) fn take_ufrag(&mut self, key: u64) {
+        let Some(connection) = self.all.get_mut(&key) else { return };
+        let state = connection.shared.lock();
+        let ufrag = state.core.ice_ufrag();
+        if connection.ufrag != ufrag {
+            ufrag.clone_into(&mut connection.ufrag);
+            drop(state);
+            if self.demux.add_ufrag(key, &connection.ufrag).is_err() {
+                // 48 random bits: this does not happen, and the peer would be learnt from its responses all the same.
+                tracing::warn!("two connections drew the same user name fragment");
+            }
+        }
+    }
+
+    /// Hands a datagram to whom it is for.
+    pub(super) fn deliver(&mut self, now: Instant, datagram: Datagram<'_>) {
+        let path = datagram.path;
+        let is_stun = matches!(datagram.payload.first(), Some(0..=3));
+        let known = self.last.filter(|(last, _)| !is_stun && *last == path).map(|(_, key)| key);
+        let route = known.map_or_else(|| self.demux.route(&path, datagram.payload), Route::Agent);
+        let (key, owner) = match route {
+            Route::Agent(key) => (key, None),
+            Route::Conflict { agent, owner } => (agent, Some(owner)),
+            Route::Unknown => return,
+        };
+        let Some(connection) = self.all.get(&key) else { return };
+        let mut state = connection.shared.lock();
+        state.core.handle_input(now, datagram);
+        let validated = is_stun && state.core.is_validated(&path);
+        drop(state);
+        if validated {
+            self.claim(now, key, path, owner);
+        }
+        self.last = (!is_stun).then_some((path, key));
+        self.mark_ready(key);
+    }
+
+    /// `path` works for the connection: data that comes by it is its. One that is over gives way.
+    fn claim(&mut self, now: Instant, key: u64, path: Path, owner: Option<u64>) {
+        let alive = |shared: &SharedHandle| {
+            let state = shared.lock().core.connection_state();
+            matches!(state, ConnectionState::New | ConnectionState::Connecting | ConnectionState::Connected)
+        };
+        if owner.and_then(|owner| self.get(owner)).is_some_and(alive) {
+            if let Some(shared) = self.get(key) {
+                shared.lock().core.forbid_path(now, path);
+            }
+            return;
+        }
+        if owner.is_some() {
+            self.demux.release(&path);
+        }
+        if self.demux.claim(key, path).is_err()
+            && let Some(shared) = self.get(key)
+        {
+            shared.lock().core.forbid_path(now, path);
+        }
+    }
+
+    /// What a connection sends: its requests will be answered.
+    pub(super) fn note_sent(&mut self, key: u64, segment_size: usize, bytes: &[u8]) {
+        for datagram in bytes.chunks(segment_size.max(1)) {
+            self.demux.note_sent(key, datagram);
+        }
+    }
+
+    /// Sets when a connection wants to be called. An alarm that rings early only costs a turn; moving it for every
+    /// datagram would cost more.
+    pub(super) fn set_alarm(&mut self, key: u64, deadline: Option<Instant>) {
+        let (Some(connection), Some(at)) = (self.all.get_mut(&key), deadline) else { return };
+        if connection.alarm.is_none_or(|alarm| at < alarm) {
+            if let Some(alarm) = connection.alarm.replace(at) {
+                self.timers.remove(&(alarm, key));
+            }
+            self.timers.insert((at, key));
+        }
+    }
+
+    /// Makes connections ready whose alarm rings.
+    pub(super) fn ring(&mut self, now: Instant) {
+        while let Some(&(at, key)) = self.timers.first()
+            && at <= now
+        {
+            self.timers.pop_first();
+            if let Some(connection) = self.all.get_mut(&key) {
+                connection.alarm = None;
+            }
+            self.mark_ready(key);
+        }
+    }
+
+    pub(super) fn next_alarm(&self) -> Option<Instant> {
+        self.timers.first().map(|(at, _)| *at)
+    }
+}
+
+/// Nobody waits for it in vain.
+fn end(shared: &SharedHandle) {
+    let mut state = shared.lock();
+    state.ended = true;
+    state.wake_all();
+    shared.hub.inbox().connections -= 1;
+}
