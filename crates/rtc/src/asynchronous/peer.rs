@@ -253,7 +253,9 @@ impl PeerConnection {
     pub async fn finish(&self) -> Result<(), Error> {
         let channels: Vec<ChannelId> = self.act(|core, now| {
             let channels = core.data_channels().ids();
-            channels.iter().for_each(|id| core.close_data_channel(now, *id));
+            for id in &channels {
+                core.close_data_channel(now, *id);
+            }
             Ok(channels)
         })?;
         let mut waiter = Waiter::new(&self.shared, What::State);
