@@ -35,6 +35,8 @@ mod error;
 mod event;
 #[cfg(feature = "net")]
 pub mod io;
+#[cfg(feature = "net")]
+pub mod polled;
 pub mod sans_io;
 
 #[cfg(feature = "tokio")]

@@ -4,6 +4,7 @@
 mod asynchronous;
 mod bad_input;
 mod connect;
+mod polled;
 mod renegotiate;
 mod support;
 mod transfer;

@@ -165,6 +165,11 @@ impl DataChannels {
         message
     }
 
+    /// How many messages wait to be taken by [`receive`](Self::receive).
+    pub fn unread(&self, id: ChannelId) -> usize {
+        self.table.get(id).map_or(0, |channel| channel.received.len())
+    }
+
     /// Bytes queued on a channel and not yet sent for the first time.
     pub fn buffered_amount(&self, id: ChannelId) -> usize {
         self.stream(id).map_or(0, |stream| self.association.buffered_amount(stream))
