@@ -1,0 +1,237 @@
+//! The peer connection as both engines see it: numbers for errors, dictionaries for options.
+
+use weft_core::Transport;
+use weft_rtc::ice::CandidateKind;
+use weft_rtc::polled::{ChannelOptions, Configuration, Error, IceServer, PeerConnection};
+
+use crate::channel::Channel;
+use crate::error;
+use crate::value::Value;
+
+/// What `poll` has to tell, in the engine's terms.
+pub(crate) enum Signal {
+    /// `session_description_created(type, sdp)`.
+    SessionDescriptionCreated {
+        /// `offer` or `answer`.
+        kind: String,
+        /// The text.
+        sdp: String,
+    },
+    /// `ice_candidate_created(media, index, name)`.
+    IceCandidateCreated {
+        /// The section's name.
+        media: String,
+        /// The section's number.
+        index: i32,
+        /// `candidate:…`
+        name: String,
+    },
+    /// `data_channel_received(channel)`.
+    DataChannelReceived(Channel),
+}
+
+/// A `WebRTCPeerConnection`.
+pub(crate) struct Peer {
+    inner: PeerConnection,
+    /// Says why a call was refused, where the game's developer looks.
+    log: fn(&str),
+}
+
+impl Peer {
+    /// A new one, usable without `initialize`.
+    pub(crate) fn new(log: fn(&str)) -> Self {
+        Self { inner: PeerConnection::new(), log }
+    }
+
+    pub(crate) fn initialize(&mut self, configuration: &Value) -> i32 {
+        let done = configuration_from(configuration).and_then(|configuration| self.inner.initialize(&configuration));
+        self.answer(done)
+    }
+
+    pub(crate) fn create_data_channel(&mut self, label: &str, options: &Value) -> Option<Channel> {
+        let made = options_from(options).and_then(|options| self.inner.create_data_channel(label, &options));
+        match made {
+            Ok(channel) => Some(Channel::new(channel)),
+            Err(error) => {
+                self.answer(Err(error));
+                None
+            }
+        }
+    }
+
+    pub(crate) fn create_offer(&mut self) -> i32 {
+        let done = self.inner.create_offer();
+        self.answer(done)
+    }
+
+    pub(crate) fn set_local_description(&mut self, kind: &str, sdp: &str) -> i32 {
+        let done = self.inner.set_local_description(kind, sdp);
+        self.answer(done)
+    }
+
+    pub(crate) fn set_remote_description(&mut self, kind: &str, sdp: &str) -> i32 {
+        let done = self.inner.set_remote_description(kind, sdp);
+        self.answer(done)
+    }
+
+    pub(crate) fn add_ice_candidate(&mut self, media: &str, index: i32, name: &str) -> i32 {
+        let done = self.inner.add_ice_candidate(media, index, name);
+        self.answer(done)
+    }
+
+    pub(crate) fn poll(&mut self) -> i32 {
+        let done = self.inner.poll();
+        self.answer(done)
+    }
+
+    pub(crate) fn next_signal(&mut self) -> Option<Signal> {
+        use weft_rtc::polled::Signal as Polled;
+        loop {
+            return Some(match self.inner.next_signal()? {
+                Polled::SessionDescriptionCreated { kind, sdp } => Signal::SessionDescriptionCreated { kind, sdp },
+                Polled::IceCandidateCreated { media, index, name } => {
+                    Signal::IceCandidateCreated { media, index, name }
+                }
+                Polled::DataChannelReceived(channel) => Signal::DataChannelReceived(Channel::new(channel)),
+                _ => continue,
+            });
+        }
+    }
+
+    pub(crate) fn connection_state(&self) -> i32 {
+        self.inner.connection_state() as i32
+    }
+
+    pub(crate) fn close(&mut self) {
+        self.inner.close();
+    }
+
+    /// `get_selected_pair()`: how data travels, or `null`.
+    pub(crate) fn selected_pair(&self) -> Value {
+        let Some(pair) = self.inner.selected_pair() else { return Value::Nil };
+        Value::dictionary([
+            ("local", candidate_value(&pair.local)),
+            ("remote", candidate_value(&pair.remote)),
+            ("rtt_ms", pair.rtt.map(|rtt| rtt.as_secs_f64() * 1e3).into()),
+        ])
+    }
+
+    /// `get_stats()`: figures of the connection, or `null` before it began.
+    pub(crate) fn stats(&self) -> Value {
+        let Some(stats) = self.inner.stats() else { return Value::Nil };
+        Value::dictionary([
+            ("bytes_sent", stats.counters.bytes_sent.into()),
+            ("bytes_received", stats.counters.bytes_received.into()),
+            ("packets_sent", stats.counters.datagrams_sent.into()),
+            ("packets_received", stats.counters.datagrams_received.into()),
+            ("selected_pair", self.selected_pair()),
+        ])
+    }
+
+    fn answer(&self, done: Result<(), Error>) -> i32 {
+        match done {
+            Ok(()) => error::OK,
+            Err(error) => {
+                (self.log)(&format!("{error}"));
+                error.code() as i32
+            }
+        }
+    }
+}
+
+fn candidate_value(candidate: &weft_rtc::ice::Candidate) -> Value {
+    let kind = match candidate.kind {
+        CandidateKind::Host => "host",
+        CandidateKind::ServerReflexive => "srflx",
+        CandidateKind::PeerReflexive => "prflx",
+        CandidateKind::Relayed => "relay",
+    };
+    Value::dictionary([
+        ("type", kind.into()),
+        ("protocol", if candidate.transport == Transport::Udp { "udp" } else { "tcp" }.into()),
+        ("address", candidate.address.ip().to_string().into()),
+        ("port", i64::from(candidate.address.port()).into()),
+    ])
+}
+
+fn wrong(what: &str) -> Error {
+    Error::Parameter(what.to_owned())
+}
+
+/// `{ "iceServers": [ { "urls": [...], "username": "", "credential": "" } ] }`. What is no array is passed over, as the
+/// engine's other implementations do.
+fn configuration_from(value: &Value) -> Result<Configuration, Error> {
+    let mut configuration = Configuration::default();
+    if let Some(Value::Array(servers)) = value.get("iceServers") {
+        for server in servers {
+            configuration.ice_servers.push(server_from(server)?);
+        }
+    }
+    Ok(configuration)
+}
+
+fn server_from(value: &Value) -> Result<IceServer, Error> {
+    let Value::Dictionary(_) = value else { return Err(wrong("each entry of iceServers is a dictionary")) };
+    let text = |key: &str| match value.get(key) {
+        None | Some(Value::Nil) => Ok(None),
+        Some(Value::Text(text)) => Ok(Some(text.clone())),
+        Some(_) => Err(wrong("username and credential of an ICE server are text")),
+    };
+    let urls = match value.get("urls") {
+        Some(Value::Text(url)) => vec![url.clone()],
+        Some(Value::Array(urls)) => urls
+            .iter()
+            .map(|url| match url {
+                Value::Text(url) => Ok(url.clone()),
+                _ => Err(wrong("each of an ICE server's urls is text")),
+            })
+            .collect::<Result<_, _>>()?,
+        _ => return Err(wrong("an ICE server needs urls: text or an array of texts")),
+    };
+    Ok(IceServer { urls, username: text("username")?, credential: text("credential")? })
+}
+
+/// The options of `create_data_channel`. Whole numbers may come as reals, as JSON brings them; any other value of a
+/// wrong type is an error.
+fn options_from(value: &Value) -> Result<ChannelOptions, Error> {
+    let mut options = ChannelOptions::default();
+    if let Some(negotiated) = flag(value, "negotiated")? {
+        options.negotiated = negotiated;
+    }
+    if let Some(ordered) = flag(value, "ordered")? {
+        options.ordered = ordered;
+    }
+    options.id = number(value, "id")?;
+    options.max_retransmits = number(value, "maxRetransmits")?;
+    // The engine's own multiplayer classes write the second spelling.
+    options.max_packet_life_time = match number(value, "maxPacketLifeTime")? {
+        Some(millis) => Some(millis),
+        None => number(value, "maxPacketLifetime")?,
+    };
+    match value.get("protocol") {
+        None | Some(Value::Nil) => {}
+        Some(Value::Text(protocol)) => options.protocol.clone_from(protocol),
+        Some(_) => return Err(wrong("the option protocol is text")),
+    }
+    Ok(options)
+}
+
+fn flag(value: &Value, key: &str) -> Result<Option<bool>, Error> {
+    match value.get(key) {
+        None | Some(Value::Nil) => Ok(None),
+        Some(Value::Bool(flag)) => Ok(Some(*flag)),
+        Some(Value::Int(number)) => Ok(Some(*number != 0)),
+        Some(_) => Err(wrong(&format!("the option {key} is true or false"))),
+    }
+}
+
+fn number(value: &Value, key: &str) -> Result<Option<u16>, Error> {
+    let number = match value.get(key) {
+        None | Some(Value::Nil) => return Ok(None),
+        Some(Value::Int(number)) => u16::try_from(*number).ok(),
+        #[allow(clippy::cast_possible_truncation, clippy::cast_sign_loss)] // it is whole and in range
+        Some(Value::Real(number)) if number.fract() == 0.0 && (0.0..=65_535.0).contains(number) => Some(*number as u16),
+        Some(_) => None,
+    };
+    number.map(Some).ok_or_else(|| wrong(&format!("the option {key} is a whole number from 0 to 65535")))
+}
