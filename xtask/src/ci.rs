@@ -2,7 +2,7 @@
 
 use std::time::Instant;
 
-use crate::{Outcome, Result, cargo, conformance, layers, lint};
+use crate::{Outcome, Result, cargo, conformance, godot, layers, lint};
 
 #[derive(clap::Args)]
 pub(crate) struct Command {
@@ -25,6 +25,7 @@ const STEPS: &[Step] = &[
     ("docs", cargo::docs),
     ("conformance", |json| conformance::Command::check(json).run()),
     ("fuzz corpora", cargo::replay),
+    ("godot 3", |json| godot::Command::ci(json).run()),
     ("browser", |json| cargo::browser(&[], json)),
 ];
 

@@ -57,7 +57,10 @@ impl Command {
             Engine::Three => engine3::run(&library, self.only.as_deref())?,
         };
         if self.json {
-            println!("{}", serde_json::json!({ "ok": suite.failed == 0, "passed": suite.passed, "failed": suite.failed, "engine": suite.engine }));
+            println!(
+                "{}",
+                serde_json::json!({ "ok": suite.failed == 0, "passed": suite.passed, "failed": suite.failed, "engine": suite.engine })
+            );
         }
         let summary = format!("{}: {} passed, {} failed", suite.engine, suite.passed, suite.failed);
         Ok(Outcome::new(suite.failed == 0 && suite.passed > 0, summary))

@@ -5,6 +5,7 @@ mod cargo;
 mod ci;
 mod conformance;
 mod fuzz;
+mod godot;
 mod layers;
 mod lint;
 mod names;
@@ -61,6 +62,8 @@ enum Command {
     Fuzz(fuzz::Command),
     /// BoringSSL's test runner against weft-dtls.
     Bogo(bogo::Command),
+    /// The Godot plug-in: its suite in the real engine, or the folder for games.
+    Godot(godot::Command),
     /// The tests against a real browser; all arguments go to them.
     Browser {
         #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
@@ -95,6 +98,7 @@ fn main() -> ExitCode {
         Command::Conformance(command) => command.run(),
         Command::Fuzz(command) => command.run(),
         Command::Bogo(command) => command.run(),
+        Command::Godot(command) => command.run(),
         // `--json` among the arguments is for the browser tests, whose output is passed on as it is.
         Command::Browser { args } => cargo::browser(&args, false),
     };

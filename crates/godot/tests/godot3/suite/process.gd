@@ -27,10 +27,16 @@ func run(what):
 		server = TCP_Server.new()
 		server.listen(int(parts[1]), "127.0.0.1")
 	else:
-		stream = StreamPeerTCP.new()
-		stream.connect_to_host("127.0.0.1", int(parts[1]))
-		while stream.get_status() == StreamPeerTCP.STATUS_CONNECTING:
-			yield(get_tree(), "idle_frame")
+		# The listener may still be starting.
+		while stream == null:
+			var attempt = StreamPeerTCP.new()
+			attempt.connect_to_host("127.0.0.1", int(parts[1]))
+			while attempt.get_status() == StreamPeerTCP.STATUS_CONNECTING:
+				yield(get_tree(), "idle_frame")
+			if attempt.get_status() == StreamPeerTCP.STATUS_CONNECTED:
+				stream = attempt
+			else:
+				yield(get_tree(), "idle_frame")
 		peer.create_offer()
 
 func _description(type, sdp):
