@@ -21,7 +21,7 @@ pub(super) fn run(library: &Path, only: Option<&str>) -> Result<Suite> {
     let project = project(library)?;
     let mut suite = Suite { engine: format!("Godot {version}"), passed: 0, failed: 0 };
 
-    let one = start(&project, &only.map(|name| format!("--only={name}")))?;
+    let one = start(&project, only.map(|name| format!("--only={name}")).as_deref())?;
     let output = finish(one)?;
     print!("{}", output.text);
     let counted = output.text.lines().rev().find_map(counts);
@@ -33,12 +33,12 @@ pub(super) fn run(library: &Path, only: Option<&str>) -> Result<Suite> {
     }
 
     let port = free_port()?;
-    let listener = start(&project, &Some(format!("--process=listen:{port}")))?;
-    let connector = start(&project, &Some(format!("--process=connect:{port}")))?;
+    let listener = start(&project, Some(&format!("--process=listen:{port}")))?;
+    let connector = start(&project, Some(&format!("--process=connect:{port}")))?;
     for (name, child) in [("listens", listener), ("connects", connector)] {
         suite.count(&format!("two processes over UDP: the one that {name}"), &finish(child)?);
     }
-    suite.count("leaving with everything open", &finish(start(&project, &Some("--process=exit".to_owned()))?)?);
+    suite.count("leaving with everything open", &finish(start(&project, Some("--process=exit"))?)?);
     Ok(suite)
 }
 
@@ -66,7 +66,7 @@ fn project(library: &Path) -> Result<PathBuf> {
     Ok(to)
 }
 
-fn start(project: &Path, argument: &Option<String>) -> Result<Child> {
+fn start(project: &Path, argument: Option<&str>) -> Result<Child> {
     let home = project.join("home");
     fs::create_dir_all(&home)?;
     let mut engine = Command::new(ENGINE);

@@ -19,9 +19,10 @@ pub(super) fn make(library: &Path, out: &Path) -> Result<Outcome> {
     for license in ["LICENSE-MIT", "LICENSE-APACHE"] {
         fs::copy(root().join(license), addon.join(license))?;
     }
-    for demo in ["godot3"] {
-        let to = out.join("demo").join(demo);
-        copy_dir(&from.join("demo").join(demo), &to)?;
+    for entry in fs::read_dir(from.join("demo"))? {
+        let demo = entry?;
+        let to = out.join("demo").join(demo.file_name());
+        copy_dir(&demo.path(), &to)?;
         copy_dir(&addon, &to.join("addons/weft"))?;
     }
     Ok(Outcome::new(true, format!("the plug-in is in {}", out.display())))

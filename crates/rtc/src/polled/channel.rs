@@ -195,11 +195,7 @@ impl DataChannel {
 
     /// Closes the channel: what is queued is delivered first.
     pub fn close(&mut self) {
-        let mut state = lock(&self.shared);
-        let now = state.clock.now();
-        if let Some(core) = state.core_mut() {
-            core.close_data_channel(now, self.id);
-        }
+        lock(&self.shared).close_channel(self.id);
     }
 }
 

@@ -121,15 +121,22 @@ impl State {
             if core.poll_timeout().is_some_and(|at| at <= now) {
                 core.handle_timeout(now);
             }
-            // What a busy socket does not take now is kept for the next poll.
-            if let Err(error) = sockets.transmit(now, core) {
-                tracing::debug!(%error, "sending failed");
-            }
+            send(sockets, now, core);
             if !more {
                 break;
             }
         }
         self.collect();
+    }
+
+    /// Closes a channel. The other side is told now: nobody may poll any more.
+    pub(super) fn close_channel(&mut self, id: ChannelId) {
+        let now = self.clock.now();
+        let Some(core) = &mut self.core else { return };
+        core.close_data_channel(now, id);
+        if let Some(sockets) = &mut self.sockets {
+            send(sockets, now, core);
+        }
     }
 
     /// Takes over what the engine reports.
@@ -159,9 +166,8 @@ impl State {
     /// Nobody holds this channel any more: it closes, and what waits on it is dropped.
     pub(super) fn release(&mut self, id: ChannelId) {
         self.held.remove(&id);
-        let now = self.clock.now();
+        self.close_channel(id);
         if let Some(core) = &mut self.core {
-            core.close_data_channel(now, id);
             core.discard(id);
         }
     }
@@ -190,5 +196,12 @@ impl State {
             }
         }
         self.sockets = None;
+    }
+}
+
+/// Sends what there is; what a busy socket does not take is kept for the next poll.
+fn send(sockets: &mut Sockets<UdpSocket>, now: Instant, core: &mut sans_io::PeerConnection) {
+    if let Err(error) = sockets.transmit(now, core) {
+        tracing::debug!(%error, "sending failed");
     }
 }

@@ -59,6 +59,13 @@ func _description(type, sdp, from, to):
 	from.set_local_description(type, sdp)
 	to.set_remote_description(type, sdp)
 
+# A connected signal keeps its arguments, and so the peers themselves.
+func part(link):
+	for peer in link:
+		peer.disconnect("session_description_created", self, "_description")
+	link[0].disconnect("ice_candidate_created", link[1], "add_ice_candidate")
+	link[1].disconnect("ice_candidate_created", link[0], "add_ice_candidate")
+
 func channels_are_what_they_say(multiplayer, id):
 	var channels = multiplayer.get_peer(id)["channels"]
 	equal("three channels", channels.size(), 3)
@@ -87,8 +94,9 @@ func test_mesh_of_three():
 		equal("packet", players[1].multiplayer.get_packet(), PoolByteArray([mode, 7]))
 	# A player who leaves is missed at once.
 	players[2].multiplayer.close()
-	links[1] = null
-	links[2] = null
+	part(links[1])
+	part(links[2])
+	links.resize(1)
 	yield(until("left", players[0], "missed", 1), "completed")
 	equal("who", players[0].disconnected, [3])
 	players = []
