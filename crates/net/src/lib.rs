@@ -1,4 +1,5 @@
-//! The only sockets of Weft: UDP with segmentation offload, the clock, entropy, and the host's addresses.
+//! The only sockets of Weft: UDP with segmentation offload, datagrams over TCP and TLS, the clock, entropy, and the
+//! host's addresses.
 //!
 //! Protocol layers are values that see bytes and time; a driver joins them to the world with what is here. Sending takes
 //! a [`Run`](weft_core::Run) of a [`Batch`](weft_core::Batch) in one call (GSO); receiving fills a [`RecvBuffer`] with
@@ -47,7 +48,8 @@
 //! ```
 //!
 //! # Features
-//! `tokio`: `AsyncUdpSocket`, the same socket with readiness through tokio.
+//! * `tokio`: `AsyncUdpSocket`, `AsyncStreamSocket` and `AsyncStreamListener`, the same sockets with readiness through tokio.
+//! * `tls`: `TlsConfig`, TLS (rustls) on streams.
 
 #[cfg(doctest)]
 #[doc = include_str!("../README.md")]
@@ -56,10 +58,16 @@ mod readme {}
 mod clock;
 pub mod framing;
 mod interfaces;
+mod stream;
 mod udp;
 
 pub use clock::{Clock, entropy_seed};
 pub use interfaces::{Interface, host_addresses, interfaces};
+#[cfg(feature = "tokio")]
+pub use stream::{AsyncStreamListener, AsyncStreamSocket};
+pub use stream::{Framing, StreamConfig, StreamListener, StreamSocket, StreamStats};
+#[cfg(feature = "tls")]
+pub use stream::{Roots, TlsConfig, TlsError};
 #[cfg(feature = "tokio")]
 pub use udp::AsyncUdpSocket;
 pub use udp::{RecvBuffer, UdpConfig, UdpSocket, UdpStats};

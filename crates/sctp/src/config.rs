@@ -3,6 +3,7 @@
 use core::time::Duration;
 
 use crate::congestion::ControllerKind;
+use crate::outbound::Scheduler;
 
 /// Settings of an [`Association`](crate::Association).
 ///
@@ -21,7 +22,8 @@ pub struct Config {
     /// Incoming streams taken. Default 65,535.
     pub in_streams: u16,
     /// What may be held for the application or wait for missing pieces, in bytes: the window advertised. Default 5 MiB.
-    /// The one message being received in order is held beside it, up to `max_message_size`.
+    /// The one message being received in order is held beside it, up to `max_message_size`; where messages are
+    /// interleaved, those in the making may take as much again.
     pub receive_buffer: usize,
     /// How many messages and pieces of messages may be held. Default 65,536.
     pub max_receive_entries: usize,
@@ -69,6 +71,11 @@ pub struct Config {
     pub partial_reliability: bool,
     /// Offer stream reset (RFC 6525). Default true; without it RE-CONFIG is an unknown chunk.
     pub stream_reset: bool,
+    /// Offer I-DATA, which interleaves messages of different streams (RFC 8260), so that a large one does not keep others
+    /// waiting. Default false.
+    pub interleaving: bool,
+    /// Which stream's data goes next (RFC 8260 section 3). Default round robin.
+    pub scheduler: Scheduler,
     /// Offer to take packets with a zero checksum, which only a lower layer that detects every error permits (RFC 9653,
     /// SCTP over DTLS). Default false.
     pub zero_checksum: bool,
@@ -110,6 +117,8 @@ impl Default for Config {
             slow_start_limit: 1,
             partial_reliability: true,
             stream_reset: true,
+            interleaving: false,
+            scheduler: Scheduler::RoundRobin,
             zero_checksum: false,
             initial_tsn: None,
             max_channels: 4096,
@@ -119,7 +128,7 @@ impl Default for Config {
 }
 
 impl Config {
-    /// For data channels: inside DTLS (zero checksum offered), where ICE consent decides that the peer is dead (no
+    /// For data channels: messages interleaved by weighted fair queueing (RFC 8831 section 6.4), inside DTLS (zero checksum offered), where ICE consent decides that the peer is dead (no
     /// retransmission limits), on paths whose delay is far below a second.
     pub fn rtc() -> Self {
         Self {
@@ -134,6 +143,8 @@ impl Config {
             controller: ControllerKind::default(),
             rack: true,
             pacing: true,
+            interleaving: true,
+            scheduler: Scheduler::WeightedFair,
             zero_checksum: true,
             ..Self::default()
         }

@@ -37,6 +37,12 @@ pub enum SendError {
     /// It has no bytes; SCTP cannot carry that (data channels can).
     #[error("an SCTP message must not be empty")]
     Empty,
+    /// A message given in pieces is not complete yet.
+    #[error("a message is still being given in pieces")]
+    Unfinished,
+    /// No message given in pieces was begun.
+    #[error("no message was begun")]
+    NotBegun,
     /// There is no such stream, or the channel has no stream yet.
     #[error("not open")]
     NotOpen,

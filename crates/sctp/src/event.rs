@@ -24,6 +24,7 @@ pub enum State {
 
 /// What happened to an association.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[non_exhaustive]
 pub enum Event {
     /// It is up.
     Established,
@@ -40,6 +41,11 @@ pub enum Event {
     OutgoingReset(u16, bool),
     /// The peer reset its outgoing stream (our incoming one).
     IncomingReset(u16),
+    /// A message sent with this [`notice`](crate::SendOptions::notice) was acknowledged, all of it.
+    Delivered(u64),
+    /// A message sent with this notice was given up: its reliability ran out, its stream or the association ended. Part or
+    /// all of it may have arrived.
+    Abandoned(u64),
     /// The peer began a shutdown: nothing new can be sent.
     ShuttingDown,
     /// It was shut down in order, or aborted by us.

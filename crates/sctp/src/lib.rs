@@ -67,7 +67,8 @@ pub use config::Config;
 pub use congestion::ControllerKind;
 pub use error::{AssociationError, OpenError, SendError};
 pub use event::{Event, State, Stats};
-pub use message::{Message, Reliability, SendOptions};
+pub use message::{Message, Part, Reliability, SendOptions};
+pub use outbound::Scheduler;
 
 /// Keeps the README's example working.
 #[cfg(doctest)]

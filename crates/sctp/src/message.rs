@@ -23,15 +23,35 @@ pub struct SendOptions {
     pub reliability: Reliability,
     /// Whether it counts in the stream's buffered amount.
     pub counted: bool,
+    /// A number of the application's choice, told in [`Event::Delivered`](crate::Event::Delivered) or
+    /// [`Event::Abandoned`](crate::Event::Abandoned). Nothing is told without one.
+    pub notice: Option<u64>,
 }
 
 impl Default for SendOptions {
     fn default() -> Self {
-        Self { ordered: true, reliability: Reliability::Reliable, counted: true }
+        Self { ordered: true, reliability: Reliability::Reliable, counted: true, notice: None }
     }
 }
 
-/// A message received whole.
+/// What of a message it is. All are [`Part::Whole`] but on streams that are read in pieces
+/// ([`set_piecewise`](crate::Association::set_piecewise)).
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub enum Part {
+    /// All of it.
+    #[default]
+    Whole,
+    /// Its beginning; more follows.
+    First,
+    /// More of it, and still more follows.
+    Next,
+    /// Its end.
+    Last,
+    /// The peer gave it up: nothing more of it follows. The payload is empty.
+    Abandoned,
+}
+
+/// A message received, or a piece of one.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Message {
     /// Stream it came on.
@@ -40,6 +60,8 @@ pub struct Message {
     pub ppid: u32,
     /// Whether it kept its place among the messages of its stream.
     pub ordered: bool,
+    /// Whether it is a whole message.
+    pub part: Part,
     /// User data.
     pub payload: Bytes,
 }

@@ -46,8 +46,4 @@ impl<T: Default> StreamTable<T> {
             page.iter_mut().enumerate().map(move |(slot, value)| ((n * PAGE + slot) as u16, value))
         })
     }
-
-    pub(crate) fn clear(&mut self) {
-        self.pages.clear();
-    }
 }

@@ -168,7 +168,7 @@ impl Endpoint {
             Event::IncomingReset(id) => return self.tell_reset("reset_incoming", None, id),
             Event::OutgoingReset(id, ok) => return self.tell_reset("reset_done", Some(ok), id),
             Event::Readable => return self.take_messages(),
-            Event::Writable | Event::BufferedAmountLow(_) => return,
+            _ => return,
         };
         self.events.push(told);
     }

@@ -81,7 +81,7 @@ impl From<SendError> for Refusal {
         match error {
             SendError::TooLarge { .. } | SendError::Empty => Self::type_error(message),
             SendError::NotOpen | SendError::Closed => Self::invalid_state(message),
-            SendError::Full => Self::operation(message),
+            SendError::Full | SendError::Unfinished | SendError::NotBegun => Self::operation(message),
         }
     }
 }

@@ -3,4 +3,7 @@
 
 #[cfg(feature = "tokio")]
 mod asynchronous;
+mod stream;
+#[cfg(feature = "tls")]
+mod tls;
 mod udp;

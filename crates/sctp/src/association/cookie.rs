@@ -43,7 +43,9 @@ impl StateCookie {
         out.push(
             u8::from(self.extensions.forward_tsn)
                 | u8::from(self.extensions.re_config) << 1
-                | u8::from(self.extensions.zero_checksum) << 2,
+                | u8::from(self.extensions.zero_checksum) << 2
+                | u8::from(self.extensions.interleaving) << 3
+                | u8::from(self.extensions.i_forward_tsn) << 4,
         );
         out.extend_from_slice(&self.tie.to_be_bytes());
         if let Some(mut mac) = mac(key) {
@@ -74,6 +76,8 @@ impl StateCookie {
                 forward_tsn: flags & 1 != 0,
                 re_config: flags & 2 != 0,
                 zero_checksum: flags & 4 != 0,
+                interleaving: flags & 8 != 0,
+                i_forward_tsn: flags & 16 != 0,
             },
             tie: long(33)?,
         })

@@ -9,8 +9,8 @@ use crate::wire::abort::T_BIT;
 use crate::wire::cause::code;
 use crate::wire::packet::CHUNK_HEADER_LEN;
 use crate::wire::{
-    Cause, Chunk, Data, ForwardTsn, Header, Init, Packet, Params, Sack, Unknown, abort, cause, heartbeat, kind,
-    shutdown,
+    Cause, Chunk, Data, ForwardTsn, Header, IData, IForwardTsn, Init, Packet, Params, Sack, Unknown, abort, cause,
+    heartbeat, kind, shutdown,
 };
 
 /// Goes on with the packet, or not.
@@ -38,11 +38,7 @@ impl Association {
                 break;
             }
             n += 1;
-            had_data |= match chunk.kind {
-                kind::DATA => Data::parse(chunk.flags, chunk.value).is_some(),
-                kind::FORWARD_TSN => self.extensions.forward_tsn && ForwardTsn::parse(chunk.value).is_some(),
-                _ => false,
-            };
+            had_data |= self.asks_for_sack(&chunk);
             match self.on_chunk(now, packet.header.verification_tag, &chunk) {
                 Ok(Next::Chunk) if !chunks.is_done() && chunks.clone().next().is_none() => {
                     self.stats.chunks_dropped += 1; // what is left is no whole chunk
@@ -100,6 +96,17 @@ impl Association {
         }
     }
 
+    /// Chunks that a SACK answers.
+    fn asks_for_sack(&self, chunk: &Chunk<'_>) -> bool {
+        match chunk.kind {
+            kind::DATA => Data::parse(chunk.flags, chunk.value).is_some(),
+            kind::I_DATA => IData::parse(chunk.flags, chunk.value).is_some(),
+            kind::FORWARD_TSN => self.extensions.forward_tsn && ForwardTsn::parse(chunk.value).is_some(),
+            kind::I_FORWARD_TSN => self.extensions.i_forward_tsn && IForwardTsn::parse(chunk.value).is_some(),
+            _ => false,
+        }
+    }
+
     fn exists(&self) -> bool {
         self.state != State::Closed
     }
@@ -127,7 +134,11 @@ impl Association {
         let value = chunk.value;
         match chunk.kind {
             kind::DATA => match Data::parse(chunk.flags, value) {
-                Some(data) => self.on_data(now, &data)?,
+                Some(data) => self.on_data(&data.into(), false)?,
+                None => self.stats.chunks_dropped += 1,
+            },
+            kind::I_DATA => match IData::parse(chunk.flags, value) {
+                Some(data) => self.on_data(&data.into(), true)?,
                 None => self.stats.chunks_dropped += 1,
             },
             kind::SACK => match Sack::parse(value) {
@@ -160,20 +171,7 @@ impl Association {
                 Some(info) => self.on_heartbeat_ack(now, info),
                 None => self.stats.chunks_dropped += 1,
             },
-            kind::ABORT => {
-                // Format error, or a T bit that does not fit the tag: "silently discard" (sections 3.3.7, 8.5.1).
-                let reflected = chunk.flags & T_BIT != 0;
-                if !Params::new(value).well_formed() || (reflected && tag != self.peer_tag) {
-                    self.stats.chunks_dropped += 1;
-                    return Ok(Next::Stop);
-                }
-                let first = cause::first(value);
-                let text = first.filter(|c| matches!(c.0, code::USER_INITIATED_ABORT | code::PROTOCOL_VIOLATION));
-                return Err(AssociationError::PeerAborted {
-                    code: first.map(|c| c.0),
-                    reason: text.map(|c| String::from_utf8_lossy(c.1).into_owned()).unwrap_or_default(),
-                });
-            }
+            kind::ABORT => return self.on_abort(tag, chunk),
             kind::ERROR => {
                 if cause::first(value).is_some_and(|c| c.0 == code::STALE_COOKIE) {
                     self.on_stale_cookie(now)?;
@@ -190,9 +188,35 @@ impl Association {
                 Some(forward) => self.on_forward_tsn(&forward),
                 None => self.stats.chunks_dropped += 1,
             },
+            kind::I_FORWARD_TSN if self.extensions.i_forward_tsn => match IForwardTsn::parse(value) {
+                Some(forward) => self.on_i_forward_tsn(&forward),
+                None => self.stats.chunks_dropped += 1,
+            },
+            // Each belongs to one kind of chunk (RFC 8260 section 2.3.1).
+            kind::FORWARD_TSN if self.extensions.interleaving => {
+                return Err(AssociationError::ProtocolViolation("FORWARD TSN where messages are interleaved"));
+            }
+            kind::I_FORWARD_TSN => {
+                return Err(AssociationError::ProtocolViolation("I-FORWARD-TSN was not negotiated"));
+            }
             _ => return Ok(self.on_unknown(chunk)),
         }
         Ok(if self.over { Next::Stop } else { Next::Chunk })
+    }
+
+    fn on_abort(&mut self, tag: u32, chunk: &Chunk<'_>) -> Result<Next, AssociationError> {
+        // Format error, or a T bit that does not fit the tag: "silently discard" (sections 3.3.7, 8.5.1).
+        let reflected = chunk.flags & T_BIT != 0;
+        if !Params::new(chunk.value).well_formed() || (reflected && tag != self.peer_tag) {
+            self.stats.chunks_dropped += 1;
+            return Ok(Next::Stop);
+        }
+        let first = cause::first(chunk.value);
+        let text = first.filter(|c| matches!(c.0, code::USER_INITIATED_ABORT | code::PROTOCOL_VIOLATION));
+        Err(AssociationError::PeerAborted {
+            code: first.map(|c| c.0),
+            reason: text.map(|c| String::from_utf8_lossy(c.1).into_owned()).unwrap_or_default(),
+        })
     }
 
     /// By the action bits (section 3.2).

@@ -6,22 +6,22 @@ mod output;
 mod path;
 mod recovery;
 mod reset;
+mod send;
 mod setup;
 mod shutdown;
 mod transfer;
 
 use std::collections::VecDeque;
 
-use bytes::Bytes;
 use weft_core::{Frame, Instant, Layer, Rng, Serial32, TimerKey, Timers};
 
 use crate::Config;
 use crate::congestion::Controller;
-use crate::error::{AssociationError, SendError};
+use crate::error::AssociationError;
 use crate::event::{Event, State, Stats};
 use crate::inbound::Inbound;
-use crate::message::{Message, Reliability, SendOptions};
-use crate::outbound::{Flight, OutMessage, SendQueue};
+use crate::message::Message;
+use crate::outbound::{Flight, SendQueue};
 use crate::pacing::Pacer;
 use crate::rto::Rto;
 use crate::wire::init::Extensions;
@@ -179,6 +179,8 @@ impl Association {
         let local_tag = new_tag(&mut rng);
         let mtu = config.packet_size() & !3;
         let chunk = chunk_size(mtu);
+        let mut queue = SendQueue::default();
+        queue.set_scheduler(config.scheduler);
         Self {
             state: State::Closed,
             over: false,
@@ -202,11 +204,11 @@ impl Association {
             extensions: Extensions::default(),
             init_sent: None,
             init_count: 0,
-            queue: SendQueue::default(),
             flight: Flight::new(initial_tsn, config.rack),
-            inbound: Inbound::new(&config, Serial32(0), config.in_streams),
+            inbound: Inbound::new(&config, Serial32(0), config.in_streams, false),
             controller: config.controller.build(chunk, config.slow_start_limit, config.rack, config.initial_window),
             rto: Rto::new(&config),
+            queue,
             mtu,
             burst: config.max_burst.max(1) * chunk,
             pacer: Pacer::new(config.pacing, 2 * mtu, config.max_burst_bytes),
@@ -287,78 +289,9 @@ impl Association {
         self.queue.bytes + self.flight.outstanding
     }
 
-    /// Queues a message. It is taken in every state before a shutdown, and goes out when the association is up (some of
-    /// it already with the COOKIE ECHO).
-    pub fn send(
-        &mut self,
-        now: Instant,
-        stream: u16,
-        ppid: u32,
-        payload: Bytes,
-        options: SendOptions,
-    ) -> Result<(), SendError> {
-        let open = matches!(self.state, State::Closed | State::CookieWait | State::CookieEchoed | State::Established);
-        if !open || self.over || self.queue.is_resetting(stream) {
-            return Err(SendError::Closed);
-        }
-        if stream >= self.out_streams {
-            return Err(SendError::NotOpen);
-        }
-        if payload.is_empty() {
-            return Err(SendError::Empty);
-        }
-        if self.room_for(payload.len()).is_none() {
-            self.refused = Some(self.refused.unwrap_or(0).max(payload.len()));
-            return Err(SendError::Full);
-        }
-        let (max_retransmits, expires) = match options.reliability {
-            Reliability::Reliable => (u16::MAX, Instant::FAR_FUTURE),
-            Reliability::MaxRetransmits(n) => (n.min(u16::MAX - 1), Instant::FAR_FUTURE),
-            Reliability::MaxLifetime(millis) => (u16::MAX, now + core::time::Duration::from_millis(u64::from(millis))),
-        };
-        self.queue.push(
-            stream,
-            OutMessage {
-                payload,
-                ppid,
-                ordered: options.ordered,
-                counted: options.counted,
-                max_retransmits,
-                expires,
-                begun: false,
-            },
-        );
-        Ok(())
-    }
-
-    /// Queues a short message that must not be refused: ordered, reliable, not counted.
-    pub(crate) fn send_control(&mut self, stream: u16, ppid: u32, payload: Bytes) {
-        if !self.over && !payload.is_empty() {
-            self.queue.push(
-                stream,
-                OutMessage {
-                    payload,
-                    ppid,
-                    ordered: true,
-                    counted: false,
-                    max_retransmits: u16::MAX,
-                    expires: Instant::FAR_FUTURE,
-                    begun: false,
-                },
-            );
-        }
-    }
-
     /// Whether a reset of our outgoing stream was asked for and is not done.
     pub(crate) fn is_resetting(&self, stream: u16) -> bool {
         self.queue.is_resetting(stream)
-    }
-
-    /// `Some` if a message of `len` bytes may be queued.
-    fn room_for(&self, len: usize) -> Option<()> {
-        let buffered = self.buffered();
-        let bytes = buffered == 0 || buffered.saturating_add(len) <= self.config.send_buffer;
-        (bytes && self.queue.messages < self.config.max_send_entries).then_some(())
     }
 
     /// The next message, if one is whole and its turn has come. Taking it opens the receive window again.
@@ -476,6 +409,7 @@ impl Association {
         self.due = Due::default();
         self.control.clear();
         self.queue.clear();
+        self.queue.give_up(self.flight.drain_notices());
         self.flight = Flight::new(self.flight.next_tsn(), false);
     }
 
@@ -542,7 +476,13 @@ impl Layer for Association {
         if let Some(stream) = self.queue.low.pop_front() {
             return Some(Event::BufferedAmountLow(stream));
         }
-        if self.refused.is_some_and(|len| self.room_for(len).is_some()) {
+        if let Some(notice) = self.queue.take_given_up() {
+            return Some(Event::Abandoned(notice));
+        }
+        if let Some((notice, delivered)) = self.flight.take_notice() {
+            return Some(if delivered { Event::Delivered(notice) } else { Event::Abandoned(notice) });
+        }
+        if self.refused.is_some_and(|len| self.has_room(len)) {
             self.refused = None;
             return Some(Event::Writable);
         }

@@ -5,7 +5,7 @@ use weft_core::{Frame, Full, Instant};
 
 use super::{Association, Timer, chunk_size};
 use crate::event::State;
-use crate::wire::{ForwardTsn, cookie, forward_tsn, packet, sack, shutdown};
+use crate::wire::{ForwardTsn, IForwardTsn, cookie, forward_tsn, i_forward_tsn, packet, sack, shutdown};
 
 /// How many chunks may be outstanding. Fewer than half of all Stream Sequence Numbers, so that the receiver can tell the
 /// order of two messages, whatever stream they are on (section 6.1: at most 65,535), and few enough for Gap Ack Blocks.
@@ -130,9 +130,17 @@ impl Association {
     }
 
     fn fill_forward_tsn(&mut self, frame: &mut Frame<'_>) -> Result<(), Full> {
-        let most = frame.remaining().checked_sub(ForwardTsn::wire_len(0)).ok_or(Full)? / 4;
-        if let Some((cumulative, skipped)) = self.flight.forward_tsn(most) {
-            forward_tsn::write(frame, cumulative, &skipped)?;
+        let interleaving = self.extensions.interleaving;
+        let (empty, entry) = if interleaving {
+            (IForwardTsn::wire_len(0), IForwardTsn::wire_len(1) - IForwardTsn::wire_len(0))
+        } else {
+            (ForwardTsn::wire_len(0), ForwardTsn::wire_len(1) - ForwardTsn::wire_len(0))
+        };
+        let most = frame.remaining().checked_sub(empty).ok_or(Full)? / entry;
+        match self.flight.forward_tsn(most) {
+            Some((cumulative, skipped)) if interleaving => i_forward_tsn::write(frame, cumulative, &skipped)?,
+            Some((cumulative, skipped)) => forward_tsn::write(frame, cumulative, &skipped)?,
+            None => {}
         }
         self.flight.forward_tsn_due = false;
         Ok(())
@@ -179,7 +187,7 @@ impl Association {
         self.burst == 0 && self.pacer.is_idle() && !self.queue.is_empty()
     }
 
-    fn may_send_new(&self) -> bool {
+    fn may_send_new(&mut self) -> bool {
         let wants = self.queue.wants(chunk_size(self.mtu));
         wants > 0
             && (self.burst > 0 || !self.pacer.is_idle())
@@ -190,13 +198,18 @@ impl Association {
     /// The queue forgets what the flight gave up, and what expired unsent.
     fn drop_abandoned(&mut self, now: Instant) {
         if self.flight.can_abandon {
-            if self.queue.begun_expired(now) {
-                self.flight.abandon_open();
+            loop {
+                while let Some(stream) = self.flight.take_open_abandoned() {
+                    self.queue.drop_begun(stream);
+                }
+                self.queue.drop_expired(now);
+                match self.queue.begun_expired(now) {
+                    Some((stream, unordered, mid)) if self.flight.abandon_open(stream, unordered, mid) => {
+                        self.queue.drop_begun(stream);
+                    }
+                    _ => break,
+                }
             }
-            if let Some(stream) = self.flight.open_abandoned() {
-                self.queue.drop_begun(stream);
-            }
-            self.queue.drop_expired(now);
             if core::mem::take(&mut self.flight.ack_point_moved) {
                 self.timers.set(Timer::T3Rtx, now + self.rto.get()); // section 6.3.2, R3
             }

@@ -94,6 +94,8 @@ impl Association {
             forward_tsn: self.config.partial_reliability,
             re_config: self.config.stream_reset,
             zero_checksum: self.config.zero_checksum,
+            interleaving: self.config.interleaving,
+            i_forward_tsn: self.config.interleaving && self.config.partial_reliability,
         }
     }
 
@@ -118,8 +120,12 @@ impl Association {
     /// What both sides offer.
     fn agreed(&self, theirs: Extensions) -> Extensions {
         let ours = self.offered();
+        let interleaving = ours.interleaving && theirs.interleaving;
         Extensions {
-            forward_tsn: ours.forward_tsn && theirs.forward_tsn,
+            // Each belongs to one kind of chunk and must not be used with the other (RFC 8260 section 2.3.1).
+            forward_tsn: !interleaving && ours.forward_tsn && theirs.forward_tsn,
+            i_forward_tsn: interleaving && ours.i_forward_tsn && theirs.i_forward_tsn,
+            interleaving,
             re_config: ours.re_config && theirs.re_config,
             // Each direction is on its own (RFC 9653): this is what the peer takes.
             zero_checksum: theirs.zero_checksum,
@@ -237,9 +243,15 @@ impl Association {
     /// The peer's side of the association is known.
     fn meet_peer(&mut self, tsn: Serial32, a_rwnd: u32) {
         self.peer_initial_tsn = tsn;
-        self.inbound = Inbound::new(&self.config, tsn, self.in_streams);
+        let interleaving = self.extensions.interleaving;
+        self.inbound = Inbound::new(&self.config, tsn, self.in_streams, interleaving);
+        self.queue.interleaving = interleaving;
+        self.flight.interleaving = interleaving;
         self.flight.a_rwnd = a_rwnd as usize;
-        self.flight.can_abandon = self.extensions.forward_tsn;
+        self.flight.can_abandon = self.extensions.forward_tsn || self.extensions.i_forward_tsn;
+        if self.flight.can_abandon {
+            self.queue.release_withheld();
+        }
         self.reset.meet_peer(self.local_initial_tsn, tsn);
     }
 
@@ -332,6 +344,7 @@ impl Association {
         self.control.clear();
         self.queue.clear();
         *self.reset = reset::Reset::new(cookie.local_tsn, cookie.peer_tsn);
+        self.queue.give_up(self.flight.drain_notices());
         self.flight = Flight::new(cookie.local_tsn, self.config.rack);
         self.local_initial_tsn = cookie.local_tsn;
         self.controller.restart();

@@ -7,8 +7,8 @@ use weft_core::{Instant, Serial32};
 use super::{Association, Timer};
 use crate::error::AssociationError;
 use crate::event::{Event, State};
-use crate::inbound::Outcome;
-use crate::wire::{Cause, Data, ForwardTsn, Sack, abort};
+use crate::inbound::{Fragment, Outcome};
+use crate::wire::{Cause, ForwardTsn, IForwardTsn, Sack, Skipped, abort};
 
 /// "An implementation MUST NOT allow the maximum delay ... to be configured to be more than 500 ms" (section 6.2).
 const MAX_SACK_DELAY: Duration = Duration::from_millis(500);
@@ -19,10 +19,16 @@ impl Association {
         matches!(self.state, State::Established | State::ShutdownPending | State::ShutdownSent)
     }
 
-    pub(super) fn on_data(&mut self, _now: Instant, data: &Data<'_>) -> Result<(), AssociationError> {
+    /// A DATA chunk, or with `interleaving` an I-DATA chunk.
+    pub(super) fn on_data(&mut self, data: &Fragment<'_>, interleaving: bool) -> Result<(), AssociationError> {
         if !self.takes_data() {
             self.stats.chunks_dropped += 1;
             return Ok(());
+        }
+        if interleaving != self.extensions.interleaving {
+            // "the receiver of the DATA chunk MUST abort the association ... The same applies if I-DATA support has not been
+            // negotiated for an association and an I-DATA chunk is received" (RFC 8260 section 2.2.3).
+            return Err(AssociationError::ProtocolViolation("DATA and I-DATA are not to be mixed"));
         }
         self.stats.data_chunks_received += 1;
         if data.payload.is_empty() {
@@ -69,12 +75,22 @@ impl Association {
     }
 
     pub(super) fn on_forward_tsn(&mut self, chunk: &ForwardTsn<'_>) {
+        let skipped =
+            chunk.skipped().map(|(stream, ssn)| Skipped { stream, unordered: false, mid: Serial32(u32::from(ssn.0)) });
+        self.skip(chunk.new_cumulative_tsn, skipped);
+    }
+
+    pub(super) fn on_i_forward_tsn(&mut self, chunk: &IForwardTsn<'_>) {
+        self.skip(chunk.new_cumulative_tsn, chunk.skipped());
+    }
+
+    fn skip(&mut self, cumulative: Serial32, skipped: impl Iterator<Item = Skipped>) {
         if !self.takes_data() {
             self.stats.chunks_dropped += 1;
             return;
         }
         let had_ready = self.inbound.has_ready();
-        self.inbound.on_forward_tsn(chunk);
+        self.inbound.on_forward_tsn(cumulative, skipped);
         if !had_ready && self.inbound.has_ready() {
             self.event(Event::Readable);
         }

@@ -142,6 +142,7 @@ impl DataChannels {
             ordered: channel.init.ordered || !channel.acknowledged,
             reliability: channel.init.reliability,
             counted,
+            notice: None,
         };
         let result = self.association.send(now, stream, number, payload, options);
         if result == Err(SendError::Full) {
@@ -269,7 +270,7 @@ impl DataChannels {
             match event {
                 Event::Established => self.on_established(),
                 Event::Restarted => self.close_all(),
-                Event::Readable | Event::ShuttingDown => {}
+                Event::Readable | Event::ShuttingDown | Event::Delivered(_) | Event::Abandoned(_) => {}
                 Event::Writable => {
                     for id in self.table.ids() {
                         if let Some(channel) = self.table.get_mut(id).filter(|c| c.blocked) {

@@ -12,14 +12,14 @@ const MAX_STREAM: u16 = 65_534;
 
 impl DataChannels {
     /// Our side of the DTLS handshake, once known: channels opened in band get their stream ids then.
-    pub fn set_role(&mut self, _now: Instant, role: Role) {
+    pub fn set_role(&mut self, now: Instant, role: Role) {
         self.role = Some(role);
         while let Some(id) = self.waiting.pop_front() {
             if self.table.get(id).is_none() {
                 continue;
             }
             if let Some(stream) = self.free_stream(role) {
-                self.start(id, stream);
+                self.start(now, id, stream);
             } else {
                 if let Some(channel) = self.table.get_mut(id) {
                     channel.reason = CloseReason::NoStream;
@@ -30,7 +30,7 @@ impl DataChannels {
     }
 
     /// Opens a channel. It may be called before the role is known or the association is up.
-    pub fn open(&mut self, _now: Instant, init: ChannelInit) -> Result<ChannelId, OpenError> {
+    pub fn open(&mut self, now: Instant, init: ChannelInit) -> Result<ChannelId, OpenError> {
         if self.over || self.association.is_over() {
             return Err(OpenError::Closed);
         }
@@ -55,7 +55,7 @@ impl DataChannels {
         };
         let stream = self.free_stream(role).ok_or(OpenError::TooMany)?;
         let id = self.table.insert(Channel::new(init, false));
-        self.start(id, stream);
+        self.start(now, id, stream);
         Ok(id)
     }
 
@@ -69,7 +69,7 @@ impl DataChannels {
     }
 
     /// Binds a channel of ours to its stream and sends DATA_CHANNEL_OPEN.
-    fn start(&mut self, id: ChannelId, stream: u16) {
+    fn start(&mut self, now: Instant, id: ChannelId, stream: u16) {
         self.table.bind(id, stream);
         let Some(channel) = self.table.get(id) else { return };
         let mut message = Vec::new();
@@ -82,7 +82,7 @@ impl DataChannels {
         }
         .write(&mut message);
         let threshold = channel.threshold;
-        self.association.send_control(stream, ppid::DCEP, Bytes::from(message));
+        self.association.send_control(now, stream, ppid::DCEP, Bytes::from(message));
         self.association.set_buffered_amount_low_threshold(stream, threshold);
         self.set_open(id);
     }
@@ -156,7 +156,7 @@ impl DataChannels {
                 channel.state = ChannelState::Open;
                 let id = self.table.insert(channel);
                 self.table.bind(id, stream);
-                self.association.send_control(stream, ppid::DCEP, Bytes::from_static(&[dcep::ACK]));
+                self.association.send_control(now, stream, ppid::DCEP, Bytes::from_static(&[dcep::ACK]));
                 self.events.push_back(ChannelEvent::Incoming(id));
             }
             Some(Dcep::Ack) => {

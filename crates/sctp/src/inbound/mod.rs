@@ -1,21 +1,27 @@
 //! The receiving side: which TSNs arrived, messages in the making, messages waiting for their turn.
 
 mod ack;
+mod fragment;
+mod interleaved;
+mod order;
 mod reassembly;
+mod skip;
 
 use std::collections::VecDeque;
 
 use bytes::Bytes;
-use weft_core::{Serial16, Serial32};
+use weft_core::Serial32;
 
+use crate::Config;
 use crate::message::Message;
 use crate::ranges::Ranges;
 use crate::streams::StreamTable;
-use crate::wire::{Data, data};
-use crate::{Config, wire::ForwardTsn};
+use crate::wire::data;
 
 pub(crate) use ack::AckState;
-use reassembly::{Reassembly, Whole};
+pub(crate) use fragment::Fragment;
+use interleaved::Interleaved;
+use reassembly::Reassembly;
 
 /// What a held message or piece is charged against the receive buffer beside its bytes, so that tiny ones cannot take
 /// memory for nothing.
@@ -33,7 +39,8 @@ struct Held {
     tsn: Serial32,
     flags: u8,
     stream: u16,
-    ssn: Serial16,
+    mid: Serial32,
+    fsn: u32,
     ppid: u32,
     payload: Bytes,
 }
@@ -60,11 +67,16 @@ pub(crate) enum Outcome {
 
 #[derive(Debug, Default)]
 struct InStream {
-    next_ssn: Serial16,
+    /// Number of the ordered message whose turn is next. Stream Sequence Numbers are its lower half.
+    next: Serial32,
+    /// The last unordered message that the peer gave up.
+    skipped: Option<Serial32>,
+    /// Messages are handed out in pieces.
+    piecewise: bool,
     /// Length of the last fragmented message, as a hint for the next.
     last_len: usize,
-    /// Whole messages whose turn has not come, by SSN.
-    waiting: VecDeque<(Serial16, Message)>,
+    /// Whole messages whose turn has not come, by number.
+    waiting: VecDeque<(Serial32, Message)>,
 }
 
 #[derive(Debug)]
@@ -75,6 +87,8 @@ pub(crate) struct Inbound {
     streams: StreamTable<InStream>,
     in_streams: u16,
     reassembly: Reassembly,
+    /// In place of `reassembly` where chunks are I-DATA.
+    interleaved: Option<Box<Interleaved>>,
     ready: VecDeque<Message>,
     /// Charged for whole messages the application has not taken.
     ready_charge: usize,
@@ -90,13 +104,14 @@ pub(crate) struct Inbound {
 }
 
 impl Inbound {
-    pub(crate) fn new(config: &Config, peer_initial_tsn: Serial32, in_streams: u16) -> Self {
+    pub(crate) fn new(config: &Config, peer_initial_tsn: Serial32, in_streams: u16, interleaving: bool) -> Self {
         Self {
             cumulative: peer_initial_tsn.previous(),
             received: Ranges::default(),
             streams: StreamTable::default(),
             in_streams,
             reassembly: Reassembly::default(),
+            interleaved: interleaving.then(Box::default),
             ready: VecDeque::new(),
             ready_charge: 0,
             waiting_charge: 0,
@@ -110,15 +125,22 @@ impl Inbound {
         }
     }
 
-    /// Everything held but the message being received in order.
+    /// Everything held but the message being received in order, or, of interleaved ones, what they have room of their own
+    /// for: the application can do nothing about messages that are not whole, so they must not shut the window for good.
     fn held(&self) -> usize {
-        (self.ready_charge + self.waiting_charge + self.reassembly.charge)
-            .saturating_sub(self.reassembly.in_order_charge(self.cumulative))
+        let making = match &self.interleaved {
+            Some(interleaved) => interleaved.charge.saturating_sub(self.limit.saturating_add(self.max_message)),
+            None => self.reassembly.charge.saturating_sub(self.reassembly.in_order_charge(self.cumulative)),
+        };
+        self.ready_charge + self.waiting_charge + making
     }
 
     fn entries(&self) -> usize {
-        (self.ready.len() + self.taken_entries + self.waiting_entries + self.reassembly.entries)
-            .saturating_sub(self.reassembly.in_order_entries(self.cumulative))
+        let making = match &self.interleaved {
+            Some(interleaved) => interleaved.entries,
+            None => self.reassembly.entries.saturating_sub(self.reassembly.in_order_entries(self.cumulative)),
+        };
+        self.ready.len() + self.taken_entries + self.waiting_entries + making
     }
 
     /// The window to advertise.
@@ -151,7 +173,7 @@ impl Inbound {
             && (self.received.len() < MAX_RANGES || self.received.contains(tsn.previous()))
     }
 
-    pub(crate) fn on_data(&mut self, chunk: &Data<'_>) -> Outcome {
+    pub(crate) fn on_data(&mut self, chunk: &Fragment<'_>) -> Outcome {
         let distance = chunk.tsn.since(self.cumulative);
         let in_order = distance == 1;
         if distance == 0 || distance > u32::MAX / 2 || (!in_order && self.received.contains(chunk.tsn)) {
@@ -184,83 +206,18 @@ impl Inbound {
         if !self.hold(chunk) {
             self.assemble(chunk);
         }
-        self.reassembly.drop_headless(self.cumulative);
-        if self.reassembly.longest() > self.max_message {
+        self.drop_headless();
+        let (longest, making, times) = match &self.interleaved {
+            Some(interleaved) => (interleaved.longest(), interleaved.charge, 3),
+            None => (self.reassembly.longest(), self.reassembly.charge, 2),
+        };
+        if longest > self.max_message {
             return Outcome::Violation("a message is larger than was allowed");
         }
-        if self.waiting_charge + self.reassembly.charge > self.limit.saturating_mul(2).saturating_add(self.max_message)
-        {
+        if self.waiting_charge + making > self.limit.saturating_mul(times).saturating_add(self.max_message) {
             return Outcome::Violation("messages wait for others that were never sent");
         }
         Outcome::Accepted
-    }
-
-    fn assemble(&mut self, chunk: &Data<'_>) {
-        const WHOLE: u8 = data::BEGIN | data::END;
-        let whole = if chunk.flags & WHOLE == WHOLE {
-            Whole {
-                stream: chunk.stream,
-                ssn: chunk.ssn,
-                ppid: chunk.ppid,
-                unordered: chunk.flags & data::UNORDERED != 0,
-                payload: Bytes::copy_from_slice(chunk.payload),
-            }
-        } else {
-            let hint = self.streams.get(chunk.stream).map_or(0, |s| s.last_len);
-            let Some(whole) = self.reassembly.add(chunk, hint) else { return };
-            self.streams.entry(chunk.stream).last_len = whole.payload.len();
-            whole
-        };
-        self.order(whole);
-    }
-
-    fn order(&mut self, whole: Whole) {
-        let message =
-            Message { stream: whole.stream, ppid: whole.ppid, ordered: !whole.unordered, payload: whole.payload };
-        if whole.unordered {
-            self.make_ready(message);
-            return;
-        }
-        let stream = self.streams.entry(message.stream);
-        if stream.next_ssn == whole.ssn {
-            stream.next_ssn = stream.next_ssn.next();
-            let id = message.stream;
-            self.make_ready(message);
-            self.release(id);
-        } else if whole.ssn.follows(stream.next_ssn) {
-            let at = stream.waiting.partition_point(|(ssn, _)| ssn.precedes(whole.ssn));
-            if stream.waiting.get(at).is_some_and(|(ssn, _)| *ssn == whole.ssn) {
-                return; // two messages of one number: the second is no message
-            }
-            self.waiting_charge += message.payload.len() + ENTRY_CHARGE;
-            self.waiting_entries += 1;
-            stream.waiting.insert(at, (whole.ssn, message));
-        }
-    }
-
-    /// Moves what waits on `id` and is next in turn to the application.
-    fn release(&mut self, id: u16) {
-        while let Some(stream) = self.streams.get_mut(id) {
-            match stream.waiting.front() {
-                Some((ssn, _)) if *ssn == stream.next_ssn => {}
-                _ => return,
-            }
-            stream.next_ssn = stream.next_ssn.next();
-            if let Some((_, message)) = stream.waiting.pop_front() {
-                self.unwait(&message);
-                self.make_ready(message);
-            }
-        }
-    }
-
-    fn unwait(&mut self, message: &Message) {
-        self.waiting_charge = self.waiting_charge.saturating_sub(message.payload.len() + ENTRY_CHARGE);
-        self.waiting_entries = self.waiting_entries.saturating_sub(1);
-    }
-
-    fn make_ready(&mut self, message: Message) {
-        self.ready_charge += message.payload.len() + ENTRY_CHARGE;
-        self.ready.push_back(message);
     }
 
     pub(crate) fn has_ready(&self) -> bool {
@@ -290,89 +247,6 @@ impl Inbound {
     /// `len` bytes of a message taken are not held after all.
     pub(crate) fn give_back_part(&mut self, len: usize) {
         self.ready_charge = self.ready_charge.saturating_sub(len);
-    }
-
-    /// FORWARD TSN (RFC 3758 section 3.6).
-    pub(crate) fn on_forward_tsn(&mut self, chunk: &ForwardTsn<'_>) {
-        if !chunk.new_cumulative_tsn.follows(self.cumulative) {
-            self.ack.now();
-            return;
-        }
-        let gaps = !self.received.is_empty();
-        self.cumulative = self.received.advance(chunk.new_cumulative_tsn);
-        self.reassembly.forget_through(chunk.new_cumulative_tsn);
-        for (id, ssn) in chunk.skipped() {
-            if id >= self.in_streams {
-                continue;
-            }
-            // "the data receiver ... MUST deliver ... those messages that were waiting" up to the skipped one and after.
-            let stream = self.streams.entry(id);
-            if ssn.precedes(stream.next_ssn) {
-                continue;
-            }
-            stream.next_ssn = ssn.next();
-            while let Some(stream) = self.streams.get_mut(id) {
-                if stream.waiting.front().is_none_or(|(waiting, _)| waiting.follows(ssn)) {
-                    break;
-                }
-                if let Some((_, message)) = stream.waiting.pop_front() {
-                    self.unwait(&message);
-                    self.make_ready(message);
-                }
-            }
-            self.release(id);
-        }
-        self.reassembly.drop_headless(self.cumulative);
-        if gaps {
-            self.ack.now(); // as for DATA that fills a hole
-        }
-    }
-
-    /// Holds what comes on `streams` (sorted) after `last_tsn` until they are reset.
-    pub(crate) fn hold_after(&mut self, last_tsn: Serial32, streams: &[u16]) {
-        let same = self.hold.as_ref().is_some_and(|h| h.last_tsn == last_tsn && h.streams == streams);
-        if !same {
-            self.release_held();
-            self.hold = Some(Box::new(Hold { last_tsn, streams: streams.to_vec(), chunks: Vec::new() }));
-        }
-    }
-
-    fn hold(&mut self, chunk: &Data<'_>) -> bool {
-        let Some(hold) = &mut self.hold else { return false };
-        if !chunk.tsn.follows(hold.last_tsn) || hold.streams.binary_search(&chunk.stream).is_err() {
-            return false;
-        }
-        let Data { tsn, flags, stream, ssn, ppid, payload } = *chunk;
-        self.waiting_charge += payload.len() + ENTRY_CHARGE;
-        self.waiting_entries += 1;
-        hold.chunks.push(Held { tsn, flags, stream, ssn, ppid, payload: Bytes::copy_from_slice(payload) });
-        true
-    }
-
-    /// What was held goes its way.
-    pub(crate) fn release_held(&mut self) {
-        let Some(mut hold) = self.hold.take() else { return };
-        let last_tsn = hold.last_tsn;
-        hold.chunks.sort_unstable_by_key(|c| c.tsn.since(last_tsn));
-        for Held { tsn, flags, stream, ssn, ppid, payload } in hold.chunks {
-            self.waiting_charge = self.waiting_charge.saturating_sub(payload.len() + ENTRY_CHARGE);
-            self.waiting_entries = self.waiting_entries.saturating_sub(1);
-            self.assemble(&Data { flags, tsn, stream, ssn, ppid, payload: &payload });
-        }
-        self.reassembly.drop_headless(self.cumulative);
-    }
-
-    /// The peer reset its outgoing streams: theirs start again at SSN 0 (RFC 6525 section 5.2.2).
-    pub(crate) fn reset(&mut self, streams: &[u16]) {
-        for id in streams {
-            if let Some(stream) = self.streams.get_mut(*id) {
-                stream.next_ssn = Serial16(0);
-                for (_, message) in core::mem::take(&mut stream.waiting) {
-                    self.unwait(&message);
-                }
-            }
-        }
-        self.release_held();
     }
 
     /// Ids of the streams in use.

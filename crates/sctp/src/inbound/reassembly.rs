@@ -7,10 +7,11 @@
 use std::collections::VecDeque;
 
 use bytes::Bytes;
-use weft_core::{Serial16, Serial32};
+use weft_core::Serial32;
 
 use super::ENTRY_CHARGE;
-use crate::wire::{Data, data};
+use super::fragment::Fragment;
+use crate::wire::data;
 
 /// A buffer is made no longer than this on the mere hope of a message as long as the last.
 const MAX_HINT: usize = 256 * 1024;
@@ -19,10 +20,23 @@ const MAX_HINT: usize = 256 * 1024;
 #[derive(Debug)]
 pub(super) struct Whole {
     pub(super) stream: u16,
-    pub(super) ssn: Serial16,
+    pub(super) mid: Serial32,
     pub(super) ppid: u32,
     pub(super) unordered: bool,
+    /// Part of it was handed out: this is the rest.
+    pub(super) begun: bool,
     pub(super) payload: Bytes,
+}
+
+/// What a fragment came to.
+#[derive(Debug)]
+pub(super) enum Added {
+    /// It completed a message.
+    Whole(Whole),
+    /// It is part of one in the making.
+    Grown,
+    /// It fits nowhere.
+    Nothing,
 }
 
 /// Fragments with TSNs in a row that belong to one message.
@@ -33,9 +47,12 @@ struct Span {
     /// [`data::BEGIN`] and [`data::END`] as far as seen, and [`data::UNORDERED`].
     flags: u8,
     stream: u16,
-    ssn: Serial16,
+    mid: Serial32,
     ppid: u32,
+    /// Bytes held.
     len: usize,
+    /// Part of it was handed out.
+    begun: bool,
     /// In order. Only loss makes more than one.
     parts: VecDeque<Vec<u8>>,
 }
@@ -49,9 +66,9 @@ impl Span {
         self.len + self.parts.len() * ENTRY_CHARGE
     }
 
-    fn matches(&self, chunk: &Data<'_>) -> bool {
+    fn matches(&self, chunk: &Fragment<'_>) -> bool {
         let unordered = (self.flags ^ chunk.flags) & data::UNORDERED == 0;
-        self.stream == chunk.stream && unordered && (self.has(data::UNORDERED) || self.ssn == chunk.ssn)
+        self.stream == chunk.stream && unordered && (self.has(data::UNORDERED) || self.mid == chunk.mid)
     }
 }
 
@@ -62,6 +79,8 @@ pub(super) struct Reassembly {
     pub(super) charge: usize,
     pub(super) entries: usize,
     longest: usize,
+    /// Streams of messages thrown away of which part was handed out.
+    pub(super) broken: Vec<u16>,
 }
 
 impl Reassembly {
@@ -95,7 +114,7 @@ impl Reassembly {
     }
 
     /// Adds a fragment that is not a whole message and was not there before; gives the message it completes.
-    pub(super) fn add(&mut self, chunk: &Data<'_>, hint: usize) -> Option<Whole> {
+    pub(super) fn add(&mut self, chunk: &Fragment<'_>, hint: usize) -> Added {
         let at = match self.spans.back() {
             Some(back) if back.last.precedes(chunk.tsn) => self.spans.len(),
             _ => self.spans.partition_point(|s| s.last.precedes(chunk.tsn)),
@@ -116,17 +135,20 @@ impl Reassembly {
         if continues && continued {
             self.join(here);
         }
-        let span = self.spans.get(here)?;
-        if span.has(data::BEGIN) && span.has(data::END) {
-            return self.take_out(here).map(finish);
+        if self.spans.get(here).is_some_and(|s| s.has(data::BEGIN) && s.has(data::END)) {
+            return self.take_out(here).map_or(Added::Nothing, |span| Added::Whole(finish(span)));
         }
-        None
+        Added::Grown
     }
 
-    fn append(&mut self, at: usize, chunk: &Data<'_>) -> usize {
+    fn append(&mut self, at: usize, chunk: &Fragment<'_>) -> usize {
         if let Some(span) = self.spans.get_mut(at) {
             if let Some(part) = span.parts.back_mut() {
                 part.extend_from_slice(chunk.payload);
+            } else {
+                span.parts.push_back(chunk.payload.to_vec());
+                self.charge += ENTRY_CHARGE;
+                self.entries += 1;
             }
             span.len += chunk.payload.len();
             span.last = chunk.tsn;
@@ -137,7 +159,7 @@ impl Reassembly {
         at
     }
 
-    fn start(&mut self, at: usize, chunk: &Data<'_>, continued: bool, hint: usize) -> usize {
+    fn start(&mut self, at: usize, chunk: &Fragment<'_>, continued: bool, hint: usize) -> usize {
         let len = chunk.payload.len();
         if continued {
             if let Some(mut span) = self.take_out(at) {
@@ -160,9 +182,10 @@ impl Reassembly {
                 last: chunk.tsn,
                 flags: chunk.flags & (data::BEGIN | data::END | data::UNORDERED),
                 stream: chunk.stream,
-                ssn: chunk.ssn,
+                mid: chunk.mid,
                 ppid: chunk.ppid,
                 len,
+                begun: false,
                 parts: VecDeque::from([part]),
             },
         );
@@ -187,6 +210,27 @@ impl Reassembly {
         self.put_in(at, left);
     }
 
+    /// Hands out what came without a gap of an ordered message, and whether that is its beginning.
+    pub(super) fn take_head(&mut self, stream: u16, mid: Serial32) -> Option<(u32, bool, Bytes)> {
+        let span = self.spans.iter_mut().find(|s| {
+            s.stream == stream && s.mid == mid && s.has(data::BEGIN) && !s.has(data::UNORDERED) && s.len > 0
+        })?;
+        self.charge = self.charge.saturating_sub(span.charge());
+        self.entries = self.entries.saturating_sub(span.parts.len());
+        let parts = core::mem::take(&mut span.parts);
+        let first = !core::mem::replace(&mut span.begun, true);
+        Some((span.ppid, first, join_parts(core::mem::take(&mut span.len), parts)))
+    }
+
+    /// Takes out a span that comes to nothing.
+    fn drop_out(&mut self, at: usize) {
+        if let Some(span) = self.take_out(at)
+            && span.begun
+        {
+            self.broken.push(span.stream);
+        }
+    }
+
     /// Throws away what lies at the front without a beginning although everything before it was received: no message
     /// can come of it.
     pub(super) fn drop_headless(&mut self, cumulative: Serial32) {
@@ -195,7 +239,7 @@ impl Reassembly {
             .front()
             .is_some_and(|s| s.first.precedes_or_is(cumulative) && (!s.has(data::BEGIN) || s.last.precedes(cumulative)))
         {
-            self.take_out(0);
+            self.drop_out(0);
         }
     }
 
@@ -207,33 +251,40 @@ impl Reassembly {
             .front()
             .is_some_and(|s| s.first.precedes_or_is(tsn) && (!s.has(data::BEGIN) || s.last.precedes(tsn)))
         {
-            self.take_out(0);
+            self.drop_out(0);
         }
     }
 }
 
 fn finish(mut span: Span) -> Whole {
-    let payload = match (span.parts.len(), span.parts.pop_front()) {
-        (1, Some(mut part)) => {
-            // A buffer half empty would be held as long as the message is.
-            if part.capacity() > part.len() + part.len() / 2 {
-                part.shrink_to_fit();
-            }
-            part
-        }
-        (_, first) => {
-            let mut all = Vec::with_capacity(span.len);
-            for part in first.iter().chain(&span.parts) {
-                all.extend_from_slice(part);
-            }
-            all
-        }
-    };
+    let parts = core::mem::take(&mut span.parts);
     Whole {
         stream: span.stream,
-        ssn: span.ssn,
+        mid: span.mid,
         ppid: span.ppid,
-        unordered: span.flags & data::UNORDERED != 0,
-        payload: Bytes::from(payload),
+        unordered: span.has(data::UNORDERED),
+        begun: span.begun,
+        payload: join_parts(span.len, parts),
     }
+}
+
+fn join_parts(len: usize, mut parts: VecDeque<Vec<u8>>) -> Bytes {
+    match (parts.len(), parts.pop_front()) {
+        (1, Some(part)) => into_bytes(part),
+        (_, first) => {
+            let mut all = Vec::with_capacity(len);
+            for part in first.iter().chain(&parts) {
+                all.extend_from_slice(part);
+            }
+            Bytes::from(all)
+        }
+    }
+}
+
+/// A buffer half empty would be held as long as the message is.
+pub(super) fn into_bytes(mut part: Vec<u8>) -> Bytes {
+    if part.capacity() > part.len() + part.len() / 2 {
+        part.shrink_to_fit();
+    }
+    Bytes::from(part)
 }

@@ -2,24 +2,12 @@
 
 use std::collections::VecDeque;
 
-use bytes::Bytes;
-use weft_core::{Instant, Serial16, Serial32};
+use weft_core::{Instant, Serial32};
 
+use super::chunk::{OutChunk, Piece, wire_len};
+use super::notices::Notices;
 use crate::ranges::Ranges;
 use crate::recovery::{Delivery, Rack, Transmission, Transmissions, Undo};
-use crate::wire::{Data, data};
-
-/// What goes into one DATA chunk.
-#[derive(Debug)]
-pub(crate) struct Piece {
-    pub(crate) payload: Bytes,
-    pub(crate) ppid: u32,
-    pub(crate) stream: u16,
-    pub(crate) ssn: Serial16,
-    pub(crate) flags: u8,
-    pub(crate) max_retransmits: u16,
-    pub(crate) expires: Instant,
-}
 
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(super) enum ChunkState {
@@ -77,9 +65,14 @@ pub(crate) struct Flight {
     pub(crate) a_rwnd: usize,
     /// Advanced.Peer.Ack.Point (RFC 3758 section 3.5).
     pub(super) advanced_ack: Serial32,
-    /// The peer takes FORWARD TSN.
+    /// Chunks are I-DATA (RFC 8260).
+    pub(crate) interleaving: bool,
+    /// The peer takes FORWARD TSN, or I-FORWARD-TSN where messages are interleaved.
     pub(crate) can_abandon: bool,
     pub(crate) forward_tsn_due: bool,
+    /// Streams whose newest message was given up before all of it was sent: the rest must not follow.
+    pub(super) open_abandoned: Vec<u16>,
+    pub(super) notices: Option<Box<Notices>>,
     /// The Advanced.Peer.Ack.Point moved: giving up counts as acknowledgement (RFC 3758 section 3.5, A2).
     pub(crate) ack_point_moved: bool,
     pub(crate) abandoned: u64,
@@ -109,7 +102,10 @@ impl Flight {
             sample_from: initial_tsn,
             a_rwnd: 0,
             advanced_ack: initial_tsn.previous(),
+            interleaving: false,
             can_abandon: false,
+            open_abandoned: Vec::new(),
+            notices: None,
             forward_tsn_due: false,
             ack_point_moved: false,
             abandoned: 0,
@@ -147,17 +143,6 @@ impl Flight {
         self.ring.get_mut(at as usize)
     }
 
-    fn chunk(tsn: Serial32, piece: &Piece) -> Data<'_> {
-        Data {
-            flags: piece.flags,
-            tsn,
-            stream: piece.stream,
-            ssn: piece.ssn,
-            ppid: piece.ppid,
-            payload: &piece.payload,
-        }
-    }
-
     /// Number of the transmission by which chunk `tsn` of `len` bytes leaves now.
     fn transmit(&mut self, now: Instant, tsn: Serial32, len: usize, again: bool) -> u32 {
         if self.in_flight == 0 {
@@ -180,19 +165,23 @@ impl Flight {
     }
 
     /// Takes in a new chunk, which gets the next TSN, and lends it to be written.
-    pub(crate) fn push(&mut self, now: Instant, piece: Piece) -> Option<Data<'_>> {
+    pub(crate) fn push(&mut self, now: Instant, piece: Piece) -> Option<OutChunk<'_>> {
         let tsn = self.next_tsn();
         let transmission = self.transmit(now, tsn, piece.payload.len(), false);
         self.outstanding += piece.payload.len();
+        if let Some(number) = piece.notice {
+            self.note(tsn, number);
+        }
         self.ring.push_back(Sent { piece, state: ChunkState::InFlight, misses: 0, transmissions: 1, transmission });
-        Some(Self::chunk(tsn, &self.ring.back()?.piece))
+        Some(OutChunk { tsn, piece: &self.ring.back()?.piece, interleaving: self.interleaving })
     }
 
     /// The first chunk to be sent again, if it fits into `room`. Chunks whose message is to be given up are passed over.
-    pub(crate) fn retransmit(&mut self, now: Instant, room: usize) -> Option<Data<'_>> {
+    pub(crate) fn retransmit(&mut self, now: Instant, room: usize) -> Option<OutChunk<'_>> {
         let tsn = self.first_lost(now)?;
+        let interleaving = self.interleaving;
         let len = self.get_mut(tsn)?.piece.payload.len();
-        if Data::wire_len(len) > room {
+        if wire_len(interleaving, len) > room {
             return None;
         }
         self.lost.pop_front();
@@ -202,7 +191,7 @@ impl Flight {
         sent.state = ChunkState::InFlight;
         sent.transmissions = sent.transmissions.saturating_add(1);
         sent.transmission = transmission;
-        Some(Self::chunk(tsn, &sent.piece))
+        Some(OutChunk { tsn, piece: &sent.piece, interleaving })
     }
 
     /// Whether something is to be sent again.
@@ -221,7 +210,7 @@ impl Flight {
                     if !(can_abandon && spent) {
                         return Some(tsn);
                     }
-                    self.abandon(tsn);
+                    self.abandon(tsn.since(self.cumulative_ack).wrapping_sub(1) as usize);
                 }
                 _ => {
                     self.lost.pop_front();
@@ -310,13 +299,6 @@ impl Flight {
     pub(crate) fn peer_room(&self) -> usize {
         self.a_rwnd.saturating_sub(self.in_flight)
     }
-
-    /// Whether the last chunk sent left its message unfinished.
-    pub(crate) fn last_is_open(&self) -> Option<u16> {
-        let last = self.ring.back()?;
-        (last.piece.flags & data::END == 0).then_some(last.piece.stream)
-    }
-
     /// Nothing is outstanding: memory that a large flight took is given back.
     pub(crate) fn shrink(&mut self) {
         if self.ring.is_empty() && self.ring.capacity() > KEPT_ENTRIES {

@@ -1,46 +1,84 @@
-//! Giving messages up ([RFC 3758 section 3.5](https://www.rfc-editor.org/rfc/rfc3758#section-3.5)).
+//! Giving messages up ([RFC 3758 section 3.5](https://www.rfc-editor.org/rfc/rfc3758#section-3.5),
+//! [RFC 8260 section 2.3.1](https://www.rfc-editor.org/rfc/rfc8260#section-2.3.1)).
 
-use weft_core::{Serial16, Serial32};
+use weft_core::Serial32;
 
 use super::flight::{ChunkState, FAST_RETRANSMITTED, Flight};
-use crate::wire::data;
+use crate::wire::{Skipped, data};
 
 impl Flight {
-    /// Gives up the message that `tsn` is part of: all its chunks in the ring. What of it is still queued is found by
-    /// [`open_abandoned`](Self::open_abandoned).
-    pub(super) fn abandon(&mut self, tsn: Serial32) {
-        let index = |t: Serial32, base: Serial32| t.since(base).saturating_sub(1) as usize;
-        let mut first = index(tsn, self.cumulative_ack);
-        while first > 0 && self.ring.get(first).is_some_and(|s| s.piece.flags & data::BEGIN == 0) {
-            first -= 1;
-        }
-        for sent in self.ring.range_mut(first.min(self.ring.len())..) {
+    /// Gives up the message that the chunk at `index` of the ring is part of: all its chunks in the ring. What of it is
+    /// still queued is found in [`take_open_abandoned`](Self::take_open_abandoned).
+    pub(super) fn abandon(&mut self, index: usize) {
+        let first = self.first_of_message(index);
+        let Some(start) = self.ring.get(first) else { return };
+        let (stream, mid, unordered) = (start.piece.stream, start.piece.mid, start.piece.flags & data::UNORDERED);
+        let mut end = None;
+        for (n, sent) in self.ring.range_mut(first..).enumerate() {
+            let piece = &sent.piece;
+            if piece.stream != stream || piece.mid != mid || piece.flags & data::UNORDERED != unordered {
+                continue;
+            }
             if sent.state == ChunkState::InFlight {
-                self.in_flight = self.in_flight.saturating_sub(sent.piece.payload.len());
+                self.in_flight = self.in_flight.saturating_sub(piece.payload.len());
                 self.transmissions.leave(sent.transmission, 1);
             } else {
                 sent.misses = FAST_RETRANSMITTED; // its loss is dealt with
             }
             sent.state = ChunkState::Abandoned;
-            if sent.piece.flags & data::END != 0 {
+            if piece.flags & data::END != 0 {
+                end = Some(first + n);
                 break;
             }
+        }
+        match end {
+            Some(index) => self.note_abandoned(index),
+            None => self.open_abandoned.push(stream),
         }
         self.abandoned += 1;
         self.advance_ack_point();
     }
 
-    /// Gives up the newest message, part of which was not sent yet.
-    pub(crate) fn abandon_open(&mut self) {
-        if self.last_is_open().is_some() && self.ring.back().is_some_and(|s| s.state != ChunkState::Abandoned) {
-            self.abandon(self.next_tsn().previous());
+    fn first_of_message(&self, index: usize) -> usize {
+        let Some(piece) = self.ring.get(index).map(|s| &s.piece) else { return index };
+        let mut first = index;
+        let mut at = index;
+        while self.ring.get(first).is_some_and(|s| s.piece.flags & data::BEGIN == 0) && at > 0 {
+            at -= 1;
+            if self.ring.get(at).is_some_and(|s| s.piece.same_message(piece)) {
+                first = at;
+            }
+        }
+        first
+    }
+
+    /// Gives up a message of which part was sent and part was not. `false` when nothing of it is outstanding: then more
+    /// of it has to be sent, for the receiver learns what is skipped by TSNs.
+    pub(crate) fn abandon_open(&mut self, stream: u16, unordered: bool, mid: Serial32) -> bool {
+        let found = self.ring.iter().rposition(|s| {
+            s.piece.stream == stream && s.piece.mid == mid && (s.piece.flags & data::UNORDERED != 0) == unordered
+        });
+        let Some(index) = found else { return false };
+        if self.ring.get(index).is_some_and(|s| s.state != ChunkState::Abandoned) {
+            self.abandon(index);
+        }
+        true
+    }
+
+    /// Gives up everything outstanding on a stream.
+    pub(crate) fn abandon_stream(&mut self, stream: u16) {
+        let mut index = 0;
+        while let Some(sent) = self.ring.get(index) {
+            if sent.piece.stream == stream && sent.state != ChunkState::Abandoned {
+                self.abandon(index);
+            }
+            index += 1;
         }
     }
 
-    /// The stream of the newest message, if it was given up before all of it was sent: the rest must not follow.
-    pub(crate) fn open_abandoned(&self) -> Option<u16> {
-        let stream = self.last_is_open()?;
-        self.ring.back().filter(|s| s.state == ChunkState::Abandoned).map(|_| stream)
+    /// A stream whose newest message was given up before all of it was sent: the rest must not follow.
+    pub(crate) fn take_open_abandoned(&mut self) -> Option<u16> {
+        self.open_abandoned.pop()
     }
 
     /// Rule C2: the point moves over everything that is acknowledged or given up.
@@ -61,22 +99,24 @@ impl Flight {
         }
     }
 
-    /// What a FORWARD TSN of at most `max` streams says: the new cumulative TSN, and the ordered messages it skips, the
-    /// last of each stream.
-    pub(crate) fn forward_tsn(&self, max: usize) -> Option<(Serial32, Vec<(u16, Serial16)>)> {
+    /// What a FORWARD TSN or I-FORWARD-TSN of at most `max` entries says: the new cumulative TSN, and the messages it
+    /// skips, the last of each stream. Unordered ones are named in I-FORWARD-TSN alone.
+    pub(crate) fn forward_tsn(&self, max: usize) -> Option<(Serial32, Vec<Skipped>)> {
         let count = self.advanced_ack.since(self.cumulative_ack) as usize;
         if !self.advanced_ack.follows(self.cumulative_ack) {
             return None;
         }
-        let mut skipped: Vec<(u16, Serial16)> = Vec::new();
+        let mut skipped: Vec<Skipped> = Vec::new();
         let mut reach = self.cumulative_ack;
         for sent in self.ring.iter().take(count) {
             let piece = &sent.piece;
-            if sent.state == ChunkState::Abandoned && piece.flags & data::UNORDERED == 0 {
-                if let Some(entry) = skipped.iter_mut().find(|(stream, _)| *stream == piece.stream) {
-                    entry.1 = piece.ssn;
+            let unordered = piece.flags & data::UNORDERED != 0;
+            if sent.state == ChunkState::Abandoned && (self.interleaving || !unordered) {
+                let same = |entry: &&mut Skipped| entry.stream == piece.stream && entry.unordered == unordered;
+                if let Some(entry) = skipped.iter_mut().find(same) {
+                    entry.mid = piece.mid;
                 } else if skipped.len() < max {
-                    skipped.push((piece.stream, piece.ssn));
+                    skipped.push(Skipped { stream: piece.stream, unordered, mid: piece.mid });
                 } else {
                     break;
                 }

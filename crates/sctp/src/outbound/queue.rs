@@ -1,63 +1,74 @@
 //! Messages waiting to be sent, by stream.
 //!
-//! Streams with something to send take turns, a message each, so that a message's cost depends neither on how much is
-//! queued nor on how many streams there are. A message once begun is finished first: without interleaving its fragments
-//! must have TSNs in a row (RFC 9260 section 6.9).
+//! The [scheduler](super::scheduler) says whose turn it is, so that a message's cost depends neither on how much is queued
+//! nor, but for a logarithm, on how many streams there are. Without interleaving a message once begun is finished first:
+//! its fragments must have TSNs in a row (RFC 9260 section 6.9).
 
 use std::collections::VecDeque;
 
-use bytes::{Buf, Bytes};
-use weft_core::{Instant, Serial16};
+use bytes::Bytes;
+use weft_core::{Instant, Serial32};
 
-use super::Piece;
+use super::chunk::{Piece, header_len, wire_len};
+use super::message::OutMessage;
+use super::scheduler::{Scheduler, Share, Turns};
 use crate::streams::StreamTable;
-use crate::wire::{Data, data};
+use crate::wire::data;
 
 /// A piece is cut to fill up a packet only when at least this many bytes go in.
 const MIN_CUT: usize = 256;
 
-/// A message on its way out.
-#[derive(Debug)]
-pub(crate) struct OutMessage {
-    pub(crate) payload: Bytes,
-    pub(crate) ppid: u32,
-    pub(crate) ordered: bool,
-    pub(crate) counted: bool,
-    /// Retransmissions allowed; `u16::MAX` for any number.
-    pub(crate) max_retransmits: u16,
-    /// Given up from then on.
-    pub(crate) expires: Instant,
-    /// Part of it was sent.
-    pub(crate) begun: bool,
-}
-
 #[derive(Debug, Default)]
 struct OutStream {
-    next_ssn: Serial16,
+    /// Message Identifiers of the next ordered and the next unordered message.
+    next_mid: [Serial32; 2],
     queue: VecDeque<OutMessage>,
     /// Counted bytes in the queue.
     counted: usize,
     threshold: usize,
-    listed: bool,
+    share: Share,
     /// A reset was asked for: nothing new is taken until it is done.
     resetting: bool,
+}
+
+impl OutStream {
+    /// Number of the message at the front, if some of it may be sent now.
+    fn sendable(&self, held: bool) -> Option<u64> {
+        self.queue.front().filter(|m| m.available() > 0 && (m.begun || !held)).map(|m| m.turn)
+    }
+}
+
+/// A message that fills several chunks while no other may come between.
+#[derive(Debug)]
+struct Current {
+    id: u16,
+    sent: usize,
 }
 
 #[derive(Debug, Default)]
 pub(crate) struct SendQueue {
     streams: StreamTable<OutStream>,
-    /// Streams with something to send; the front one's turn it is.
-    ready: VecDeque<u16>,
+    turns: Turns,
+    /// Messages of different streams may be interleaved.
+    pub(crate) interleaving: bool,
+    current: Option<Current>,
+    /// Messages not begun stay.
+    held: bool,
+    next_turn: u64,
     pub(crate) bytes: usize,
     pub(crate) messages: usize,
     /// Streams whose buffered amount fell to the threshold.
     pub(crate) low: VecDeque<u16>,
     pub(crate) expired: u64,
+    /// Notices of messages that were given up before all of them was sent.
+    given_up: VecDeque<u64>,
 }
 
 impl SendQueue {
-    pub(crate) fn push(&mut self, id: u16, message: OutMessage) {
-        let len = message.payload.len();
+    pub(crate) fn push(&mut self, id: u16, mut message: OutMessage) {
+        message.turn = self.next_turn;
+        self.next_turn += 1;
+        let len = message.remaining();
         self.bytes += len;
         self.messages += 1;
         let stream = self.streams.entry(id);
@@ -65,21 +76,98 @@ impl SendQueue {
             stream.counted += len;
         }
         stream.queue.push_back(message);
-        if !stream.listed {
-            stream.listed = true;
-            self.ready.push_back(id);
+        self.list(id);
+    }
+
+    /// Adds to the message given in pieces that is the last of stream `id`. `false` when there is none.
+    pub(crate) fn add_piece(&mut self, id: u16, piece: Bytes, last: bool) -> bool {
+        let Some(stream) = self.streams.get_mut(id) else { return false };
+        let Some(message) = stream.queue.back_mut().filter(|m| !m.is_complete()) else { return false };
+        self.bytes += piece.len();
+        if message.counted {
+            stream.counted += piece.len();
+        }
+        message.add(piece);
+        if let Some(pieces) = &mut message.pieces {
+            pieces.complete = last;
+        }
+        self.list(id);
+        true
+    }
+
+    /// The last message of stream `id`, if it is given in pieces and not complete.
+    pub(crate) fn open(&self, id: u16) -> Option<&OutMessage> {
+        self.streams.get(id).and_then(|s| s.queue.back()).filter(|m| !m.is_complete())
+    }
+
+    /// Messages given in pieces need not wait for their end.
+    pub(crate) fn release_withheld(&mut self) {
+        let withheld = |m: &&mut OutMessage| m.is_withheld();
+        let mut released = Vec::new();
+        for (id, stream) in self.streams.iter_mut() {
+            if let Some(pieces) = stream.queue.back_mut().filter(withheld).and_then(|m| m.pieces.as_mut()) {
+                pieces.withheld = false;
+                released.push(id);
+            }
+        }
+        for id in released {
+            self.list(id);
         }
     }
 
-    pub(crate) fn is_empty(&self) -> bool {
-        self.ready.is_empty()
+    /// Puts a stream among those with something to send, if it has.
+    fn list(&mut self, id: u16) {
+        let held = self.held;
+        if self.current.as_ref().is_some_and(|c| c.id == id) {
+            return;
+        }
+        if let Some(stream) = self.streams.get_mut(id)
+            && !stream.share.listed
+            && let Some(turn) = stream.sendable(held)
+        {
+            self.turns.list(id, &mut stream.share, turn);
+        }
     }
 
-    /// Removes messages at the front that expired unsent.
+    /// Messages that were given up unknown to the queue.
+    pub(crate) fn give_up(&mut self, notices: impl IntoIterator<Item = u64>) {
+        self.given_up.extend(notices);
+    }
+
+    /// The notice of a message that was given up before all of it was sent.
+    pub(crate) fn take_given_up(&mut self) -> Option<u64> {
+        self.given_up.pop_front()
+    }
+
+    pub(crate) fn is_empty(&self) -> bool {
+        self.messages == 0
+    }
+
+    /// The stream whose turn it is, with something to send.
+    fn next_stream(&mut self) -> Option<u16> {
+        if let Some(current) = &self.current {
+            let stream = self.streams.get(current.id)?;
+            return stream.sendable(self.held).map(|_| current.id);
+        }
+        loop {
+            let id = self.turns.first()?;
+            let stream = self.streams.get_mut(id)?;
+            if stream.sendable(self.held).is_some() {
+                return Some(id);
+            }
+            stream.share.listed = false;
+            self.turns.remove_first();
+        }
+    }
+
+    fn front(&self, id: u16) -> Option<&OutMessage> {
+        self.streams.get(id)?.queue.front()
+    }
+
+    /// Removes messages whose turn it is and that expired unsent.
     pub(crate) fn drop_expired(&mut self, now: Instant) {
-        while let Some(&id) = self.ready.front() {
-            let front = self.streams.get(id).and_then(|s| s.queue.front());
-            if front.is_none_or(|m| m.begun || m.expires > now) {
+        while let Some(id) = self.next_stream() {
+            if self.front(id).is_none_or(|m| m.begun || m.expires > now) {
                 break;
             }
             self.expired += 1;
@@ -87,39 +175,62 @@ impl SendQueue {
         }
     }
 
+    /// The message whose turn it is, if it was begun and has expired since: its stream, whether it is unordered, its number.
+    pub(crate) fn begun_expired(&mut self, now: Instant) -> Option<(u16, bool, Serial32)> {
+        let id = self.next_stream()?;
+        self.front(id).filter(|m| m.begun && m.expires <= now).map(|m| (id, !m.ordered, m.mid))
+    }
+
+    /// The message at the front of stream `id`, if part of it was sent: whether it is unordered, and its number.
+    pub(crate) fn begun(&self, id: u16) -> Option<(bool, Serial32)> {
+        self.front(id).filter(|m| m.begun).map(|m| (!m.ordered, m.mid))
+    }
+
     /// Removes the message at the front of stream `id`, wholly.
     fn drop_front(&mut self, id: u16) {
         let Some(stream) = self.streams.get_mut(id) else { return };
         let Some(message) = stream.queue.pop_front() else { return };
-        if message.begun && message.ordered {
-            stream.next_ssn = stream.next_ssn.next();
-        }
-        let len = message.payload.len();
+        let len = message.remaining();
         self.bytes -= len;
         self.messages -= 1;
+        self.given_up.extend(message.notice);
         if message.counted {
             Self::count_down(&mut self.low, id, stream, len);
         }
-        self.next_turn(id);
+        self.end_current(id);
+        self.list(id);
     }
 
     /// The rest of a message whose sent part was given up.
     pub(crate) fn drop_begun(&mut self, id: u16) {
-        if self.streams.get(id).and_then(|s| s.queue.front()).is_some_and(|m| m.begun) {
+        if self.begun(id).is_some() {
             self.drop_front(id);
         }
     }
 
-    /// The front stream finished a message.
-    fn next_turn(&mut self, id: u16) {
-        if self.ready.front() != Some(&id) {
-            return;
+    /// Everything queued on stream `id` but a message already begun.
+    pub(crate) fn drop_waiting(&mut self, id: u16) {
+        let Some(stream) = self.streams.get_mut(id) else { return };
+        let keep = usize::from(stream.queue.front().is_some_and(|m| m.begun));
+        let mut len = 0;
+        for message in stream.queue.drain(keep..) {
+            self.messages -= 1;
+            self.bytes -= message.remaining();
+            self.given_up.extend(message.notice);
+            len += if message.counted { message.remaining() } else { 0 };
         }
-        self.ready.pop_front();
+        Self::count_down(&mut self.low, id, stream, len);
+    }
+
+    /// If it was the message of stream `id` that others wait for, they need wait no longer.
+    fn end_current(&mut self, id: u16) {
+        let Some(current) = self.current.take_if(|c| c.id == id) else { return };
+        let held = self.held;
         if let Some(stream) = self.streams.get_mut(id) {
-            stream.listed = !stream.queue.is_empty();
-            if stream.listed {
-                self.ready.push_back(id);
+            self.turns.charge(&mut stream.share, current.sent);
+            stream.share.listed = false;
+            if let Some(turn) = stream.sendable(held) {
+                self.turns.list(id, &mut stream.share, turn);
             }
         }
     }
@@ -135,11 +246,12 @@ impl SendQueue {
     /// The next chunk's worth for a packet with `room` bytes left, where an empty packet holds `whole`; `fresh` when no
     /// DATA is in it yet.
     pub(crate) fn next_piece(&mut self, room: usize, whole: usize, fresh: bool) -> Option<Piece> {
-        let id = *self.ready.front()?;
+        let id = self.next_stream()?;
+        let header = header_len(self.interleaving);
         let stream = self.streams.get_mut(id)?;
         let message = stream.queue.front_mut()?;
-        let (left, room) = (message.payload.len(), (room & !3).checked_sub(data::DATA_HEADER_LEN)?);
-        let whole = (whole & !3).saturating_sub(data::DATA_HEADER_LEN);
+        let (left, room) = (message.available(), (room & !3).checked_sub(header)?);
+        let whole = (whole & !3).saturating_sub(header);
         let len = if left <= room {
             left
         } else if room >= MIN_CUT.min(whole) && (fresh || left > whole) {
@@ -150,50 +262,107 @@ impl SendQueue {
         let mut flags = if message.ordered { 0 } else { data::UNORDERED };
         if !message.begun {
             flags |= data::BEGIN;
-        }
-        message.begun = true;
-        let mut piece = Piece {
-            payload: Bytes::new(),
-            ppid: message.ppid,
-            stream: id,
-            ssn: if message.ordered { stream.next_ssn } else { Serial16(0) },
-            flags,
-            max_retransmits: message.max_retransmits,
-            expires: message.expires,
-        };
-        let counted = message.counted;
-        if len == left {
-            piece.flags |= data::END;
-            piece.payload = core::mem::take(&mut message.payload);
-            if message.ordered {
-                stream.next_ssn = stream.next_ssn.next();
+            message.begun = true;
+            if let Some(next) = stream.next_mid.get_mut(usize::from(!message.ordered)) {
+                message.mid = *next;
+                *next = next.next();
             }
+        }
+        let payload = message.cut(len);
+        let len = payload.len();
+        let ends = message.is_complete() && message.remaining() == 0;
+        if ends {
+            flags |= data::END;
+        }
+        let piece = Piece {
+            payload,
+            ppid: message.ppid,
+            mid: message.mid,
+            fsn: message.fsn,
+            stream: id,
+            max_retransmits: message.max_retransmits,
+            flags,
+            expires: message.expires,
+            notice: message.notice.filter(|_| ends),
+        };
+        message.fsn = message.fsn.wrapping_add(1);
+        let counted = message.counted;
+        if ends {
             stream.queue.pop_front();
             self.messages -= 1;
-        } else {
-            piece.payload = message.payload.slice(..len);
-            message.payload.advance(len);
         }
         self.bytes -= len;
         if counted {
             Self::count_down(&mut self.low, id, stream, len);
         }
-        if piece.flags & data::END != 0 {
-            self.next_turn(id);
-        }
+        self.after_piece(id, len, ends);
         Some(piece)
     }
 
-    /// Whether the message whose turn it is was begun and has expired since.
-    pub(crate) fn begun_expired(&self, now: Instant) -> bool {
-        let front = self.ready.front().and_then(|id| self.streams.get(*id)).and_then(|s| s.queue.front());
-        front.is_some_and(|m| m.begun && m.expires <= now)
+    /// Stream `id` had its turn, or part of it.
+    fn after_piece(&mut self, id: u16, len: usize, ends: bool) {
+        if let Some(current) = &mut self.current {
+            current.sent += len;
+            if ends {
+                self.end_current(id);
+            }
+            return;
+        }
+        let held = self.held;
+        let Some(stream) = self.streams.get_mut(id) else { return };
+        if !ends && !self.interleaving {
+            self.turns.remove_first();
+            stream.share.listed = false;
+            self.current = Some(Current { id, sent: len });
+        } else if let Some(turn) = stream.sendable(held) {
+            self.turns.served(id, &mut stream.share, len, turn);
+        } else {
+            self.turns.charge(&mut stream.share, len);
+            self.turns.remove_first();
+            stream.share.listed = false;
+        }
     }
 
     /// Wire length of the least the next chunk can be, or 0 when there is none.
-    pub(crate) fn wants(&self, whole: usize) -> usize {
-        let front = self.ready.front().and_then(|id| self.streams.get(*id)).and_then(|s| s.queue.front());
-        front.map_or(0, |m| Data::wire_len(m.payload.len()).min(whole))
+    pub(crate) fn wants(&mut self, whole: usize) -> usize {
+        let Some(id) = self.next_stream() else { return 0 };
+        let interleaving = self.interleaving;
+        self.front(id).map_or(0, |m| wire_len(interleaving, m.available()).min(whole))
+    }
+
+    pub(crate) fn scheduler(&self) -> Scheduler {
+        self.turns.kind()
+    }
+
+    pub(crate) fn set_scheduler(&mut self, kind: Scheduler) {
+        self.turns.restart(kind);
+        self.relist();
+    }
+
+    pub(crate) fn priority(&self, id: u16) -> u16 {
+        self.streams.get(id).map_or(Share::default().priority, |s| s.share.priority)
+    }
+
+    pub(crate) fn set_priority(&mut self, id: u16, priority: u16) {
+        let share = &mut self.streams.entry(id).share;
+        let changed = core::mem::replace(&mut share.priority, priority) != priority;
+        if changed && share.listed && self.turns.kind() == Scheduler::Priority {
+            self.set_scheduler(Scheduler::Priority);
+        }
+    }
+
+    fn relist(&mut self) {
+        let mut waiting = Vec::new();
+        for (id, stream) in self.streams.iter_mut() {
+            stream.share.restart();
+            if let Some(message) = stream.queue.front() {
+                waiting.push((message.turn, id));
+            }
+        }
+        waiting.sort_unstable();
+        for (_, id) in waiting {
+            self.list(id);
+        }
     }
 
     pub(crate) fn buffered(&self, id: u16) -> usize {
@@ -221,22 +390,27 @@ impl SendQueue {
         self.streams.entry(id).resetting = on;
     }
 
-    /// The stream was reset: SSNs start again (RFC 6525 section 5.2.7 H4).
+    /// The stream was reset: SSNs start again (RFC 6525 section 5.2.7 H4), and so do both counts of MIDs (RFC 8260 section
+    /// 2.3.2).
     pub(crate) fn reset(&mut self, id: u16) {
         if let Some(stream) = self.streams.get_mut(id) {
             stream.resetting = false;
-            stream.next_ssn = Serial16(0);
+            stream.next_mid = [Serial32(0); 2];
             stream.threshold = 0;
+            stream.share.priority = Share::default().priority;
         }
     }
 
     /// Throws everything away.
     pub(crate) fn clear(&mut self) {
-        self.streams.clear();
-        self.ready.clear();
-        self.low.clear();
-        self.bytes = 0;
-        self.messages = 0;
+        let (kind, interleaving) = (self.turns.kind(), self.interleaving);
+        for (_, stream) in self.streams.iter_mut() {
+            self.given_up.extend(stream.queue.drain(..).filter_map(|m| m.notice));
+        }
+        let given_up = core::mem::take(&mut self.given_up);
+        let next_turn = self.next_turn;
+        *self = Self { interleaving, next_turn, given_up, ..Self::default() };
+        self.turns.restart(kind);
     }
 
     pub(crate) fn used_streams(&mut self) -> Vec<u16> {

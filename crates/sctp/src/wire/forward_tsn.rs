@@ -8,7 +8,7 @@
 
 use weft_core::{Frame, Full, Serial16, Serial32};
 
-use super::{be16, be32, kind};
+use super::{Skipped, be16, be32, kind};
 
 /// A FORWARD TSN chunk.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -35,17 +35,17 @@ impl<'a> ForwardTsn<'a> {
     }
 }
 
-/// Appends a FORWARD TSN.
-pub(crate) fn write(frame: &mut Frame<'_>, cumulative: Serial32, skipped: &[(u16, Serial16)]) -> Result<(), Full> {
+/// Appends a FORWARD TSN. A Stream Sequence Number is the lower half of what counts the messages of a stream.
+pub(crate) fn write(frame: &mut Frame<'_>, cumulative: Serial32, skipped: &[Skipped]) -> Result<(), Full> {
     if frame.remaining() < ForwardTsn::wire_len(skipped.len()) {
         return Err(Full);
     }
     frame.push(&[kind::FORWARD_TSN, 0])?;
     frame.push_u16(ForwardTsn::wire_len(skipped.len()) as u16)?;
     frame.push_u32(cumulative.0)?;
-    for (stream, ssn) in skipped {
-        frame.push_u16(*stream)?;
-        frame.push_u16(ssn.0)?;
+    for entry in skipped {
+        frame.push_u16(entry.stream)?;
+        frame.push_u16(entry.mid.0 as u16)?;
     }
     Ok(())
 }

@@ -37,6 +37,10 @@ pub struct Extensions {
     pub forward_tsn: bool,
     /// RE-CONFIG (RFC 6525).
     pub re_config: bool,
+    /// I-DATA: messages of different streams may be interleaved (RFC 8260).
+    pub interleaving: bool,
+    /// I-FORWARD-TSN, which stands in for FORWARD TSN where messages are interleaved (RFC 8260).
+    pub i_forward_tsn: bool,
     /// Packets with a zero checksum are accepted, by the method of SCTP over DTLS (RFC 9653).
     pub zero_checksum: bool,
 }
@@ -63,6 +67,8 @@ impl<'a> Init<'a> {
         Extensions {
             forward_tsn: self.params.find(param::FORWARD_TSN_SUPPORTED).is_some(),
             re_config: listed.contains(&kind::RE_CONFIG),
+            interleaving: listed.contains(&kind::I_DATA),
+            i_forward_tsn: listed.contains(&kind::I_FORWARD_TSN),
             zero_checksum: self.params.find(param::ZERO_CHECKSUM).and_then(|v| be32(v, 0)) == Some(EDMID_DTLS),
         }
     }
@@ -87,6 +93,12 @@ impl<'a> Init<'a> {
                 }
                 if extensions.forward_tsn {
                     out.push(kind::FORWARD_TSN);
+                }
+                if extensions.interleaving {
+                    out.push(kind::I_DATA);
+                }
+                if extensions.i_forward_tsn {
+                    out.push(kind::I_FORWARD_TSN);
                 }
             });
             more(out);

@@ -10,6 +10,8 @@ pub mod data;
 pub mod dcep;
 pub mod forward_tsn;
 pub mod heartbeat;
+pub mod i_data;
+pub mod i_forward_tsn;
 pub mod init;
 pub mod packet;
 pub mod param;
@@ -21,13 +23,15 @@ pub use cause::Cause;
 pub use data::Data;
 pub use dcep::Dcep;
 pub use forward_tsn::ForwardTsn;
+pub use i_data::IData;
+pub use i_forward_tsn::{IForwardTsn, Skipped};
 pub use init::Init;
 pub use packet::{Chunk, Header, Packet, ParseError, crc};
 pub use param::{Param, Params};
 pub use reconfig::Request;
 pub use sack::Sack;
 
-/// Chunk types (RFC 9260 section 3.2; RFC 3758, RFC 6525).
+/// Chunk types (RFC 9260 section 3.2; RFC 3758, RFC 6525, RFC 8260).
 pub mod kind {
     /// DATA.
     pub const DATA: u8 = 0;
@@ -55,10 +59,14 @@ pub mod kind {
     pub const COOKIE_ACK: u8 = 11;
     /// SHUTDOWN COMPLETE.
     pub const SHUTDOWN_COMPLETE: u8 = 14;
+    /// I-DATA (RFC 8260 section 2.1).
+    pub const I_DATA: u8 = 64;
     /// RE-CONFIG (RFC 6525 section 3.1).
     pub const RE_CONFIG: u8 = 130;
     /// FORWARD TSN (RFC 3758 section 3.2).
     pub const FORWARD_TSN: u8 = 192;
+    /// I-FORWARD-TSN (RFC 8260 section 2.3.1).
+    pub const I_FORWARD_TSN: u8 = 194;
 }
 
 /// What the two highest bits of an unknown chunk or parameter type ask for (RFC 9260 sections 3.2 and 3.2.1).

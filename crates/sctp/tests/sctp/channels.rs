@@ -2,6 +2,7 @@
 
 use bytes::Bytes;
 use weft_core::{Instant, Layer, Rng};
+use weft_sctp::wire::kind;
 use weft_sctp::{
     ChannelEvent, ChannelInit, ChannelState, CloseReason, Config, DataChannels, MessageKind, OpenError, Reliability,
     Role, SendError,
@@ -289,7 +290,7 @@ fn messages_before_the_ack_are_ordered() {
         let from_a = pair.trace().iter().filter(|t| t.from == weft_testkit::Side::A);
         from_a
             .flat_map(|t| crate::common::chunks(&t.packet.payload))
-            .filter(|c| c.kind == 0 && c.flags & 4 != 0)
+            .filter(|c| c.kind == kind::I_DATA && c.flags & 4 != 0)
             .count()
     };
     assert_eq!(unordered(&pair), 0);
@@ -403,7 +404,7 @@ fn dcep_is_ordered_reliable_and_on_the_channels_stream() {
     //= rfc8831#6.6
     //# Unless the deprecated PPID-based fragmentation and reassembly is used, the sender MUST include exactly one application message in each SCTP user message.
     let link = LinkConfig { loss: Loss::Random(0.3), ..link() };
-    let mut pair = peers(&Config::rtc(), link, 5);
+    let mut pair = peers(&Config { interleaving: false, ..Config::rtc() }, link, 5);
     pair.capture();
     let init = ChannelInit { ordered: false, reliability: Reliability::MaxRetransmits(0), ..ChannelInit::default() };
     let all: Vec<_> = (0..20).map(|_| pair.a.layer.open(pair.now(), init.clone()).unwrap()).collect();

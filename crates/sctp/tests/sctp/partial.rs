@@ -46,7 +46,7 @@ fn timeout(victim: &mut Victim) {
 }
 
 fn options(reliability: Reliability, ordered: bool) -> SendOptions {
-    SendOptions { reliability, ordered, counted: true }
+    SendOptions { reliability, ordered, ..SendOptions::default() }
 }
 
 const ONCE: Reliability = Reliability::MaxRetransmits(0);

@@ -25,7 +25,7 @@ fn data_goes_with_the_cookie_echo() {
     let echo = packets(&mut duo.a, duo.now);
     //= rfc9260#5.1
     //# The COOKIE ECHO chunk MAY be bundled with any pending outbound DATA chunks, but it MUST be the first chunk in the packet
-    assert_eq!((echo.len(), kinds(&echo[0])), (1, vec![kind::COOKIE_ECHO, kind::DATA]));
+    assert_eq!((echo.len(), kinds(&echo[0])), (1, vec![kind::COOKIE_ECHO, kind::I_DATA]));
     duo.b.handle_input(duo.now, &echo[0]).unwrap();
     assert_eq!(events(&mut duo.b), [Event::Established, Event::Readable]);
     assert_eq!(duo.b.receive().unwrap().payload, payload(0, 30));
@@ -33,7 +33,7 @@ fn data_goes_with_the_cookie_echo() {
     let answer = packets(&mut duo.b, duo.now);
     //= rfc9260#5.1.5
     //# however, the COOKIE ACK chunk MUST be the first chunk in the SCTP packet.
-    assert_eq!(kinds(&answer[0]), [kind::COOKIE_ACK, kind::SACK, kind::DATA]);
+    assert_eq!(kinds(&answer[0]), [kind::COOKIE_ACK, kind::SACK, kind::I_DATA]);
     duo.a.handle_input(duo.now, &answer[0]).unwrap();
     assert_eq!(duo.a.state(), State::Established);
 }

@@ -1,0 +1,166 @@
+//! Putting fragments of interleaved messages together
+//! ([RFC 8260 section 2.2.3](https://www.rfc-editor.org/rfc/rfc8260#section-2.2.3)).
+//!
+//! A message is known by stream, order and Message Identifier; its fragments by their Fragment Sequence Number. What came
+//! without a gap from the first on is one buffer, the rest waits by number.
+
+use std::collections::BTreeMap;
+
+use bytes::Bytes;
+use weft_core::Serial32;
+
+use super::ENTRY_CHARGE;
+use super::fragment::Fragment;
+use super::reassembly::{Added, Whole, into_bytes};
+use crate::wire::data;
+
+/// What a message in the making is charged beside its bytes: as much as its bookkeeping may take.
+const MESSAGE_CHARGE: usize = 512;
+
+/// Stream, whether unordered, Message Identifier.
+type Key = (u16, bool, u32);
+
+/// A message in the making.
+#[derive(Debug, Default)]
+struct Partial {
+    ppid: u32,
+    /// Fragments in `head` and before: the number of the first that is missing.
+    next: u32,
+    /// What came without a gap and was not handed out.
+    head: Vec<u8>,
+    /// Bytes held.
+    len: usize,
+    /// Number of the last fragment, once it came.
+    end: Option<u32>,
+    later: BTreeMap<u32, Vec<u8>>,
+    /// Part of it was handed out.
+    begun: bool,
+}
+
+impl Partial {
+    fn charge(&self) -> usize {
+        let later: usize = self.later.values().map(|p| p.len() + ENTRY_CHARGE).sum();
+        MESSAGE_CHARGE + self.head.len() + later
+    }
+
+    fn is_whole(&self) -> bool {
+        self.end.is_some_and(|end| self.next == end.wrapping_add(1))
+    }
+}
+
+#[derive(Debug, Default)]
+pub(super) struct Interleaved {
+    messages: BTreeMap<Key, Partial>,
+    pub(super) charge: usize,
+    pub(super) entries: usize,
+    /// Bytes held of the message that grew last.
+    longest: usize,
+}
+
+impl Interleaved {
+    pub(super) fn longest(&self) -> usize {
+        self.longest
+    }
+
+    /// Adds a fragment that is not a whole message. One that contradicts what came before is thrown away.
+    pub(super) fn add(&mut self, chunk: &Fragment<'_>) -> Added {
+        if chunk.flags & data::BEGIN == 0 && chunk.fsn == 0 {
+            return Added::Nothing; // number 0 is the beginning's
+        }
+        let unordered = chunk.flags & data::UNORDERED != 0;
+        let key = (chunk.stream, unordered, chunk.mid.0);
+        let mut fresh = false;
+        let message = self.messages.entry(key).or_insert_with(|| {
+            fresh = true;
+            Partial::default()
+        });
+        if fresh {
+            self.charge += MESSAGE_CHARGE;
+            self.entries += 1;
+        }
+        let number = chunk.fsn;
+        let ends = chunk.flags & data::END != 0;
+        let known = number < message.next || message.later.contains_key(&number);
+        let beyond = message.end.is_some_and(|end| number > end || ends);
+        let too_early = ends && message.later.last_key_value().is_some_and(|(last, _)| *last > number);
+        if known || beyond || too_early {
+            return Added::Nothing;
+        }
+        if chunk.flags & data::BEGIN != 0 {
+            message.ppid = chunk.ppid;
+        }
+        if ends {
+            message.end = Some(number);
+        }
+        message.len += chunk.payload.len();
+        self.charge += chunk.payload.len();
+        if number == message.next {
+            message.head.extend_from_slice(chunk.payload);
+            message.next = number.wrapping_add(1);
+            while let Some(entry) = message.later.first_entry().filter(|e| *e.key() == message.next) {
+                message.head.extend_from_slice(&entry.remove());
+                message.next = message.next.wrapping_add(1);
+                self.charge = self.charge.saturating_sub(ENTRY_CHARGE);
+                self.entries = self.entries.saturating_sub(1);
+            }
+        } else {
+            message.later.insert(number, chunk.payload.to_vec());
+            self.charge += ENTRY_CHARGE;
+            self.entries += 1;
+        }
+        self.longest = message.len;
+        if !message.is_whole() {
+            return Added::Grown;
+        }
+        match self.take_out(key) {
+            Some(message) => Added::Whole(Whole {
+                stream: chunk.stream,
+                mid: chunk.mid,
+                ppid: message.ppid,
+                unordered,
+                begun: message.begun,
+                payload: into_bytes(message.head),
+            }),
+            None => Added::Nothing,
+        }
+    }
+
+    /// Hands out what came without a gap of an ordered message, and whether that is its beginning.
+    pub(super) fn take_head(&mut self, stream: u16, mid: Serial32) -> Option<(u32, bool, Bytes)> {
+        let message = self.messages.get_mut(&(stream, false, mid.0)).filter(|m| !m.head.is_empty())?;
+        let head = core::mem::take(&mut message.head);
+        self.charge = self.charge.saturating_sub(head.len());
+        message.len -= head.len();
+        let first = !core::mem::replace(&mut message.begun, true);
+        Some((message.ppid, first, into_bytes(head)))
+    }
+
+    fn take_out(&mut self, key: Key) -> Option<Partial> {
+        let message = self.messages.remove(&key)?;
+        self.charge = self.charge.saturating_sub(message.charge());
+        self.entries = self.entries.saturating_sub(1 + message.later.len());
+        Some(message)
+    }
+
+    /// Throws away the messages of a stream up to `mid`; says whether one of them was begun to be handed out.
+    pub(super) fn forget(&mut self, stream: u16, unordered: bool, mid: Serial32) -> bool {
+        let of_stream = self.messages.range((stream, unordered, 0)..=(stream, unordered, u32::MAX));
+        let skipped: Vec<Key> = of_stream.map(|(key, _)| *key).filter(|k| Serial32(k.2).precedes_or_is(mid)).collect();
+        let mut begun = false;
+        for key in skipped {
+            begun |= self.take_out(key).is_some_and(|m| m.begun);
+        }
+        begun
+    }
+
+    /// Throws away all messages of a stream, which was reset; says whether one of them was begun to be handed out.
+    pub(super) fn forget_stream(&mut self, stream: u16) -> bool {
+        let of_stream = self.messages.range((stream, false, 0)..=(stream, true, u32::MAX));
+        let keys: Vec<Key> = of_stream.map(|(key, _)| *key).collect();
+        let mut begun = false;
+        for key in keys {
+            begun |= self.take_out(key).is_some_and(|m| m.begun);
+        }
+        begun
+    }
+}
