@@ -40,6 +40,11 @@ impl Connection {
         Ok(())
     }
 
+    /// The id that we offered, or take: see [`use_connection_id`](Self::use_connection_id).
+    pub fn own_connection_id(&self) -> Option<&[u8]> {
+        self.core.connection_id.as_deref()
+    }
+
     /// What the peer wants to find in our records; empty for none.
     pub fn peer_connection_id(&self) -> &[u8] {
         self.core.records.connection_ids.peer()

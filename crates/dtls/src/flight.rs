@@ -91,6 +91,11 @@ impl Flight {
         self.next_message_seq
     }
 
+    /// Goes on after messages that somebody else sent.
+    pub(crate) fn continue_from(&mut self, message_seq: u16) {
+        self.next_message_seq = message_seq;
+    }
+
     /// Adds a handshake message.
     pub(crate) fn push(&mut self, epoch: u16, message_type: HandshakeType, body: Vec<u8>) {
         let message_seq = self.next_message_seq;

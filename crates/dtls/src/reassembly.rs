@@ -82,8 +82,13 @@ pub(crate) struct Reassembly {
 
 impl Reassembly {
     pub(crate) fn new(limits: &Limits) -> Self {
+        Self::starting_at(0, limits)
+    }
+
+    /// Expects the message with that number first.
+    pub(crate) fn starting_at(next: u16, limits: &Limits) -> Self {
         Self {
-            next: 0,
+            next,
             slots: VecDeque::new(),
             bytes: 0,
             max_bytes: limits.reassembly_bytes,

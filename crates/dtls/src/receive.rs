@@ -9,8 +9,9 @@ use crate::error::{Error, Fault};
 use crate::event::Event;
 use crate::handshake::Step;
 use crate::negotiation::Handshake;
-use crate::reassembly::{Message, Taken};
+use crate::reassembly::{Message, Reassembly, Taken};
 use crate::record::Incoming;
+use crate::v13;
 use crate::wire::{Ack, Alert, AlertDescription, AlertLevel, ContentType, Fragment, HandshakeType, ProtocolVersion};
 
 impl Connection {
@@ -33,6 +34,30 @@ impl Connection {
             self.replay_early(now)?;
         }
         Ok(())
+    }
+
+    /// Begins a server's handshake with a hello that has proven its sender's address, and what was sent to it before. If
+    /// the hello is refused, the connection dies and tells the client.
+    pub(crate) fn admit(
+        &mut self,
+        now: Instant,
+        message_seq: u16,
+        record_sequence: u64,
+        hello: &[u8],
+        retried: Option<v13::Retried>,
+    ) {
+        self.reassembly = Reassembly::starting_at(message_seq, &self.config.limits);
+        self.core.flight.continue_from(message_seq);
+        // RFC 6347 section 4.2.1: the number of the record with the hello.
+        self.core.records.continue_plaintext(record_sequence);
+        if let Some(retried) = retried {
+            self.handshake = Handshake::Server13(Box::new(v13::Server::retried(&mut self.core, &retried)));
+        }
+        let message_type = HandshakeType::CLIENT_HELLO;
+        let whole = Fragment { message_type, length: hello.len(), message_seq, offset: 0, body: hello };
+        self.reassembly.insert(&whole, 0, &mut self.counters);
+        // An error stays: every further call tells it.
+        let _ = self.messages(now);
     }
 
     /// Tries the records that came before their keys, once there are new ones.

@@ -367,7 +367,7 @@ fn forged_signatures_are_refused_by_either_side() {
 fn retries_without_end_or_sense_are_refused() {
     use crate::wire::{CipherSuite, NamedGroup, ServerHello};
     let retry = |client: &mut Connection, message_seq: u16, group: NamedGroup| {
-        let body = ServerHello::write_v13(None, CipherSuite::AES_128_GCM_SHA256, group, &[], &[]);
+        let body = ServerHello::write_retry(CipherSuite::AES_128_GCM_SHA256, Some(group), None);
         let message_type = HandshakeType::SERVER_HELLO;
         let whole = Fragment { message_type, length: body.len(), message_seq, offset: 0, body: &body };
         let mut buffer = [0; 200];

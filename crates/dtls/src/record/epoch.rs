@@ -49,6 +49,11 @@ impl WriteEpoch {
         Ok(sequence)
     }
 
+    /// Goes on from a number that somebody else used before.
+    pub(super) fn continue_from(&mut self, sequence: u64) {
+        self.next_sequence = self.next_sequence.max(sequence);
+    }
+
     /// Records sealed so far.
     pub(crate) fn sealed(&self) -> u64 {
         self.next_sequence

@@ -97,6 +97,13 @@ impl RecordLayer {
         (end <= datagram.len()).then_some(end)
     }
 
+    /// Goes on counting the records of epoch 0 from `sequence`.
+    pub(crate) fn continue_plaintext(&mut self, sequence: u64) {
+        if let Some(plaintext) = self.write.first_mut() {
+            plaintext.continue_from(sequence);
+        }
+    }
+
     /// Records that failed to authenticate under the newest key to read with.
     pub(crate) fn forged(&self) -> u64 {
         self.read.last().map_or(0, |epoch| epoch.forged)

@@ -17,6 +17,7 @@
 //!                         <-------- [ACK]                       epoch 3
 //! ```
 
+mod choice;
 mod client;
 mod key_schedule;
 mod proof;
@@ -24,6 +25,7 @@ mod server;
 mod session;
 mod suite;
 
+pub(crate) use choice::{Retried, choose, cookie};
 pub(crate) use client::Client;
 pub(crate) use server::Server;
 pub(crate) use session::Session;

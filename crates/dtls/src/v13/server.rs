@@ -1,9 +1,10 @@
 //! The server's side of the handshake.
 
+use super::choice::{Choice, Retried, choose};
 use super::key_schedule::{HANDSHAKE_EPOCH, HandshakeSecrets};
 use super::proof;
 use super::session::Session;
-use super::suite::{Parts, SCHEMES, groups, parts};
+use super::suite::{Parts, SCHEMES};
 use crate::connection::Role;
 use crate::crypto::{Failed, PeerKey, answer};
 use crate::error::Fault;
@@ -13,7 +14,7 @@ use crate::options;
 use crate::reassembly::Message;
 use crate::wire::{
     AlertDescription, Certificate13, CertificateRequest13, CipherSuite, ClientHello, EncryptedExtensions,
-    ExtensionType, HandshakeType, KeyShares, NamedGroup, ProtocolVersion, ServerHello, SignatureScheme,
+    HandshakeType, NamedGroup, ProtocolVersion, ServerHello,
 };
 
 /// What comes next.
@@ -34,22 +35,11 @@ struct Agreed {
     secrets: HandshakeSecrets,
 }
 
-/// What is chosen of a ClientHello.
-struct Choice<'a> {
-    suite: CipherSuite,
-    parts: Parts,
-    group: NamedGroup,
-    /// How to sign.
-    scheme: SignatureScheme,
-    /// The client's share; without one it is asked for.
-    share: Option<&'a [u8]>,
-}
-
-/// A server of DTLS 1.3. Like that of 1.2 it asks for no cookie: its place is behind ICE.
+/// A server of DTLS 1.3. Like that of 1.2 it asks for no cookie: on a bare socket a [`Listener`](crate::Listener) does.
 pub(crate) struct Server {
     state: State,
     /// What a HelloRetryRequest asked for.
-    retried: Option<(CipherSuite, NamedGroup)>,
+    retried: Option<(CipherSuite, Option<NamedGroup>)>,
     agreed: Option<Agreed>,
     peer: Option<(Vec<u8>, PeerKey)>,
     /// The keys for application data, until the client has proven itself.
@@ -67,6 +57,14 @@ impl Server {
     pub(crate) fn new() -> Self {
         let state = State::ClientHello;
         Self { state, retried: None, agreed: None, peer: None, pending: None, session: None }
+    }
+
+    /// A server whose HelloRetryRequest somebody else sent, statelessly.
+    pub(crate) fn retried(core: &mut Core, retried: &Retried) -> Self {
+        core.transcript.add_v13(HandshakeType::MESSAGE_HASH, &retried.retry.hello_hash);
+        core.transcript.add_v13(HandshakeType::SERVER_HELLO, &retried.request);
+        core.records.set_version(ProtocolVersion::DTLS_1_2);
+        Self { retried: Some((retried.retry.suite, retried.retry.group)), ..Self::new() }
     }
 
     pub(crate) fn take_session(&mut self) -> Option<Session> {
@@ -90,8 +88,11 @@ impl Server {
 
     fn client_hello(&mut self, core: &mut Core, message: &Message) -> Result<Step, Fault> {
         let hello = ClientHello::parse(&message.body)?;
-        let choice = choose(core, &hello)?;
-        if self.retried.is_some_and(|asked| asked != (choice.suite, choice.group) || choice.share.is_none()) {
+        let choice = choose(&core.config, &hello)?;
+        let broken = |(suite, group): (CipherSuite, Option<NamedGroup>)| {
+            suite != choice.suite || group.is_some_and(|group| group != choice.group) || choice.share.is_none()
+        };
+        if self.retried.is_some_and(broken) {
             return Err(illegal("the second hello is not what was asked for"));
         }
         let Some(share) = choice.share else { return Ok(self.retry(core, message, &choice)) };
@@ -102,7 +103,7 @@ impl Server {
         core.flight.begin();
         let random = core.random();
         let answers = options::answer(core, ProtocolVersion::DTLS_1_3, &hello.extensions)?;
-        let body = ServerHello::write_v13(Some(&random), choice.suite, choice.group, &public, &answers.hello);
+        let body = ServerHello::write_v13(&random, choice.suite, choice.group, &public, &answers.hello);
         core.send_v13(0, HandshakeType::SERVER_HELLO, body);
         let internal = |Failed| Fault::internal("key schedule");
         let secrets = HandshakeSecrets::derive(&core.config.provider, choice.parts, &shared, &core.transcript)
@@ -152,9 +153,9 @@ impl Server {
         core.received_v13(message);
         core.transcript.condense(&core.config.provider, choice.parts.hash);
         core.flight.begin();
-        let body = ServerHello::write_v13(None, choice.suite, choice.group, &[], &[]);
+        let body = ServerHello::write_retry(choice.suite, Some(choice.group), None);
         core.send_v13(0, HandshakeType::SERVER_HELLO, body);
-        self.retried = Some((choice.suite, choice.group));
+        self.retried = Some((choice.suite, Some(choice.group)));
         Step::Answer
     }
 
@@ -204,38 +205,4 @@ impl Server {
             extended_master_secret: true,
         }))
     }
-}
-
-/// Chooses of what the client offers. Numbers that are not known, GREASE among them, are passed over.
-fn choose<'a>(core: &Core, hello: &ClientHello<'a>) -> Result<Choice<'a>, Fault> {
-    let config = &core.config;
-    let failure = |reason| Fault::refused(AlertDescription::HANDSHAKE_FAILURE, reason);
-    let missing = |reason| Fault::refused(AlertDescription::MISSING_EXTENSION, reason);
-    if hello.compression_methods != [0] || !hello.cookie.is_empty() {
-        return Err(illegal("the client's compression or cookie is not as 1.3 has it"));
-    }
-    let schemes = hello.extensions.numbers(ExtensionType::SIGNATURE_ALGORITHMS)?;
-    let schemes = schemes.ok_or(missing("the client tells no signature schemes"))?;
-    let scheme = config.certificate.scheme(SCHEMES, schemes);
-    let scheme = scheme.ok_or(failure("the client cannot verify our signature"))?;
-    let offered = hello.extensions.numbers(ExtensionType::SUPPORTED_GROUPS)?;
-    let offered = offered.ok_or(missing("the client tells no groups"))?;
-    let shares = hello.extensions.get(ExtensionType::KEY_SHARE).ok_or(missing("the client has no key_share"))?;
-    let shares = KeyShares::parse(shares)?;
-    if shares.iter().any(|(group, _)| !offered.contains(group.0)) {
-        return Err(illegal("a share of a group that the client does not offer"));
-    }
-    let (suite, parts) = config
-        .cipher_suites
-        .iter()
-        .filter(|suite| hello.cipher_suites.contains(suite.0))
-        .find_map(|suite| Some((*suite, parts(*suite)?)))
-        .ok_or(failure("no cipher suite in common"))?;
-    // A share that is there saves a round trip.
-    let at_hand = groups(config).find_map(|group| Some((group, shares.get(group)?)));
-    let (group, share) = match at_hand {
-        Some((group, share)) => (group, Some(share)),
-        None => (groups(config).find(|group| offered.contains(group.0)).ok_or(failure("no group in common"))?, None),
-    };
-    Ok(Choice { suite, parts, group, scheme, share })
 }

@@ -67,6 +67,11 @@ impl<'a> Reader<'a> {
         self.take(n)
     }
 
+    /// What is left.
+    pub(crate) fn rest(self) -> &'a [u8] {
+        self.0
+    }
+
     /// Everything was read, as it must.
     pub(crate) fn finish(self) -> Result<(), DecodeError> {
         if self.0.is_empty() { Ok(()) } else { Err(DecodeError) }

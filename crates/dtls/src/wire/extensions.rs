@@ -138,3 +138,10 @@ pub(crate) fn server_name(name: &str) -> Vec<u8> {
     put_u16_vector(&mut data, &entry);
     data
 }
+
+/// Data of [cookie](https://www.rfc-editor.org/rfc/rfc8446#section-4.2.2).
+pub(crate) fn put_cookie(cookie: &[u8]) -> Vec<u8> {
+    let mut data = Vec::with_capacity(cookie.len().saturating_add(2));
+    put_u16_vector(&mut data, cookie);
+    data
+}

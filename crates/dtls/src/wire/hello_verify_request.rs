@@ -1,6 +1,6 @@
 //! [HelloVerifyRequest](https://www.rfc-editor.org/rfc/rfc6347#section-4.2.1): `server_version 2 | cookie <0..2^8-1>`.
 
-use super::codec::{DecodeError, Reader};
+use super::codec::{DecodeError, Reader, put_u8_vector};
 use super::registry::ProtocolVersion;
 
 /// A server's request to prove the client's address by repeating a cookie.
@@ -20,5 +20,12 @@ impl<'a> HelloVerifyRequest<'a> {
         let cookie = r.u8_vector()?;
         r.finish()?;
         Ok(Self { server_version, cookie })
+    }
+
+    /// Writes a request; cookies have 255 bytes at most.
+    pub(crate) fn write(cookie: &[u8]) -> Vec<u8> {
+        let mut out = ProtocolVersion::DTLS_1_0.0.to_be_bytes().to_vec();
+        put_u8_vector(&mut out, cookie);
+        out
     }
 }

@@ -53,7 +53,7 @@ pub(crate) use client_hello::Offer;
 pub(crate) use codec::Reader;
 #[cfg(test)]
 pub(crate) use codec::put_u8_vector;
-pub(crate) use extensions::{connection_id, put_connection_id, server_name};
+pub(crate) use extensions::{connection_id, put_connection_id, put_cookie, server_name};
 
 /// Whether a public key of a kind this crate verifies with can be read from an X.509 `certificate` (DER). For fuzzing and
 /// diagnosis.

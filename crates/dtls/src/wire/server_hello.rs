@@ -68,26 +68,37 @@ impl<'a> ServerHello<'a> {
         self.random.ends_with(&DOWNGRADE_SENTINEL) || self.random.ends_with(&OLDER_SENTINEL)
     }
 
-    /// Writes the ServerHello of a DTLS 1.3 server: with a random and a share, or as a HelloRetryRequest for a group.
+    /// Writes the ServerHello of a DTLS 1.3 server.
     pub(crate) fn write_v13(
-        random: Option<&[u8; 32]>,
+        random: &[u8; 32],
         suite: CipherSuite,
         group: NamedGroup,
         share: &[u8],
         others: &[(ExtensionType, Vec<u8>)],
     ) -> Vec<u8> {
-        let mut out = Vec::with_capacity(share.len().saturating_add(80));
+        let mut extensions = vec![(ExtensionType::KEY_SHARE, write_key_share(group, share))];
+        extensions.extend_from_slice(others);
+        Self::write_as_v13(random, suite, &extensions)
+    }
+
+    /// Writes a HelloRetryRequest: for a share of `group`, for the cookie, whose extension is given, or for both.
+    pub(crate) fn write_retry(suite: CipherSuite, group: Option<NamedGroup>, cookie: Option<&[u8]>) -> Vec<u8> {
+        let share = group.map(|group| (ExtensionType::KEY_SHARE, group.0.to_be_bytes().to_vec()));
+        let cookie = cookie.map(|cookie| (ExtensionType::COOKIE, cookie.to_vec()));
+        let extensions: Vec<_> = share.into_iter().chain(cookie).collect();
+        Self::write_as_v13(&RETRY_RANDOM, suite, &extensions)
+    }
+
+    fn write_as_v13(random: &[u8; 32], suite: CipherSuite, extensions: &[(ExtensionType, Vec<u8>)]) -> Vec<u8> {
+        let mut block = Vec::with_capacity(128);
+        put_extension(&mut block, ExtensionType::SUPPORTED_VERSIONS, &ProtocolVersion::DTLS_1_3.0.to_be_bytes());
+        put_extensions(&mut block, extensions);
+        let mut out = Vec::with_capacity(block.len().saturating_add(48));
         out.extend_from_slice(&ProtocolVersion::DTLS_1_2.0.to_be_bytes());
-        out.extend_from_slice(random.unwrap_or(&RETRY_RANDOM));
+        out.extend_from_slice(random);
         put_u8_vector(&mut out, &[]);
         out.extend_from_slice(&suite.0.to_be_bytes());
         out.push(0);
-        let mut block = Vec::with_capacity(share.len().saturating_add(24));
-        put_extension(&mut block, ExtensionType::SUPPORTED_VERSIONS, &ProtocolVersion::DTLS_1_3.0.to_be_bytes());
-        let group_only = group.0.to_be_bytes().to_vec();
-        let key_share = if random.is_some() { write_key_share(group, share) } else { group_only };
-        put_extension(&mut block, ExtensionType::KEY_SHARE, &key_share);
-        put_extensions(&mut block, others);
         put_u16_vector(&mut out, &block);
         out
     }

@@ -3,6 +3,7 @@
 
 mod alerts;
 mod certificates;
+mod cookies;
 mod fixtures;
 mod handshake;
 mod hellos;
