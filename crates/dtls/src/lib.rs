@@ -61,6 +61,7 @@ mod acknowledgements;
 #[cfg(test)]
 mod captures;
 mod certificate;
+mod chain;
 mod config;
 mod connection;
 mod connection_ids;
@@ -88,6 +89,7 @@ mod verifier;
 pub mod wire;
 
 pub use certificate::{Certificate, CertificateError};
+pub use chain::{ChainVerifier, ChainVerifierError};
 pub use config::{Config, Limits, MIN_MTU};
 pub use connection::{Connection, Role};
 pub use connection_ids::ConnectionIdError;

@@ -17,8 +17,8 @@ use crate::reassembly::Reassembly;
 use crate::record::RecordLayer;
 use crate::v13;
 use crate::wire::{
-    Alert, ClientHello, ContentType, ExtensionType, Fragment, HandshakeType, HelloVerifyRequest, ProtocolVersion,
-    RECORD_HEADER, RecordHeader, ServerHello, put_cookie,
+    Alert, AlertDescription, ClientHello, ContentType, ExtensionType, Fragment, HandshakeType, HelloVerifyRequest,
+    ProtocolVersion, RECORD_HEADER, RecordHeader, ServerHello, put_cookie,
 };
 
 /// Bytes out for each byte in, before an address is proven (RFC 9147 section 5.1 asks for cookies; RFC 9000 section 8 has
@@ -251,7 +251,7 @@ impl Listener {
         if v13 {
             self.judge_v13(now, peer, hello, &parsed, reply)
         } else {
-            self.judge_v12(now, peer, hello, &parsed, reply)
+            Ok(self.judge_v12(now, peer, hello, &parsed, reply))
         }
     }
 
@@ -262,17 +262,17 @@ impl Listener {
         hello: &Hello,
         parsed: &ClientHello<'_>,
         reply: &mut Frame<'_>,
-    ) -> Result<Option<Connection>, ()> {
+    ) -> Option<Connection> {
         if self.cookies.is_valid_v12(now, peer, parsed) {
             let mut connection = self.connection();
             connection.admit(now, hello.message_seq, hello.record_sequence, &hello.body, None);
-            return Ok(Some(connection));
+            return Some(connection);
         }
         // A wrong cookie is like none (RFC 6347 section 4.2.1).
         self.counters.bad_cookies += u64::from(!parsed.cookie.is_empty());
         let body = HelloVerifyRequest::write(&self.cookies.make_v12(now, peer, parsed));
         self.write(reply, hello, HandshakeType::HELLO_VERIFY_REQUEST, &body);
-        Ok(None)
+        None
     }
 
     fn judge_v13(
@@ -286,6 +286,8 @@ impl Listener {
         if let Some(data) = parsed.extensions.get(ExtensionType::COOKIE) {
             let Some(retry) = v13::cookie(data).ok().and_then(|cookie| self.cookies.open_v13(now, peer, cookie)) else {
                 self.counters.bad_cookies += 1;
+                let alert = Alert::fatal(AlertDescription::ILLEGAL_PARAMETER).to_bytes();
+                self.write_record(reply, hello, ContentType::ALERT, &[&alert]);
                 return Ok(None);
             };
             let request = ServerHello::write_retry(retry.suite, retry.group, Some(data));

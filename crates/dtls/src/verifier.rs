@@ -3,6 +3,7 @@
 use core::fmt;
 use std::sync::Arc;
 
+use crate::chain::ChainVerifier;
 use crate::fingerprint::Fingerprint;
 use crate::wire::AlertDescription;
 
@@ -15,6 +16,8 @@ pub enum Verifier {
     /// among them alone counts (RFC 8122 section 5). Compared in constant time. Nothing in the certificate matters but
     /// its public key.
     Fingerprints(Vec<Fingerprint>),
+    /// An authority vouches for it.
+    Chain(Arc<ChainVerifier>),
     /// The caller's own judgement.
     Custom(Arc<dyn VerifyCertificate>),
 }
@@ -44,6 +47,9 @@ pub enum Rejection {
     /// Whoever issued it is not trusted.
     #[error("the certificate's issuer is not trusted")]
     UnknownIssuer,
+    /// It is another's: the name is not the one that was asked for.
+    #[error("the certificate is for another name")]
+    WrongName,
     /// Any other reason.
     #[error("the certificate is not acceptable")]
     Other,
@@ -52,7 +58,7 @@ pub enum Rejection {
 impl Rejection {
     pub(crate) fn alert(self) -> AlertDescription {
         match self {
-            Self::FingerprintMismatch | Self::Malformed => AlertDescription::BAD_CERTIFICATE,
+            Self::FingerprintMismatch | Self::Malformed | Self::WrongName => AlertDescription::BAD_CERTIFICATE,
             Self::Unsupported => AlertDescription::UNSUPPORTED_CERTIFICATE,
             Self::Expired => AlertDescription::CERTIFICATE_EXPIRED,
             Self::UnknownIssuer => AlertDescription::UNKNOWN_CA,
@@ -69,6 +75,7 @@ impl Verifier {
                 let mut set = all.iter().filter(|f| Some(f.algorithm()) == strongest);
                 if set.any(|f| f.matches(certificate)) { Ok(()) } else { Err(Rejection::FingerprintMismatch) }
             }
+            Self::Chain(verifier) => verifier.verify(certificate, intermediates),
             Self::Custom(verifier) => verifier.verify(certificate, intermediates),
         }
     }

@@ -15,6 +15,8 @@ use crate::pitfalls::plaintext;
 const V12: ProtocolVersion = ProtocolVersion::DTLS_1_2;
 const V13: ProtocolVersion = ProtocolVersion::DTLS_1_3;
 
+type Change = Box<dyn Fn(&mut Config)>;
+
 fn address(n: u64) -> SocketAddr {
     SocketAddr::from(([10, (n >> 16) as u8, (n >> 8) as u8, n as u8], 4000))
 }
@@ -40,27 +42,30 @@ impl Server {
 
     /// Takes a datagram; gives what goes back.
     fn receive(&mut self, now: Instant, from: SocketAddr, datagram: &[u8]) -> Vec<Vec<u8>> {
-        if !self.connections.contains_key(&from) {
-            *self.bytes_in.entry(from).or_default() += datagram.len();
-            let mut buffer = [0; 2048];
-            let mut reply = Frame::new(&mut buffer, Overhead::NONE);
-            match self.listener.handle_input(now, from, datagram, &mut reply) {
-                Admission::None => {
-                    assert!(reply.is_empty());
-                    return Vec::new();
-                }
-                Admission::Reply => {
-                    let out = self.bytes_out.entry(from).or_default();
-                    *out += reply.len();
-                    assert!(*out <= 3 * self.bytes_in[&from], "{out} bytes for {}", self.bytes_in[&from]);
-                    return vec![reply.content().to_vec()];
-                }
-                Admission::Admitted(connection) => drop(self.connections.insert(from, connection)),
-            }
-        } else {
-            let _ = self.connections.get_mut(&from).unwrap().handle_input(now, &mut datagram.to_vec());
+        if let Some(connection) = self.connections.get_mut(&from) {
+            let _ = connection.handle_input(now, &mut datagram.to_vec());
+            return drain(connection, now);
         }
-        drain(self.connections.get_mut(&from).unwrap(), now)
+        *self.bytes_in.entry(from).or_default() += datagram.len();
+        let mut buffer = [0; 2048];
+        let mut reply = Frame::new(&mut buffer, Overhead::NONE);
+        match self.listener.handle_input(now, from, datagram, &mut reply) {
+            Admission::None => {
+                assert!(reply.is_empty());
+                Vec::new()
+            }
+            Admission::Reply => {
+                let out = self.bytes_out.entry(from).or_default();
+                *out += reply.len();
+                assert!(*out <= 3 * self.bytes_in[&from], "{out} bytes for {}", self.bytes_in[&from]);
+                vec![reply.content().to_vec()]
+            }
+            Admission::Admitted(mut connection) => {
+                let flight = drain(&mut connection, now);
+                self.connections.insert(from, connection);
+                flight
+            }
+        }
     }
 }
 
@@ -109,9 +114,8 @@ fn shake_hands(client: &mut Connection, server: &mut Server, from: SocketAddr, n
 //# sequence number in the ClientHello as the record sequence number in its initial ServerHello.
 #[test]
 fn clients_of_every_kind_are_admitted_by_cookie() {
-    let all = |_: &mut Config| {};
-    let kinds: [(&str, Box<dyn Fn(&mut Config)>, ProtocolVersion, u32); 7] = [
-        ("both versions", Box::new(all), V13, 3),
+    let kinds: [(&str, Change, ProtocolVersion, u32); 7] = [
+        ("both versions", Box::new(|_| {}), V13, 3),
         ("1.3", Box::new(|config| config.versions = vec![V13]), V13, 3),
         ("1.2", Box::new(|config| config.versions = vec![V12]), V12, 3),
         ("small hello", Box::new(|config| config.groups = vec![NamedGroup::X25519, NamedGroup::SECP256R1]), V13, 3),
@@ -163,6 +167,8 @@ fn numbers(datagram: &[u8]) -> (u64, HandshakeType, u16) {
     (header.sequence_number, fragment.message_type, fragment.message_seq)
 }
 
+//= rfc6347#4.2.1
+//# Subsequent ServerHellos will only be sent after the server has created state and MUST increment normally.
 /// The number of a record is the number of the record that it answers.
 #[test]
 fn numbers_are_those_of_the_client() {
@@ -184,9 +190,21 @@ fn numbers_are_those_of_the_client() {
         second[5..11].copy_from_slice(&[0, 0, 0, 0, 7, 7]);
         let flight = server.receive(Instant::ORIGIN, address(1), &second);
         assert_eq!(numbers(&flight[0]), (0x707, HandshakeType::SERVER_HELLO, 1));
+        let connection = server.connections.get_mut(&address(1)).unwrap();
+        let later = connection.poll_timeout().unwrap();
+        connection.handle_timeout(later).unwrap();
+        let again = drain(connection, later);
+        let (sequence, message_type, message_seq) = numbers(&again[0]);
+        assert!(sequence > 0x707 && sequence < 0x720);
+        assert_eq!((message_type, message_seq), (HandshakeType::SERVER_HELLO, 1));
     }
 }
 
+//= rfc9147#11
+//# The cookie MUST depend on the client's address.
+//= rfc9147#5.1
+//# If a server receives a ClientHello with an invalid cookie, it MUST terminate the handshake with an "illegal_parameter"
+//# alert.
 //= rfc9147#11
 //# It MUST NOT be possible for anyone other than the issuing entity to generate cookies that are accepted as valid by that
 //# entity.
@@ -208,7 +226,9 @@ fn cookies_of_others_are_worth_nothing() {
         let second = Duration::from_secs(1);
         let refused = |server: &mut Server, now: Instant, from: SocketAddr, hello: &[u8]| {
             let before = server.listener.counters();
-            server.receive(now, from, hello);
+            let reply = server.receive(now, from, hello).remove(0);
+            let expected: &[u8] = if version == V12 { &[3] } else { &[2, 47] };
+            assert!(reply[RECORD_HEADER..].starts_with(expected), "another request, or illegal_parameter");
             let after = server.listener.counters();
             assert_eq!((after.admitted, after.bad_cookies), (before.admitted, before.bad_cookies + 1));
         };
