@@ -21,6 +21,8 @@ pub struct Config {
     pub out_streams: u16,
     /// Incoming streams taken. Default 65,535.
     pub in_streams: u16,
+    /// Streams that either direction may come to have when more are asked for (RFC 6525). Default 65,535.
+    pub max_streams: u16,
     /// What may be held for the application or wait for missing pieces, in bytes: the window advertised. Default 5 MiB.
     /// The one message being received in order is held beside it, up to `max_message_size`; where messages are
     /// interleaved, those in the making may take as much again.
@@ -95,6 +97,7 @@ impl Default for Config {
             mtu: 1188,
             out_streams: 65_535,
             in_streams: 65_535,
+            max_streams: 65_535,
             receive_buffer: 5 << 20,
             max_receive_entries: 65_536,
             send_buffer: 8 << 20,

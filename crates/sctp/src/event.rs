@@ -41,6 +41,19 @@ pub enum Event {
     OutgoingReset(u16, bool),
     /// The peer reset its outgoing stream (our incoming one).
     IncomingReset(u16),
+    /// Everything sent on this stream, which is to be reset, was acknowledged or given up; its reset is asked for now.
+    Flushed(u16),
+    /// The peer refused to reset this stream of its own, as
+    /// [`reset_incoming_streams`](crate::Association::reset_incoming_streams) asked.
+    ResetRefused(u16),
+    /// All streams start at number 0 both ways, and TSNs anew, as either side asked; `false` when the peer refused.
+    TsnsReset(bool),
+    /// So many streams may be sent on now.
+    OutgoingStreams(u16),
+    /// The peer may send on so many streams now.
+    IncomingStreams(u16),
+    /// The peer refused to have more streams.
+    StreamsRefused,
     /// A message sent with this [`notice`](crate::SendOptions::notice) was acknowledged, all of it.
     Delivered(u64),
     /// A message sent with this notice was given up: its reliability ran out, its stream or the association ended. Part or

@@ -60,8 +60,8 @@ pub mod wire;
 
 pub use association::Association;
 pub use channels::{
-    ChannelEvent, ChannelId, ChannelInfo, ChannelInit, ChannelMessage, ChannelState, CloseReason, DataChannels,
-    MessageKind, Role,
+    ChannelEvent, ChannelId, ChannelInfo, ChannelInit, ChannelMessage, ChannelPiece, ChannelState, CloseReason,
+    DataChannels, MessageKind, Role,
 };
 pub use config::Config;
 pub use congestion::ControllerKind;

@@ -173,8 +173,12 @@ impl Association {
             },
             kind::ABORT => return self.on_abort(tag, chunk),
             kind::ERROR => {
-                if cause::first(value).is_some_and(|c| c.0 == code::STALE_COOKIE) {
-                    self.on_stale_cookie(now)?;
+                match cause::first(value) {
+                    Some((code::STALE_COOKIE, _)) => self.on_stale_cookie(now)?,
+                    Some((code::UNRECOGNIZED_CHUNK, [kind::FORWARD_TSN | kind::I_FORWARD_TSN, ..])) => {
+                        self.on_no_forward_tsn()?;
+                    }
+                    _ => {}
                 }
             }
             kind::SHUTDOWN => match shutdown::parse(value) {

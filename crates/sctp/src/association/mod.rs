@@ -1,11 +1,14 @@
 //! The association ([RFC 9260](https://www.rfc-editor.org/rfc/rfc9260)).
 
+mod add_streams;
 mod cookie;
 mod input;
+mod orders;
 mod output;
 mod path;
 mod recovery;
 mod reset;
+mod reset_tsn;
 mod send;
 mod setup;
 mod shutdown;

@@ -204,10 +204,8 @@ impl Association {
                 }
                 self.queue.drop_expired(now);
                 match self.queue.begun_expired(now) {
-                    Some((stream, unordered, mid)) if self.flight.abandon_open(stream, unordered, mid) => {
-                        self.queue.drop_begun(stream);
-                    }
-                    _ => break,
+                    Some(stream) => self.abandon_begun(stream),
+                    None => break,
                 }
             }
             if core::mem::take(&mut self.flight.ack_point_moved) {

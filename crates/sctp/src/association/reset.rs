@@ -4,17 +4,20 @@ use std::collections::VecDeque;
 
 use weft_core::{Instant, Serial32};
 
+use super::orders::Order;
 use super::{Association, Timer};
 use crate::error::AssociationError;
 use crate::event::{Event, State};
 use crate::wire::reconfig::{self, result};
-use crate::wire::{Request, packet};
+use crate::wire::{Answer, Request, packet};
 
 /// A request of ours that was not answered yet.
-#[derive(Debug)]
-struct Outgoing {
+#[derive(Debug, Default)]
+pub(super) struct Outgoing {
     /// After "In progress" it is asked again under a new one.
-    number: Serial32,
+    pub(super) number: Serial32,
+    /// What it asks, if not to reset our outgoing streams.
+    pub(super) order: Option<Order>,
     last_tsn: Serial32,
     streams: Vec<u16>,
     /// The peer's Incoming SSN Reset Request this answers, with its list of streams (section 5.1.2, A4).
@@ -25,6 +28,12 @@ struct Outgoing {
     repeated: bool,
     /// Of the streams, those known to be reset although the answer has not come.
     settled: Vec<u16>,
+}
+
+impl Outgoing {
+    pub(super) fn new(number: Serial32, order: Order) -> Self {
+        Self { number, order: Some(order), ..Self::default() }
+    }
 }
 
 /// An Incoming SSN Reset Request of the peer's: our Outgoing SSN Reset Request is to answer it.
@@ -52,15 +61,19 @@ pub(super) struct Reset {
     next_number: Serial32,
     /// Streams to be reset: once their queue is empty, with the TSN that must be acknowledged.
     wanted: VecDeque<(u16, Option<Serial32>)>,
-    outgoing: Option<Outgoing>,
+    pub(super) outgoing: Option<Outgoing>,
+    /// Requests to be made, one after the other.
+    pub(super) orders: VecDeque<Order>,
+    /// The peer's SSN/TSN Reset Request that waits for what is outstanding.
+    pub(super) tsn_reset: Option<Serial32>,
     /// The number the peer's next request must have.
-    expected: Serial32,
+    pub(super) expected: Serial32,
     /// How the last one was answered.
-    last_result: u32,
+    last: Answer,
     deferred: Option<Deferred>,
     asked: Option<Asked>,
     /// Responses to what the chunk being handled asks: they go into one chunk (section 5.2.1).
-    responses: Vec<(Serial32, u32)>,
+    responses: Vec<Answer>,
 }
 
 impl Reset {
@@ -69,8 +82,10 @@ impl Reset {
             next_number: local_initial_tsn,
             wanted: VecDeque::new(),
             outgoing: None,
+            orders: VecDeque::new(),
+            tsn_reset: None,
             expected: peer_initial_tsn,
-            last_result: result::NOTHING_TO_DO,
+            last: Answer { number: Serial32(0), result: result::NOTHING_TO_DO, next_tsns: None },
             deferred: None,
             asked: None,
             responses: Vec::new(),
@@ -80,7 +95,8 @@ impl Reset {
     /// The peer's numbers are known. What was asked for before stays asked for.
     pub(super) fn meet_peer(&mut self, local_initial_tsn: Serial32, peer_initial_tsn: Serial32) {
         let wanted = core::mem::take(&mut self.wanted);
-        *self = Self { wanted, ..Self::new(local_initial_tsn, peer_initial_tsn) };
+        let orders = core::mem::take(&mut self.orders);
+        *self = Self { wanted, orders, ..Self::new(local_initial_tsn, peer_initial_tsn) };
     }
 }
 
@@ -111,17 +127,12 @@ impl Association {
 
     /// Makes a request of what is ready to be reset.
     pub(super) fn progress_resets(&mut self, now: Instant) {
-        let idle = self.reset.wanted.is_empty() && self.reset.asked.is_none();
+        self.answer_tsn_reset();
+        let idle = self.reset.wanted.is_empty() && self.reset.asked.is_none() && self.reset.orders.is_empty();
         if idle || self.reset.outgoing.is_some() || self.state != State::Established {
             return;
         }
-        if self.answer_by_reset(now) {
-            return;
-        }
-        if !self.extensions.re_config {
-            for (id, _) in core::mem::take(&mut self.reset.wanted) {
-                self.event(Event::OutgoingReset(id, false));
-            }
+        if self.answer_by_reset(now) || self.give_order(now) {
             return;
         }
         let last_tsn = self.flight.next_tsn().previous();
@@ -141,16 +152,17 @@ impl Association {
         if streams.is_empty() {
             return;
         }
+        for id in &streams {
+            self.event(Event::Flushed(*id));
+        }
+        if !self.extensions.re_config {
+            for id in streams {
+                self.event(Event::OutgoingReset(id, false));
+            }
+            return;
+        }
         let number = self.take_number();
-        self.reset.outgoing = Some(Outgoing {
-            number,
-            last_tsn,
-            streams,
-            answers: None,
-            in_progress: false,
-            repeated: false,
-            settled: Vec::new(),
-        });
+        self.reset.outgoing = Some(Outgoing { number, last_tsn, streams, ..Outgoing::default() });
         self.send_request(now);
     }
 
@@ -171,26 +183,24 @@ impl Association {
             last_tsn,
             streams: asked.streams,
             answers: Some((asked.number, asked.listed)),
-            in_progress: false,
-            repeated: false,
-            settled: Vec::new(),
+            ..Outgoing::default()
         });
         self.send_request(now);
         true
     }
 
     /// Streams one request can list.
-    fn most_streams(&self) -> usize {
+    pub(super) fn most_streams(&self) -> usize {
         (self.mtu - packet::HEADER_LEN - 24) / 2
     }
 
-    fn take_number(&mut self) -> Serial32 {
+    pub(super) fn take_number(&mut self) -> Serial32 {
         let number = self.reset.next_number;
         self.reset.next_number = number.next();
         number
     }
 
-    fn send_request(&mut self, now: Instant) {
+    pub(super) fn send_request(&mut self, now: Instant) {
         self.due.reconfig = true;
         self.timers.set(Timer::Reconfig, now + self.rto.get());
     }
@@ -198,7 +208,9 @@ impl Association {
     /// The RE-CONFIG chunk with our request.
     pub(super) fn reconfig_chunk(&self) -> Vec<u8> {
         let mut chunk = Vec::new();
-        if let Some(request) = &self.reset.outgoing {
+        if let Some(Outgoing { number, order: Some(order), .. }) = &self.reset.outgoing {
+            order.write(&mut chunk, *number);
+        } else if let Some(request) = &self.reset.outgoing {
             let (seen, streams) = match &request.answers {
                 Some((number, listed)) => (*number, listed),
                 None => (self.reset.expected.previous(), &request.streams),
@@ -239,26 +251,27 @@ impl Association {
         // A chunk has at most two parameters (section 3.1).
         for param in Request::params(value).take(2) {
             match Request::parse(&param) {
-                Some(Request::OutgoingReset { request, last_tsn, streams, .. }) => {
+                Some(Request::OutgoingReset { request, response, last_tsn, streams }) => {
+                    if request == self.reset.expected {
+                        self.order_answered_by_reset(response);
+                    }
                     let list = if streams.is_all() { self.inbound.used_streams() } else { streams.iter().collect() };
                     self.on_outgoing_reset(request, last_tsn, list);
                 }
                 Some(Request::IncomingReset { request, streams }) => {
                     self.on_incoming_reset(request, streams.iter().collect());
                 }
-                Some(Request::Other { request }) => {
-                    if self.is_new(request) {
-                        self.answer_new(request, result::DENIED);
-                    }
-                }
-                Some(Request::Response { response, result }) => self.on_response(now, response, result),
+                Some(Request::TsnReset { request }) => self.on_tsn_reset(request),
+                Some(Request::AddOutgoing { request, streams }) => self.on_add_outgoing(request, streams),
+                Some(Request::AddIncoming { request, streams }) => self.on_add_incoming(request, streams),
+                Some(Request::Response(answer)) => self.on_response(now, &answer),
                 None => self.stats.chunks_dropped += 1,
             }
         }
         self.flush_responses();
     }
 
-    fn flush_responses(&mut self) {
+    pub(super) fn flush_responses(&mut self) {
         if !self.reset.responses.is_empty() {
             let mut chunk = Vec::new();
             reconfig::write_responses(&mut chunk, &self.reset.responses);
@@ -268,26 +281,32 @@ impl Association {
     }
 
     /// Whether a request is the next one; a repeated one is answered as before, any other is refused (section 5.2.1).
-    fn is_new(&mut self, number: Serial32) -> bool {
+    pub(super) fn is_new(&mut self, number: Serial32) -> bool {
         if number == self.reset.expected {
             return true;
         }
         if number == self.reset.expected.previous() {
-            self.respond(number, self.reset.last_result);
+            let last = Answer { number, ..self.reset.last };
+            self.reset.responses.push(last);
         } else {
             self.respond(number, result::BAD_SEQUENCE_NUMBER);
         }
         false
     }
 
-    fn answer_new(&mut self, number: Serial32, result: u32) {
+    pub(super) fn answer_new(&mut self, number: Serial32, result: u32) {
         self.reset.expected = number.next();
-        self.reset.last_result = result;
-        self.respond(number, result);
+        self.answer_last(number, result, None);
+    }
+
+    /// Answers the last request, and keeps the answer for when it is asked again.
+    pub(super) fn answer_last(&mut self, number: Serial32, result: u32, next_tsns: Option<(Serial32, Serial32)>) {
+        self.reset.last = Answer { number, result, next_tsns };
+        self.reset.responses.push(self.reset.last);
     }
 
     fn respond(&mut self, number: Serial32, result: u32) {
-        self.reset.responses.push((number, result));
+        self.reset.responses.push(Answer { number, result, next_tsns: None });
     }
 
     fn on_outgoing_reset(&mut self, number: Serial32, last_tsn: Serial32, mut streams: Vec<u16>) {
@@ -337,7 +356,7 @@ impl Association {
         let (number, streams) = (deferred.number, deferred.streams.clone());
         self.perform(&streams);
         if number.next() == self.reset.expected {
-            self.reset.last_result = result::PERFORMED;
+            self.reset.last.result = result::PERFORMED;
         }
         self.respond(number, result::PERFORMED);
         self.flush_responses();
@@ -371,9 +390,10 @@ impl Association {
         self.answer_new(number, result);
     }
 
-    fn on_response(&mut self, now: Instant, number: Serial32, result: u32) {
+    fn on_response(&mut self, now: Instant, answer: &Answer) {
         let Some(request) = &mut self.reset.outgoing else { return };
-        if number != request.number {
+        let result = answer.result;
+        if answer.number != request.number {
             return; // were an older number's answer taken, the peer might never see the newer one, and miss it ever after
         }
         self.errors = 0;
@@ -389,8 +409,11 @@ impl Association {
                 self.timers.stop(Timer::Reconfig);
                 self.due.reconfig = false;
                 if let Some(request) = self.reset.outgoing.take() {
+                    if let Some(order) = request.order {
+                        return self.order_done(order, answer);
+                    }
                     if request.answers.is_some_and(|(number, _)| number.next() == self.reset.expected) && done {
-                        self.reset.last_result = result::PERFORMED;
+                        self.reset.last.result = result::PERFORMED;
                     }
                     for id in request.streams {
                         if !request.settled.contains(&id) {

@@ -108,17 +108,47 @@ impl Association {
     /// Gives up everything queued and outstanding on a stream, if the peer can be told (RFC 3758); what was begun is
     /// finished else. A message being given in pieces ends here.
     pub fn abandon_stream(&mut self, stream: u16) {
-        self.queue.drop_waiting(stream);
-        if !self.flight.can_abandon {
-            return;
+        self.abandon(stream, None);
+    }
+
+    /// As [`abandon_stream`](Self::abandon_stream), but for messages of Payload Protocol Identifier `ppid`.
+    pub(crate) fn abandon_all_but(&mut self, stream: u16, ppid: u32) {
+        self.abandon(stream, Some(ppid));
+    }
+
+    fn abandon(&mut self, stream: u16, keep: Option<u32>) {
+        self.queue.drop_waiting(stream, keep);
+        if self.flight.can_abandon {
+            if self.queue.front_ppid(stream) != keep {
+                self.abandon_begun(stream);
+            }
+            self.flight.abandon_stream(stream, keep);
         }
-        if let Some((unordered, mid)) = self.queue.begun(stream)
-            && (self.flight.abandon_open(stream, unordered, mid) || self.queue.open(stream).is_some())
+    }
+
+    /// Gives up the message at the front of a stream, if part of it was sent.
+    pub(super) fn abandon_begun(&mut self, stream: u16) {
+        let Some((unordered, mid)) = self.queue.begun(stream) else { return };
+        if !self.flight.abandon_open(stream, unordered, mid)
+            && let Some(stub) = self.queue.stub(stream)
         {
-            self.queue.drop_begun(stream);
+            self.flight.push_abandoned(stub);
         }
-        self.flight.abandon_stream(stream);
-        while self.flight.take_open_abandoned().is_some() {}
+        self.queue.drop_begun(stream);
+        self.flight.forget_open_abandoned(stream);
+    }
+
+    /// Gives up the message that is being given in pieces on a stream.
+    pub(crate) fn abandon_open(&mut self, stream: u16) {
+        self.queue.drop_open(stream);
+        if self.flight.can_abandon && self.queue.open(stream).is_some() {
+            self.abandon_begun(stream);
+        }
+    }
+
+    /// Whether messages of different streams are interleaved (RFC 8260).
+    pub fn interleaves(&self) -> bool {
+        self.extensions.interleaving
     }
 
     fn may_send(&self, stream: u16) -> Result<(), SendError> {

@@ -84,6 +84,19 @@ impl Association {
         self.skip(chunk.new_cumulative_tsn, chunk.skipped());
     }
 
+    /// The peer does not know FORWARD TSN after all: it is sent no more, and every message is reliable (RFC 3758 section
+    /// 3.3.3).
+    pub(super) fn on_no_forward_tsn(&mut self) -> Result<(), AssociationError> {
+        if self.flight.has_abandoned() {
+            return Err(AssociationError::ProtocolViolation("FORWARD TSN was announced and is refused"));
+        }
+        self.extensions.forward_tsn = false;
+        self.extensions.i_forward_tsn = false;
+        self.flight.can_abandon = false;
+        self.flight.forward_tsn_due = false;
+        Ok(())
+    }
+
     fn skip(&mut self, cumulative: Serial32, skipped: impl Iterator<Item = Skipped>) {
         if !self.takes_data() {
             self.stats.chunks_dropped += 1;

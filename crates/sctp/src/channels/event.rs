@@ -3,7 +3,7 @@
 use bytes::Bytes;
 
 use crate::error::AssociationError;
-use crate::message::Reliability;
+use crate::message::{Part, Reliability};
 
 /// Which side of the DTLS handshake we are: it decides whose stream ids are even (RFC 8832 section 6).
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -112,6 +112,17 @@ pub struct ChannelMessage {
     pub data: Bytes,
 }
 
+/// A message, or a piece of one, of a channel that is read in pieces.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct ChannelPiece {
+    /// Text or bytes. Pieces of text may end within a character. Meaningless in [`Part::Abandoned`].
+    pub kind: MessageKind,
+    /// Its content; may be empty.
+    pub data: Bytes,
+    /// What of the message it is.
+    pub part: Part,
+}
+
 impl ChannelMessage {
     /// The text of a text message; `None` for a binary one, and for text that is not UTF-8.
     pub fn as_text(&self) -> Option<&str> {
@@ -150,6 +161,14 @@ pub enum ChannelEvent {
     Writable(ChannelId),
     /// The buffered amount fell to its threshold.
     BufferedAmountLow(ChannelId),
+    /// All of a message sent with this notice was acknowledged.
+    Delivered(ChannelId, u64),
+    /// A message sent with this notice was given up: its reliability ran out, or the channel or the association ended. Part
+    /// or all of it may have arrived.
+    Abandoned(ChannelId, u64),
+    /// Everything sent on a channel was acknowledged, as [`finish`](crate::DataChannels::finish) asked; its stream is reset
+    /// now.
+    Finished(ChannelId),
     /// The peer began to close it. What was queued is still sent, as the W3C's closing procedure has it; then our
     /// direction is reset, too.
     Closing(ChannelId),

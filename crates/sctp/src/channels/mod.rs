@@ -1,22 +1,24 @@
 //! Data channels ([RFC 8831](https://www.rfc-editor.org/rfc/rfc8831), [RFC 8832](https://www.rfc-editor.org/rfc/rfc8832)).
 
+mod close;
 mod event;
 mod open;
+mod receive;
+mod send;
 mod table;
 
-use std::collections::VecDeque;
+use std::collections::{BTreeMap, VecDeque};
 
-use bytes::Bytes;
 use weft_core::{Frame, Instant, Layer, Rng};
 
 pub use event::{
-    ChannelEvent, ChannelId, ChannelInfo, ChannelInit, ChannelMessage, ChannelState, CloseReason, MessageKind, Role,
+    ChannelEvent, ChannelId, ChannelInfo, ChannelInit, ChannelMessage, ChannelPiece, ChannelState, CloseReason,
+    MessageKind, Role,
 };
 use table::{Channel, Table};
 
-use crate::error::{AssociationError, SendError};
+use crate::error::AssociationError;
 use crate::event::Event;
-use crate::message::{Message, SendOptions};
 use crate::{Association, Config};
 
 /// Payload Protocol Identifiers (RFC 8831 section 8, RFC 8832 section 8.1).
@@ -49,6 +51,9 @@ pub struct DataChannels {
     max_label_bytes: usize,
     connected: bool,
     over: bool,
+    /// Messages that somebody watches, by the number the association knows.
+    notices: BTreeMap<u64, (ChannelId, u64)>,
+    next_notice: u64,
     /// Messages dropped: on no channel, of unknown kind, or malformed.
     dropped: u64,
 }
@@ -67,6 +72,8 @@ impl DataChannels {
             max_label_bytes: config.max_label_bytes,
             connected: false,
             over: false,
+            notices: BTreeMap::new(),
+            next_notice: 0,
             dropped: 0,
             association: Association::new(config, rng),
         }
@@ -118,88 +125,6 @@ impl DataChannels {
         self.table.ids()
     }
 
-    /// Queues a message. It may be queued before the association is up, once the channel has a stream. On
-    /// [`SendError::Full`] wait for [`ChannelEvent::Writable`].
-    pub fn send(&mut self, now: Instant, id: ChannelId, kind: MessageKind, data: Bytes) -> Result<(), SendError> {
-        let channel = self.table.get_mut(id).ok_or(SendError::Closed)?;
-        if matches!(channel.state, ChannelState::Closing | ChannelState::Closed) {
-            return Err(SendError::Closed);
-        }
-        let stream = channel.stream.ok_or(SendError::NotOpen)?;
-        if let Some(limit) = self.remote_max
-            && data.len() as u64 > limit
-        {
-            return Err(SendError::TooLarge { limit });
-        }
-        // "SCTP does not support the sending of empty user messages": one zero byte goes instead (RFC 8831 section 6.6).
-        let (number, payload, counted) = match (kind, data.is_empty()) {
-            (MessageKind::Text, false) => (ppid::STRING, data, true),
-            (MessageKind::Binary, false) => (ppid::BINARY, data, true),
-            (MessageKind::Text, true) => (ppid::STRING_EMPTY, Bytes::from_static(&[0]), false),
-            (MessageKind::Binary, true) => (ppid::BINARY_EMPTY, Bytes::from_static(&[0]), false),
-        };
-        let options = SendOptions {
-            ordered: channel.init.ordered || !channel.acknowledged,
-            reliability: channel.init.reliability,
-            counted,
-            notice: None,
-        };
-        let result = self.association.send(now, stream, number, payload, options);
-        if result == Err(SendError::Full) {
-            channel.blocked = true;
-        }
-        result
-    }
-
-    /// The next message of a channel. It works on a closed one until that is empty, whereupon the handle is forgotten.
-    pub fn receive(&mut self, id: ChannelId) -> Option<ChannelMessage> {
-        let channel = self.table.get_mut(id)?;
-        let message = channel.received.pop_front();
-        if let Some(message) = message.as_ref().filter(|_| !channel.orphan) {
-            // An empty message came as one byte.
-            self.association.give_back(message.data.len().max(1));
-        }
-        let done = channel.state == ChannelState::Closed && channel.received.is_empty();
-        if done {
-            self.forget(id);
-        }
-        message
-    }
-
-    /// How many messages wait to be taken by [`receive`](Self::receive).
-    pub fn unread(&self, id: ChannelId) -> usize {
-        self.table.get(id).map_or(0, |channel| channel.received.len())
-    }
-
-    /// Bytes queued on a channel and not yet sent for the first time.
-    pub fn buffered_amount(&self, id: ChannelId) -> usize {
-        self.stream(id).map_or(0, |stream| self.association.buffered_amount(stream))
-    }
-
-    /// Sets when [`ChannelEvent::BufferedAmountLow`] is reported. Default 0 bytes.
-    pub fn set_buffered_amount_low_threshold(&mut self, id: ChannelId, bytes: usize) {
-        let Some(channel) = self.table.get_mut(id) else { return };
-        channel.threshold = bytes;
-        if let Some(stream) = channel.stream {
-            self.association.set_buffered_amount_low_threshold(stream, bytes);
-        }
-    }
-
-    /// Closes a channel: what is queued is delivered and acknowledged first, then its streams are reset both ways, then
-    /// comes [`ChannelEvent::Closed`]. On a closed channel it throws away what was not read.
-    pub fn close(&mut self, now: Instant, id: ChannelId) {
-        let Some(channel) = self.table.get_mut(id) else { return };
-        match (channel.state, channel.stream) {
-            (ChannelState::Closed, _) => self.forget(id),
-            (ChannelState::Closing, _) => {}
-            (_, None) => self.finish_close(id),
-            (_, Some(stream)) => {
-                channel.state = ChannelState::Closing;
-                self.association.reset_streams(now, &[stream]);
-            }
-        }
-    }
-
     /// Shuts the association down in order once everything queued is acknowledged.
     pub fn shutdown(&mut self, now: Instant) {
         self.association.shutdown(now);
@@ -221,6 +146,9 @@ impl DataChannels {
                 channel.orphan = true;
             }
         }
+        for number in self.notices.keys().copied().collect::<Vec<_>>() {
+            self.tell(number, false);
+        }
         self.association = Association::new(config, rng);
         (self.role, self.over) = (None, false);
         self.remote_max = Some(DEFAULT_REMOTE_MAX_MESSAGE_SIZE);
@@ -231,46 +159,23 @@ impl DataChannels {
         self.association.set_remote_port(port);
     }
 
-    /// Drops the messages that wait to be read, and so gives their room back; of a closed channel, everything.
-    pub fn discard(&mut self, id: ChannelId) {
-        while self.receive(id).is_some() {}
-    }
-
-    /// Removes a channel with all that was not read.
-    fn forget(&mut self, id: ChannelId) {
-        let Some(channel) = self.table.remove(id) else { return };
-        for message in channel.received.iter().filter(|_| !channel.orphan) {
-            self.association.give_back(message.data.len().max(1));
-        }
-        if channel.incoming {
-            let bytes = channel.init.label.len() + channel.init.protocol.len();
-            self.label_bytes = self.label_bytes.saturating_sub(bytes);
-        }
-    }
-
-    fn finish_close(&mut self, id: ChannelId) {
-        let Some(channel) = self.table.get_mut(id) else { return };
-        if channel.state == ChannelState::Closed {
-            return;
-        }
-        channel.state = ChannelState::Closed;
-        let (reason, stream, unread) = (channel.reason, channel.stream, !channel.received.is_empty());
-        if let Some(stream) = stream {
-            self.table.unbind(id, stream);
-        }
-        self.events.push_back(ChannelEvent::Closed(id, reason));
-        if !unread {
-            self.forget(id);
-        }
-    }
-
     /// Takes over what the association received and reports.
     fn pump(&mut self, now: Instant) {
         while let Some(event) = self.association.poll_event() {
             match event {
                 Event::Established => self.on_established(),
                 Event::Restarted => self.close_all(),
-                Event::Readable | Event::ShuttingDown | Event::Delivered(_) | Event::Abandoned(_) => {}
+                Event::Delivered(number) => self.tell(number, true),
+                Event::Abandoned(number) => self.tell(number, false),
+                Event::Flushed(stream) => self.on_flushed(stream),
+                // A channel stays what it is when its stream starts anew or there are more of them.
+                Event::Readable
+                | Event::ShuttingDown
+                | Event::ResetRefused(_)
+                | Event::TsnsReset(_)
+                | Event::OutgoingStreams(_)
+                | Event::IncomingStreams(_)
+                | Event::StreamsRefused => {}
                 Event::Writable => {
                     for id in self.table.ids() {
                         if let Some(channel) = self.table.get_mut(id).filter(|c| c.blocked) {
@@ -307,6 +212,9 @@ impl DataChannels {
         for id in self.table.ids() {
             let Some(channel) = self.table.get_mut(id) else { continue };
             let Some(stream) = channel.stream else { continue };
+            if channel.piecewise {
+                self.association.set_piecewise(stream, true);
+            }
             if stream >= streams {
                 channel.reason = CloseReason::NoStream;
                 self.finish_close(id);
@@ -315,99 +223,6 @@ impl DataChannels {
                 self.events.push_back(ChannelEvent::Opened(id));
             }
         }
-    }
-
-    fn on_outgoing_reset(&mut self, stream: u16, done: bool) {
-        let Some(id) = self.table.on_stream(stream) else { return };
-        let Some(channel) = self.table.get_mut(id) else { return };
-        channel.outgoing_reset = true;
-        if channel.incoming_reset || !done {
-            self.finish_close(id);
-        }
-    }
-
-    /// The peer reset its direction: the channel closes, and we reset ours (RFC 8831 section 6.7).
-    fn on_incoming_reset(&mut self, now: Instant, stream: u16) {
-        let Some(id) = self.table.on_stream(stream) else { return };
-        let Some(channel) = self.table.get_mut(id) else { return };
-        channel.incoming_reset = true;
-        if channel.outgoing_reset {
-            self.finish_close(id);
-        } else if channel.state != ChannelState::Closing {
-            channel.state = ChannelState::Closing;
-            channel.reason = CloseReason::Remote;
-            self.events.push_back(ChannelEvent::Closing(id));
-            self.association.reset_streams(now, &[stream]);
-        }
-    }
-
-    fn close_all(&mut self) {
-        self.waiting.clear();
-        self.connected = false;
-        for id in self.table.ids() {
-            if let Some(channel) = self.table.get_mut(id) {
-                channel.reason = CloseReason::Disconnected;
-            }
-            self.finish_close(id);
-        }
-    }
-
-    fn disconnected(&mut self, error: Option<AssociationError>) {
-        if !core::mem::replace(&mut self.over, true) {
-            self.close_all();
-            self.events.push_back(ChannelEvent::Disconnected(error));
-        }
-    }
-
-    fn take_messages(&mut self, now: Instant) {
-        while let Some(message) = self.association.take_message() {
-            self.on_message(now, message);
-        }
-    }
-
-    /// A message on a stream whose old channel the peer has done with: the old channel is closed, whether or not the
-    /// answer to our reset has come.
-    fn settle_reuse(&mut self, stream: u16) {
-        let Some(id) = self.table.on_stream(stream) else { return };
-        let closing = self.table.get(id).is_some_and(|c| c.incoming_reset && !c.outgoing_reset);
-        if closing && self.association.settle_reset(stream) {
-            self.finish_close(id);
-        }
-    }
-
-    fn on_message(&mut self, now: Instant, message: Message) {
-        let len = message.payload.len();
-        self.settle_reuse(message.stream);
-        let (kind, empty) = match message.ppid {
-            ppid::DCEP => {
-                self.association.give_back(len);
-                return self.on_dcep(now, message.stream, &message.payload);
-            }
-            ppid::STRING => (MessageKind::Text, false),
-            ppid::BINARY => (MessageKind::Binary, false),
-            ppid::STRING_EMPTY => (MessageKind::Text, true),
-            ppid::BINARY_EMPTY => (MessageKind::Binary, true),
-            _ => {
-                self.dropped += 1;
-                return self.association.give_back(len);
-            }
-        };
-        let Some(id) = self.table.on_stream(message.stream) else {
-            self.dropped += 1;
-            self.association.give_back(len);
-            return self.reject(now, message.stream);
-        };
-        let Some(channel) = self.table.get_mut(id) else { return };
-        channel.acknowledged = true;
-        if channel.received.is_empty() {
-            self.events.push_back(ChannelEvent::Readable(id));
-        }
-        let data = if empty { Bytes::new() } else { message.payload };
-        if empty {
-            // Whatever stood for nothing is gone; what stays charged is one byte.
-            self.association.give_back_part(len - 1);
-        }
-        channel.received.push_back(ChannelMessage { kind, data });
     }
 }
 

@@ -44,7 +44,9 @@ impl DataChannels {
             if stream > MAX_STREAM || stream >= self.streams() || !self.is_free(stream) {
                 return Err(OpenError::IdTaken);
             }
+            let priority = init.priority;
             let id = self.table.insert(Channel::new(init, false));
+            self.association.set_priority(stream, priority);
             self.set_open(id);
             return Ok(id);
         }
@@ -81,9 +83,13 @@ impl DataChannels {
             protocol: &channel.init.protocol,
         }
         .write(&mut message);
-        let threshold = channel.threshold;
+        let (threshold, priority, piecewise) = (channel.threshold, channel.init.priority, channel.piecewise);
         self.association.send_control(now, stream, ppid::DCEP, Bytes::from(message));
         self.association.set_buffered_amount_low_threshold(stream, threshold);
+        self.association.set_priority(stream, priority);
+        if piecewise {
+            self.association.set_piecewise(stream, true);
+        }
         self.set_open(id);
     }
 
@@ -156,6 +162,7 @@ impl DataChannels {
                 channel.state = ChannelState::Open;
                 let id = self.table.insert(channel);
                 self.table.bind(id, stream);
+                self.association.set_priority(stream, priority);
                 self.association.send_control(now, stream, ppid::DCEP, Bytes::from_static(&[dcep::ACK]));
                 self.events.push_back(ChannelEvent::Incoming(id));
             }

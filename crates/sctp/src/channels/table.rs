@@ -2,8 +2,26 @@
 
 use std::collections::{BTreeSet, VecDeque};
 
-use super::event::{ChannelId, ChannelInit, ChannelMessage, ChannelState, CloseReason};
+use super::event::{ChannelId, ChannelInit, ChannelPiece, ChannelState, CloseReason, MessageKind};
 use crate::streams::StreamTable;
+
+/// A message, or a piece of one, that waits to be read.
+#[derive(Debug)]
+pub(super) struct Received {
+    pub(super) piece: ChannelPiece,
+    /// What it is charged against the receive window, bytes.
+    pub(super) charged: usize,
+}
+
+/// A message being given in pieces.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Writing {
+    pub(super) kind: MessageKind,
+    /// Bytes so far.
+    pub(super) len: u64,
+    /// The association knows of it.
+    pub(super) begun: bool,
+}
 
 #[derive(Debug)]
 pub(super) struct Channel {
@@ -13,7 +31,15 @@ pub(super) struct Channel {
     pub(super) state: ChannelState,
     /// The ACK or a message came: unordered messages may go out unordered (RFC 8832 section 6).
     pub(super) acknowledged: bool,
-    pub(super) received: VecDeque<ChannelMessage>,
+    pub(super) received: VecDeque<Received>,
+    /// Messages are read in pieces.
+    pub(super) piecewise: bool,
+    /// The message being given in pieces.
+    pub(super) writing: Option<Writing>,
+    /// It is to be told when everything was acknowledged.
+    pub(super) finishing: bool,
+    /// Nothing received matters any more.
+    pub(super) aborted: bool,
     pub(super) outgoing_reset: bool,
     pub(super) incoming_reset: bool,
     pub(super) reason: CloseReason,
@@ -33,6 +59,10 @@ impl Channel {
             incoming,
             state: ChannelState::Connecting,
             received: VecDeque::new(),
+            piecewise: false,
+            writing: None,
+            finishing: false,
+            aborted: false,
             outgoing_reset: false,
             incoming_reset: false,
             reason: CloseReason::Local,

@@ -231,9 +231,18 @@ impl Inbound {
     pub(crate) fn reset(&mut self, streams: &[u16]) {
         for id in streams {
             if let Some(stream) = self.streams.get_mut(*id) {
+                stream.piecewise = false;
+            }
+        }
+        self.restart_streams(streams);
+        self.release_held();
+    }
+
+    fn restart_streams(&mut self, streams: &[u16]) {
+        for id in streams {
+            if let Some(stream) = self.streams.get_mut(*id) {
                 stream.next = Serial32(0);
                 stream.skipped = None;
-                stream.piecewise = false;
                 for (_, message) in core::mem::take(&mut stream.waiting) {
                     self.unwait(&message);
                 }
@@ -242,6 +251,27 @@ impl Inbound {
                 self.break_off(*id);
             }
         }
+    }
+
+    /// The peer may send on so many streams.
+    pub(crate) fn set_streams(&mut self, count: u16) {
+        self.in_streams = count;
+    }
+
+    /// The peer's next TSN, after which all streams start again (RFC 6525 section 5.2.4, G4 and G5).
+    pub(crate) fn restart_at(&mut self, tsn: Serial32) {
         self.release_held();
+        for id in self.used_streams() {
+            while let Some(number) = self.streams.get(id).and_then(|s| s.waiting.front()).map(|w| w.0) {
+                let mid = if self.interleaved.is_some() { number } else { Serial32(number.0 & 0xFFFF) };
+                self.skip_ordered(id, mid.previous());
+            }
+        }
+        self.cumulative = tsn.previous();
+        self.received.clear();
+        self.reassembly.clear();
+        let streams = self.used_streams();
+        self.restart_streams(&streams);
+        self.drop_headless();
     }
 }

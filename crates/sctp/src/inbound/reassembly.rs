@@ -222,6 +222,13 @@ impl Reassembly {
         Some((span.ppid, first, join_parts(core::mem::take(&mut span.len), parts)))
     }
 
+    /// Throws all away.
+    pub(super) fn clear(&mut self) {
+        while !self.spans.is_empty() {
+            self.drop_out(0);
+        }
+    }
+
     /// Takes out a span that comes to nothing.
     fn drop_out(&mut self, at: usize) {
         if let Some(span) = self.take_out(at)

@@ -299,6 +299,19 @@ impl Flight {
     pub(crate) fn peer_room(&self) -> usize {
         self.a_rwnd.saturating_sub(self.in_flight)
     }
+    /// The next chunk gets this TSN. Nothing is outstanding.
+    pub(crate) fn restart_at(&mut self, tsn: Serial32) {
+        debug_assert!(self.ring.is_empty());
+        self.cumulative_ack = tsn.previous();
+        self.advanced_ack = tsn.previous();
+        self.acked.clear();
+        self.lost.clear();
+        self.scan_from = tsn;
+        self.sample_from = tsn;
+        self.recovery_exit = None;
+        self.forward_tsn_due = false;
+    }
+
     /// Nothing is outstanding: memory that a large flight took is given back.
     pub(crate) fn shrink(&mut self) {
         if self.ring.is_empty() && self.ring.capacity() > KEPT_ENTRIES {

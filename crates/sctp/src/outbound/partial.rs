@@ -3,7 +3,8 @@
 
 use weft_core::Serial32;
 
-use super::flight::{ChunkState, FAST_RETRANSMITTED, Flight};
+use super::chunk::Piece;
+use super::flight::{ChunkState, FAST_RETRANSMITTED, Flight, Sent};
 use crate::wire::{Skipped, data};
 
 impl Flight {
@@ -65,15 +66,39 @@ impl Flight {
         true
     }
 
-    /// Gives up everything outstanding on a stream.
-    pub(crate) fn abandon_stream(&mut self, stream: u16) {
+    /// Whether anything outstanding was given up.
+    pub(crate) fn has_abandoned(&self) -> bool {
+        self.ring.iter().any(|s| s.state == ChunkState::Abandoned)
+    }
+
+    /// Takes a TSN for a chunk that never leaves, of a message given up of which nothing else is outstanding.
+    pub(crate) fn push_abandoned(&mut self, piece: Piece) {
+        self.ring.push_back(Sent {
+            piece,
+            state: ChunkState::Abandoned,
+            misses: FAST_RETRANSMITTED,
+            transmissions: 0,
+            transmission: 0,
+        });
+        self.abandoned += 1;
+        self.advance_ack_point();
+    }
+
+    /// Gives up everything outstanding on a stream, but messages of Payload Protocol Identifier `keep`.
+    pub(crate) fn abandon_stream(&mut self, stream: u16, keep: Option<u32>) {
         let mut index = 0;
         while let Some(sent) = self.ring.get(index) {
-            if sent.piece.stream == stream && sent.state != ChunkState::Abandoned {
+            let theirs = sent.piece.stream == stream && Some(sent.piece.ppid) != keep;
+            if theirs && sent.state != ChunkState::Abandoned {
                 self.abandon(index);
             }
             index += 1;
         }
+    }
+
+    /// What was to follow on `stream` is known not to.
+    pub(crate) fn forget_open_abandoned(&mut self, stream: u16) {
+        self.open_abandoned.retain(|id| *id != stream);
     }
 
     /// A stream whose newest message was given up before all of it was sent: the rest must not follow.

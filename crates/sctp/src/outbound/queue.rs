@@ -175,15 +175,19 @@ impl SendQueue {
         }
     }
 
-    /// The message whose turn it is, if it was begun and has expired since: its stream, whether it is unordered, its number.
-    pub(crate) fn begun_expired(&mut self, now: Instant) -> Option<(u16, bool, Serial32)> {
+    /// The stream whose turn it is, if its message was begun and has expired since.
+    pub(crate) fn begun_expired(&mut self, now: Instant) -> Option<u16> {
         let id = self.next_stream()?;
-        self.front(id).filter(|m| m.begun && m.expires <= now).map(|m| (id, !m.ordered, m.mid))
+        self.front(id).filter(|m| m.begun && m.expires <= now).map(|_| id)
     }
 
     /// The message at the front of stream `id`, if part of it was sent: whether it is unordered, and its number.
     pub(crate) fn begun(&self, id: u16) -> Option<(bool, Serial32)> {
         self.front(id).filter(|m| m.begun).map(|m| (!m.ordered, m.mid))
+    }
+
+    pub(crate) fn front_ppid(&self, id: u16) -> Option<u32> {
+        self.front(id).map(|m| m.ppid)
     }
 
     /// Removes the message at the front of stream `id`, wholly.
@@ -208,18 +212,50 @@ impl SendQueue {
         }
     }
 
-    /// Everything queued on stream `id` but a message already begun.
-    pub(crate) fn drop_waiting(&mut self, id: u16) {
+    /// Everything queued on stream `id` but a message already begun and those of Payload Protocol Identifier `keep`.
+    pub(crate) fn drop_waiting(&mut self, id: u16, keep: Option<u32>) {
         let Some(stream) = self.streams.get_mut(id) else { return };
-        let keep = usize::from(stream.queue.front().is_some_and(|m| m.begun));
         let mut len = 0;
-        for message in stream.queue.drain(keep..) {
-            self.messages -= 1;
-            self.bytes -= message.remaining();
-            self.given_up.extend(message.notice);
-            len += if message.counted { message.remaining() } else { 0 };
-        }
+        stream.queue.retain(|message| {
+            let stays = message.begun || Some(message.ppid) == keep;
+            if !stays {
+                self.messages -= 1;
+                self.bytes -= message.remaining();
+                self.given_up.extend(message.notice);
+                len += if message.counted { message.remaining() } else { 0 };
+            }
+            stays
+        });
         Self::count_down(&mut self.low, id, stream, len);
+    }
+
+    /// The message given in pieces that is the last of stream `id`, if nothing of it was sent.
+    pub(crate) fn drop_open(&mut self, id: u16) {
+        let Some(stream) = self.streams.get_mut(id) else { return };
+        if let Some(message) = stream.queue.pop_back_if(|m| !m.is_complete() && !m.begun) {
+            let len = message.remaining();
+            self.messages -= 1;
+            self.bytes -= len;
+            self.given_up.extend(message.notice);
+            Self::count_down(&mut self.low, id, stream, if message.counted { len } else { 0 });
+        }
+    }
+
+    /// Stands for the rest of the message at the front of stream `id`, which is given up with it: a chunk that never
+    /// leaves, whose TSN the receiver is told to skip.
+    pub(crate) fn stub(&self, id: u16) -> Option<Piece> {
+        let message = self.front(id).filter(|m| m.begun)?;
+        Some(Piece {
+            payload: Bytes::new(),
+            ppid: message.ppid,
+            mid: message.mid,
+            fsn: message.fsn,
+            stream: id,
+            max_retransmits: message.max_retransmits,
+            flags: if message.ordered { 0 } else { data::UNORDERED },
+            expires: message.expires,
+            notice: None,
+        })
     }
 
     /// If it was the message of stream `id` that others wait for, they need wait no longer.
@@ -351,6 +387,21 @@ impl SendQueue {
         }
     }
 
+    /// While held, no message is begun; those begun are finished.
+    pub(crate) fn hold(&mut self, held: bool) {
+        if self.held == held {
+            return;
+        }
+        self.held = held;
+        self.turns.restart(self.turns.kind());
+        self.relist();
+    }
+
+    /// Whether part of some message was sent and part is still to be.
+    pub(crate) fn has_begun(&mut self) -> bool {
+        self.streams.iter_mut().any(|(_, s)| s.queue.front().is_some_and(|m| m.begun))
+    }
+
     fn relist(&mut self) {
         let mut waiting = Vec::new();
         for (id, stream) in self.streams.iter_mut() {
@@ -398,6 +449,13 @@ impl SendQueue {
             stream.next_mid = [Serial32(0); 2];
             stream.threshold = 0;
             stream.share.priority = Share::default().priority;
+        }
+    }
+
+    /// All streams start again at SSN 0 (RFC 6525 section 5.2.7 H5).
+    pub(crate) fn restart_numbers(&mut self) {
+        for (_, stream) in self.streams.iter_mut() {
+            stream.next_mid = [Serial32(0); 2];
         }
     }
 

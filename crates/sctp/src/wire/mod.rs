@@ -28,7 +28,7 @@ pub use i_forward_tsn::{IForwardTsn, Skipped};
 pub use init::Init;
 pub use packet::{Chunk, Header, Packet, ParseError, crc};
 pub use param::{Param, Params};
-pub use reconfig::Request;
+pub use reconfig::{Answer, Request};
 pub use sack::Sack;
 
 /// Chunk types (RFC 9260 section 3.2; RFC 3758, RFC 6525, RFC 8260).

@@ -7,8 +7,16 @@
 //! Outgoing SSN Reset Request (13):            Re-configuration Response (16):
 //! | Re-configuration Request SN   (32) |      | Re-configuration Response SN (32) |
 //! | Re-configuration Response SN  (32) |      | Result                       (32) |
-//! | Sender's Last Assigned TSN    (32) |
+//! | Sender's Last Assigned TSN    (32) |      | Sender's Next TSN, optional  (32) |
+//! | Stream Number (16) ...             |      | Receiver's Next TSN, optional(32) |
+//!
+//! Incoming SSN Reset Request (14):            SSN/TSN Reset Request (15):
+//! | Re-configuration Request SN   (32) |      | Re-configuration Request SN  (32) |
 //! | Stream Number (16) ...             |
+//!
+//! Add Outgoing (17) or Incoming (18) Streams Request:
+//! | Re-configuration Request SN   (32) |
+//! | Number of new streams (16) | Reserved (16) |
 //! ```
 
 use weft_core::Serial32;
@@ -86,18 +94,38 @@ pub enum Request<'a> {
         /// Streams.
         streams: StreamList<'a>,
     },
-    /// SSN/TSN Reset, or Add Outgoing or Incoming Streams: understood, not offered.
-    Other {
+    /// The sender asks to start all streams and TSNs anew.
+    TsnReset {
         /// Number of this request.
         request: Serial32,
     },
-    /// The answer to a request.
-    Response {
-        /// Number of the request answered.
-        response: Serial32,
-        /// See [`result`].
-        result: u32,
+    /// The sender wants to send on more streams.
+    AddOutgoing {
+        /// Number of this request.
+        request: Serial32,
+        /// How many more.
+        streams: u16,
     },
+    /// The sender asks the receiver to send on more streams.
+    AddIncoming {
+        /// Number of this request.
+        request: Serial32,
+        /// How many more.
+        streams: u16,
+    },
+    /// The answer to a request.
+    Response(Answer),
+}
+
+/// A Re-configuration Response.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Answer {
+    /// Number of the request answered.
+    pub number: Serial32,
+    /// See [`result`].
+    pub result: u32,
+    /// Sender's and Receiver's Next TSN; only in the answer to an SSN/TSN Reset Request.
+    pub next_tsns: Option<(Serial32, Serial32)>,
 }
 
 impl<'a> Request<'a> {
@@ -113,8 +141,19 @@ impl<'a> Request<'a> {
                 streams: StreamList(value.get(12..)?),
             },
             parameter::INCOMING_RESET => Self::IncomingReset { request: number, streams: StreamList(value.get(4..)?) },
-            parameter::TSN_RESET | parameter::ADD_OUTGOING | parameter::ADD_INCOMING => Self::Other { request: number },
-            parameter::RESPONSE => Self::Response { response: number, result: be32(value, 4)? },
+            parameter::TSN_RESET => Self::TsnReset { request: number },
+            parameter::ADD_OUTGOING => Self::AddOutgoing { request: number, streams: be16(value, 4)? },
+            parameter::ADD_INCOMING => Self::AddIncoming { request: number, streams: be16(value, 4)? },
+            parameter::RESPONSE => Self::Response(Answer {
+                number,
+                result: be32(value, 4)?,
+                // "Either both optional fields ... MUST be present, or no field" (section 4.4).
+                next_tsns: match value.len() {
+                    8 => None,
+                    16 => Some((Serial32(be32(value, 8)?), Serial32(be32(value, 12)?))),
+                    _ => return None,
+                },
+            }),
             _ => return None,
         })
     }
@@ -145,18 +184,48 @@ pub fn write_outgoing_reset(
     });
 }
 
-/// Appends a RE-CONFIG chunk with a Re-configuration Response.
-pub fn write_response(out: &mut Vec<u8>, response: Serial32, result: u32) {
-    write_responses(out, &[(response, result)]);
+/// Appends a RE-CONFIG chunk with an Incoming SSN Reset Request.
+pub fn write_incoming_reset(out: &mut Vec<u8>, request: Serial32, streams: &[u16]) {
+    put_chunk(out, kind::RE_CONFIG, 0, |out| {
+        put_param(out, parameter::INCOMING_RESET, |out| {
+            put32(out, request.0);
+            for stream in streams {
+                put16(out, *stream);
+            }
+        });
+    });
 }
 
-/// Appends a RE-CONFIG chunk with several Re-configuration Responses, each a request's number and its result.
-pub fn write_responses(out: &mut Vec<u8>, responses: &[(Serial32, u32)]) {
+/// Appends a RE-CONFIG chunk with an SSN/TSN Reset Request, alone in it (section 5.1.4, C3).
+pub fn write_tsn_reset(out: &mut Vec<u8>, request: Serial32) {
     put_chunk(out, kind::RE_CONFIG, 0, |out| {
-        for (response, result) in responses {
+        put_param(out, parameter::TSN_RESET, |out| put32(out, request.0));
+    });
+}
+
+/// Appends a RE-CONFIG chunk with an Add Outgoing or Add Incoming Streams Request.
+pub fn write_add_streams(out: &mut Vec<u8>, request: Serial32, outgoing: bool, streams: u16) {
+    let kind_of = if outgoing { parameter::ADD_OUTGOING } else { parameter::ADD_INCOMING };
+    put_chunk(out, kind::RE_CONFIG, 0, |out| {
+        put_param(out, kind_of, |out| {
+            put32(out, request.0);
+            put16(out, streams);
+            put16(out, 0);
+        });
+    });
+}
+
+/// Appends a RE-CONFIG chunk with several Re-configuration Responses.
+pub fn write_responses(out: &mut Vec<u8>, answers: &[Answer]) {
+    put_chunk(out, kind::RE_CONFIG, 0, |out| {
+        for answer in answers {
             put_param(out, parameter::RESPONSE, |out| {
-                put32(out, response.0);
-                put32(out, *result);
+                put32(out, answer.number.0);
+                put32(out, answer.result);
+                if let Some((sender, receiver)) = answer.next_tsns {
+                    put32(out, sender.0);
+                    put32(out, receiver.0);
+                }
             });
         }
     });

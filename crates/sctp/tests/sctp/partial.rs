@@ -288,3 +288,28 @@ fn the_parameter_is_unknown_to_who_does_not_offer_it() {
         assert_eq!(ack.extensions().forward_tsn, offered);
     }
 }
+
+#[test]
+fn a_peer_that_does_not_know_forward_tsn_after_all() {
+    //= rfc3758#3.3.3
+    //# 2) continue the initiation process (in cases where the initiation process has already completed, the endpoint MUST just mark the association as not supporting partial reliability), but with the understanding that partially reliable data transmission is not supported.
+    //= rfc3758#3.3.3
+    //# In this case, the endpoint receiving the operational error SHOULD note that the FORWARD TSN chunk is not supported, and MUST NOT transmit a FORWARD TSN chunk at any time during the life of the association.
+    let mut victim = Victim::new(Config { heartbeat_interval: None, ..Config::default() });
+    let unknown = [0, 6, 0, 12, kind::FORWARD_TSN, 0, 0, 8, 0, 0, 0, 1];
+    victim.input(&[(kind::ERROR, 0, &unknown)]).unwrap();
+    victim.it.send(victim.now, 1, 53, payload(0, 100), options(ONCE, true)).unwrap();
+    assert_eq!(sent(&mut victim).0.len(), 1);
+    for _ in 0..3 {
+        timeout(&mut victim);
+        let (data, forwards) = sent(&mut victim);
+        assert_eq!((data.len(), forwards.len()), (1, 0), "it is reliable now");
+    }
+    // Said when something was given up already, it leaves no way on.
+    let mut victim = Victim::new(Config { heartbeat_interval: None, ..Config::default() });
+    victim.it.send(victim.now, 1, 53, payload(0, 100), options(ONCE, true)).unwrap();
+    victim.output();
+    timeout(&mut victim);
+    assert_eq!(sent(&mut victim).1.len(), 1);
+    assert!(victim.input(&[(kind::ERROR, 0, &unknown)]).is_err());
+}

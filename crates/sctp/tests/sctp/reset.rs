@@ -2,7 +2,7 @@
 
 use weft_core::Layer;
 use weft_sctp::wire::reconfig::{self, result};
-use weft_sctp::wire::{Request, kind};
+use weft_sctp::wire::{Answer, Request, kind};
 use weft_sctp::{Config, Event, SendError, SendOptions};
 
 use crate::common::{Duo, Victim, chunks, data_value, events, kinds, packets, payload, secs};
@@ -17,7 +17,7 @@ fn request(number: u32, last_tsn: u32, streams: &[u16]) -> Vec<u8> {
 
 fn response(number: u32, result: u32) -> Vec<u8> {
     let mut chunk = Vec::new();
-    reconfig::write_response(&mut chunk, number.into(), result);
+    reconfig::write_responses(&mut chunk, &[Answer { number: number.into(), result, next_tsns: None }]);
     chunk[4..].to_vec()
 }
 
@@ -27,7 +27,7 @@ fn results(victim: &mut Victim) -> Vec<(u32, u32)> {
     for packet in victim.output() {
         for chunk in chunks(&packet).iter().filter(|c| c.kind == kind::RE_CONFIG) {
             for param in Request::params(chunk.value) {
-                if let Some(Request::Response { response, result }) = Request::parse(&param) {
+                if let Some(Request::Response(Answer { number: response, result, .. })) = Request::parse(&param) {
                     out.push((response.0, result));
                 }
             }
@@ -62,7 +62,7 @@ fn a_reset_starts_the_numbers_again() {
         assert_eq!(duo.a.send(duo.now, 4, 53, payload(0, 1), SendOptions::default()), Err(SendError::Closed));
         duo.run(secs(2));
         assert!((0..5).all(|n| duo.b.receive().unwrap().payload == payload(n, 2000)), "round {round}");
-        assert_eq!(events(&mut duo.a), [Event::OutgoingReset(4, true), Event::BufferedAmountLow(4)]);
+        assert_eq!(events(&mut duo.a), [Event::Flushed(4), Event::OutgoingReset(4, true), Event::BufferedAmountLow(4)]);
         assert_eq!(events(&mut duo.b), [Event::Readable, Event::IncomingReset(4)]);
     }
 }
@@ -145,7 +145,10 @@ fn our_request_is_repeated_until_answered() {
     }
     assert_eq!(again, [(victim.its_tsn.wrapping_add(1), first[0].1, vec![3, 5])]);
     victim.input(&[(kind::RE_CONFIG, 0, &response(again[0].0, result::PERFORMED))]).unwrap();
-    assert_eq!(events(&mut victim.it), [Event::OutgoingReset(3, true), Event::OutgoingReset(5, true)]);
+    assert_eq!(
+        events(&mut victim.it),
+        [Event::Flushed(3), Event::Flushed(5), Event::OutgoingReset(3, true), Event::OutgoingReset(5, true)]
+    );
     // An answer that comes twice says nothing new.
     victim.input(&[(kind::RE_CONFIG, 0, &response(again[0].0, result::PERFORMED))]).unwrap();
     assert!(events(&mut victim.it).is_empty());
@@ -157,7 +160,7 @@ fn a_refused_request_is_reported() {
     victim.it.reset_streams(victim.now, &[3]);
     let number = requests(&mut victim)[0].0;
     victim.input(&[(kind::RE_CONFIG, 0, &response(number, result::DENIED))]).unwrap();
-    assert_eq!(events(&mut victim.it), [Event::OutgoingReset(3, false)]);
+    assert_eq!(events(&mut victim.it), [Event::Flushed(3), Event::OutgoingReset(3, false)]);
 }
 
 #[test]
@@ -169,17 +172,17 @@ fn a_peer_without_re_config_is_never_asked() {
     let mut victim = Victim::with_params(Config::rtc(), &[]);
     victim.it.reset_streams(victim.now, &[3]);
     assert!(victim.output().is_empty());
-    assert_eq!(events(&mut victim.it), [Event::OutgoingReset(3, false)]);
+    assert_eq!(events(&mut victim.it), [Event::Flushed(3), Event::OutgoingReset(3, false)]);
 }
 
 #[test]
-fn what_is_not_offered_is_denied() {
+fn streams_beyond_the_limit_are_denied() {
     //= rfc6525#5.2.5
     //# When an SCTP endpoint receives a re-configuration request adding additional streams, it MUST send a response parameter either acknowledging or denying the request.
     //= rfc6525#5.2.6
     //# When an SCTP endpoint receives a re-configuration request adding additional incoming streams, it MUST either send a response parameter denying the request or send a corresponding Add Outgoing Streams Request Parameter, following the rules given in Section 5.1.5.
     let mut victim = Victim::new(Config::rtc());
-    for (n, kind_of) in [15_u8, 17, 18].into_iter().enumerate() {
+    for (n, kind_of) in [17_u8, 18].into_iter().enumerate() {
         let mut value = vec![0, kind_of, 0, 12];
         value.extend((1000 + n as u32).to_be_bytes());
         value.extend([0, 1, 0, 0]);
