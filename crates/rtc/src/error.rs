@@ -25,6 +25,9 @@ pub enum Error {
     /// A message could not be sent.
     #[error(transparent)]
     Send(#[from] SendError),
+    /// A message was given up before it was acknowledged: its reliability ran out, or its channel or the connection ended.
+    #[error("the message was given up")]
+    NotDelivered,
     /// The certificate could not be made or read.
     #[error("certificate: {0}")]
     Certificate(String),

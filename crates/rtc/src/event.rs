@@ -155,6 +155,12 @@ pub enum Event {
     Writable(ChannelId),
     /// The channel's buffered amount fell to its low threshold.
     BufferedAmountLow(ChannelId),
+    /// All of a message sent with this notice was acknowledged.
+    Delivered(ChannelId, u64),
+    /// A message sent with this notice was given up; part or all of it may have arrived.
+    Abandoned(ChannelId, u64),
+    /// Everything sent on a channel being finished was acknowledged.
+    Finished(ChannelId),
     /// The other side began to close the channel.
     Closing(ChannelId),
     /// The channel is closed, and why.

@@ -49,7 +49,7 @@ pub use event::{
 };
 pub use sans_io::{Counters, DataChannelInit, Message, MessageKind, OfferOptions, Reliability, Stats, Timeline};
 pub use weft_dtls::Certificate;
-pub use weft_sctp::{ChannelId, ChannelInfo, ChannelState, OpenError, SendError};
+pub use weft_sctp::{ChannelId, ChannelInfo, ChannelPiece, ChannelState, OpenError, Part, Scheduler, SendError};
 pub use weft_sdp::jsep::{Description, NegotiationError, SdpType};
 // Types of the layers appear in events and figures.
 pub use {weft_dtls as dtls, weft_ice as ice, weft_sctp as sctp, weft_sdp as sdp};

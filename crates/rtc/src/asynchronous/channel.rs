@@ -276,7 +276,7 @@ impl DataChannel {
 }
 
 impl State {
-    fn state_of(&self, id: ChannelId) -> ChannelState {
+    pub(super) fn state_of(&self, id: ChannelId) -> ChannelState {
         if self.is_over() {
             return ChannelState::Closed;
         }

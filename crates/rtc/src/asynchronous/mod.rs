@@ -10,6 +10,7 @@ mod connections;
 mod driver;
 mod endpoint;
 mod peer;
+mod pieces;
 mod stream;
 mod wakers;
 
@@ -69,6 +70,9 @@ struct Channel {
     writable: Wakers,
     state: Wakers,
     low: Wakers,
+    /// What became of messages that somebody waits for.
+    outcomes: HashMap<u64, Option<bool>>,
+    next_notice: u64,
     /// Handles of this channel; it closes with the last.
     handles: usize,
     /// Why it closed.
@@ -149,6 +153,9 @@ impl State {
                 Event::Writable(id) => self.with_channel(id, |channel| channel.writable.wake()),
                 Event::BufferedAmountLow(id) => self.with_channel(id, |channel| channel.low.wake()),
                 Event::Open(id) | Event::Closing(id) => self.with_channel(id, Channel::wake_all),
+                Event::Finished(id) => self.with_channel(id, |channel| channel.state.wake()),
+                Event::Delivered(id, notice) => self.with_channel(id, |channel| channel.settle(notice, true)),
+                Event::Abandoned(id, notice) => self.with_channel(id, |channel| channel.settle(notice, false)),
                 Event::Closed(id, reason) => self.on_channel_closed(id, reason),
                 event => {
                     if self.events.len() >= MAX_EVENTS {
@@ -201,6 +208,14 @@ impl State {
 }
 
 impl Channel {
+    /// A message was delivered, or given up.
+    fn settle(&mut self, notice: u64, delivered: bool) {
+        if let Some(outcome) = self.outcomes.get_mut(&notice) {
+            *outcome = Some(delivered);
+            self.state.wake();
+        }
+    }
+
     fn wake_all(&mut self) {
         self.readable.wake();
         self.writable.wake();

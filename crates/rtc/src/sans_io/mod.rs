@@ -13,6 +13,7 @@ mod generation;
 mod input;
 mod negotiate;
 mod output;
+mod pieces;
 mod renegotiate;
 mod settle;
 mod stats;

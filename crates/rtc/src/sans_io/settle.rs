@@ -133,6 +133,9 @@ impl PeerConnection {
             ChannelEvent::Readable(id) => Event::Readable(id),
             ChannelEvent::Writable(id) => Event::Writable(id),
             ChannelEvent::BufferedAmountLow(id) => Event::BufferedAmountLow(id),
+            ChannelEvent::Delivered(id, notice) => Event::Delivered(id, notice),
+            ChannelEvent::Abandoned(id, notice) => Event::Abandoned(id, notice),
+            ChannelEvent::Finished(id) => Event::Finished(id),
             ChannelEvent::Closing(id) => Event::Closing(id),
             ChannelEvent::Closed(id, reason) => Event::Closed(id, reason),
         };

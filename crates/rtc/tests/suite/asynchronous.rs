@@ -321,3 +321,30 @@ async fn buffered_amounts_are_waited_for_one_by_one() {
     }
     reader.abort();
 }
+
+#[tokio::test]
+async fn delivers_sends_in_pieces_and_aborts() {
+    let (_a, _b, here, there) = connect().await;
+    here.deliver(MessageKind::Text, "all of it").await.unwrap();
+    assert_eq!(timeout(PATIENCE, there.recv()).await.unwrap().unwrap().as_text(), Some("all of it"));
+    here.set_priority(512);
+    there.set_piecewise(true);
+    here.begin_message(MessageKind::Binary).unwrap();
+    let sender = tokio::spawn(async move {
+        for n in 0..20_u8 {
+            here.send_piece(vec![n; 10_000], n == 19).await.unwrap();
+        }
+        here
+    });
+    let (mut len, mut last) = (0, false);
+    while !last {
+        let piece = timeout(PATIENCE, there.recv_piece()).await.unwrap().unwrap();
+        len += piece.data.len();
+        last = piece.part == weft_rtc::Part::Last;
+    }
+    assert_eq!(len, 200_000);
+    let here = timeout(PATIENCE, sender).await.unwrap().unwrap();
+    here.abort();
+    timeout(PATIENCE, here.closed()).await.unwrap();
+    assert!(matches!(here.deliver(MessageKind::Text, "x").await, Err(Error::Closed)));
+}

@@ -172,15 +172,13 @@ impl Association {
                 None => self.stats.chunks_dropped += 1,
             },
             kind::ABORT => return self.on_abort(tag, chunk),
-            kind::ERROR => {
-                match cause::first(value) {
-                    Some((code::STALE_COOKIE, _)) => self.on_stale_cookie(now)?,
-                    Some((code::UNRECOGNIZED_CHUNK, [kind::FORWARD_TSN | kind::I_FORWARD_TSN, ..])) => {
-                        self.on_no_forward_tsn()?;
-                    }
-                    _ => {}
+            kind::ERROR => match cause::first(value) {
+                Some((code::STALE_COOKIE, _)) => self.on_stale_cookie(now)?,
+                Some((code::UNRECOGNIZED_CHUNK, [kind::FORWARD_TSN | kind::I_FORWARD_TSN, ..])) => {
+                    self.on_no_forward_tsn()?;
                 }
-            }
+                _ => {}
+            },
             kind::SHUTDOWN => match shutdown::parse(value) {
                 Some(cumulative) => self.on_shutdown(now, cumulative),
                 None => self.stats.chunks_dropped += 1,

@@ -65,7 +65,7 @@ pub(super) struct Reset {
     /// Requests to be made, one after the other.
     pub(super) orders: VecDeque<Order>,
     /// The peer's SSN/TSN Reset Request that waits for what is outstanding.
-    pub(super) tsn_reset: Option<Serial32>,
+    pub(super) wanted_tsns: Option<Serial32>,
     /// The number the peer's next request must have.
     pub(super) expected: Serial32,
     /// How the last one was answered.
@@ -83,7 +83,7 @@ impl Reset {
             wanted: VecDeque::new(),
             outgoing: None,
             orders: VecDeque::new(),
-            tsn_reset: None,
+            wanted_tsns: None,
             expected: peer_initial_tsn,
             last: Answer { number: Serial32(0), result: result::NOTHING_TO_DO, next_tsns: None },
             deferred: None,

@@ -19,7 +19,7 @@ impl Association {
     }
 
     pub(super) fn on_tsn_reset(&mut self, number: Serial32) {
-        if self.reset.tsn_reset == Some(number) {
+        if self.reset.wanted_tsns == Some(number) {
             // Asked again while it waits.
             if !self.answer_tsn_reset() {
                 self.is_new(number);
@@ -33,7 +33,7 @@ impl Association {
             return self.answer_new(number, result::DENIED);
         }
         self.reset.expected = number.next();
-        self.reset.tsn_reset = Some(number);
+        self.reset.wanted_tsns = Some(number);
         if !self.answer_tsn_reset() {
             self.answer_last(number, result::IN_PROGRESS, None);
         }
@@ -41,11 +41,11 @@ impl Association {
 
     /// Performs the peer's request if nothing is outstanding any more; true when it did.
     pub(super) fn answer_tsn_reset(&mut self) -> bool {
-        let Some(number) = self.reset.tsn_reset else { return false };
+        let Some(number) = self.reset.wanted_tsns else { return false };
         if !self.quiesce() {
             return false;
         }
-        self.reset.tsn_reset = None;
+        self.reset.wanted_tsns = None;
         // G1: far from anything the peer may have sent before.
         let receiver_next = self.inbound.cumulative.next().plus(1 << 31);
         // G2

@@ -232,7 +232,9 @@ impl SendQueue {
     /// The message given in pieces that is the last of stream `id`, if nothing of it was sent.
     pub(crate) fn drop_open(&mut self, id: u16) {
         let Some(stream) = self.streams.get_mut(id) else { return };
-        if let Some(message) = stream.queue.pop_back_if(|m| !m.is_complete() && !m.begun) {
+        if stream.queue.back().is_some_and(|m| !m.is_complete() && !m.begun)
+            && let Some(message) = stream.queue.pop_back()
+        {
             let len = message.remaining();
             self.messages -= 1;
             self.bytes -= len;

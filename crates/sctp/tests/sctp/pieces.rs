@@ -2,8 +2,7 @@
 
 use bytes::Bytes;
 use weft_sctp::{
-    ChannelEvent, ChannelId, ChannelInit, ChannelPiece, CloseReason, Config, MessageKind, Part,
-    Reliability, SendError,
+    ChannelEvent, ChannelId, ChannelInit, ChannelPiece, CloseReason, Config, MessageKind, Part, Reliability, SendError,
 };
 use weft_testkit::{LinkConfig, Loss, for_seeds};
 
@@ -17,8 +16,8 @@ fn pieces(pair: &mut Peers, b: ChannelId) -> Vec<ChannelPiece> {
     core::iter::from_fn(|| pair.b.layer.receive_piece(b)).collect()
 }
 
-fn event(pair: &mut Peers, wanted: ChannelEvent) {
-    pair.run_until(secs(60), |pair| pair.a.take_event(|e| *e == wanted).is_some())
+fn event(pair: &mut Peers, wanted: &ChannelEvent) {
+    pair.run_until(secs(60), |pair| pair.a.take_event(|e| e == wanted).is_some())
         .unwrap_or_else(|stalled| panic!("{wanted:?} never comes: {stalled}"));
 }
 
@@ -150,7 +149,7 @@ fn closing_gives_up_a_message_that_is_not_complete() {
             pair.a.layer.send_piece(pair.now(), a, payload(1, 3000), false).unwrap();
             pair.run_for(millis(pause));
             pair.a.layer.close(pair.now(), a);
-            event(&mut pair, ChannelEvent::Closed(a, CloseReason::Local));
+            event(&mut pair, &ChannelEvent::Closed(a, CloseReason::Local));
             let got = pieces(&mut pair, b);
             let first: usize = got.iter().take_while(|p| p.part != Part::Last).map(|p| p.data.len()).sum();
             assert!(first <= 5000 && got.iter().filter(|p| p.part == Part::Last).count() == 1);
@@ -177,7 +176,7 @@ fn notices_tell_what_became_of_messages() {
         }
         pair.a.layer.send_with_notice(pair.now(), a, MessageKind::Text, Bytes::new(), 7).unwrap();
         for (at, number) in [(a, 100), (a, 101), (a, 102), (a, 7)] {
-            event(&mut pair, ChannelEvent::Delivered(at, number));
+            event(&mut pair, &ChannelEvent::Delivered(at, number));
         }
         assert_eq!(read_all(&mut pair.b.layer, b).len(), 4, "delivered means delivered");
         // Lost, and not sent again.
@@ -185,9 +184,9 @@ fn notices_tell_what_became_of_messages() {
         pair.a.layer.send_with_notice(pair.now(), lossy, MessageKind::Binary, payload(0, 3000), 1).unwrap();
         pair.run_for(millis(50));
         pair.link_to(weft_testkit::Side::B).config_mut().loss = Loss::Random(0.0);
-        event(&mut pair, ChannelEvent::Abandoned(lossy, 1));
+        event(&mut pair, &ChannelEvent::Abandoned(lossy, 1));
         pair.a.layer.send_with_notice(pair.now(), lossy, MessageKind::Binary, payload(0, 3000), 2).unwrap();
-        event(&mut pair, ChannelEvent::Delivered(lossy, 2));
+        event(&mut pair, &ChannelEvent::Delivered(lossy, 2));
         // What is queued or under way when the association ends was not delivered, for all we know.
         for n in 0..40 {
             pair.a.layer.send_with_notice(pair.now(), a, MessageKind::Binary, payload(0, 3000), n).unwrap();
@@ -217,9 +216,9 @@ fn libp2p_specs_575_finish_waits_for_everything() {
         pair.a.layer.finish(pair.now(), a);
         assert_eq!(pair.a.layer.send(pair.now(), a, MessageKind::Text, Bytes::from("x")), Err(SendError::Closed));
         pair.b.layer.send(pair.now(), b, MessageKind::Text, Bytes::from("still heard")).unwrap();
-        event(&mut pair, ChannelEvent::Finished(a));
+        event(&mut pair, &ChannelEvent::Finished(a));
         assert_eq!(read_all(&mut pair.b.layer, b).len(), 30, "all of it is there when that is told");
-        event(&mut pair, ChannelEvent::Closed(a, CloseReason::Local));
+        event(&mut pair, &ChannelEvent::Closed(a, CloseReason::Local));
         assert_eq!(read_all(&mut pair.a.layer, a)[0].as_text(), Some("still heard"));
     });
 }
@@ -242,7 +241,7 @@ fn abort_drops_what_is_queued() {
         pair.run_for(millis(300));
         let at = pair.now();
         pair.a.layer.abort_channel(at, a);
-        event(&mut pair, ChannelEvent::Closed(a, CloseReason::Local));
+        event(&mut pair, &ChannelEvent::Closed(a, CloseReason::Local));
         assert!(pair.now() < at + secs(3), "a megabyte would take 16 s: {:?}", pair.now() - at);
         assert!(read_all(&mut pair.b.layer, b).len() < 10);
         assert!(pair.a.take_event(|e| *e == ChannelEvent::Abandoned(a, 49)).is_some());
@@ -342,7 +341,7 @@ fn pieces_wait_where_nothing_can_be_given_up() {
     pair.a.layer.begin_message(a, MessageKind::Binary).unwrap();
     pair.a.layer.send_piece(pair.now(), a, payload(0, 20_000), false).unwrap();
     pair.a.layer.close(pair.now(), a);
-    event(&mut pair, ChannelEvent::Closed(a, CloseReason::Local));
+    event(&mut pair, &ChannelEvent::Closed(a, CloseReason::Local));
     pair.run_for(secs(1));
     assert!(pair.b.layer.info(b).is_none());
     assert!(read_all(&mut pair.b.layer, b).is_empty());

@@ -245,9 +245,9 @@ fn tsn_resets_lose_nothing() {
                 duo.b.send(duo.now, stream, 53, payload(1, 4000), SendOptions::default()).unwrap();
             }
             if round % 2 == 0 {
-                duo.a.reset_tsns()
+                duo.a.reset_tsns();
             } else {
-                duo.b.reset_tsns()
+                duo.b.reset_tsns();
             }
             duo.run(secs(2));
             got += core::iter::from_fn(|| duo.a.receive()).count() + core::iter::from_fn(|| duo.b.receive()).count();
