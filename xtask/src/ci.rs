@@ -25,7 +25,8 @@ const STEPS: &[Step] = &[
     ("docs", cargo::docs),
     ("conformance", |json| conformance::Command::check(json).run()),
     ("fuzz corpora", cargo::replay),
-    ("godot 3", |json| godot::Command::ci(json).run()),
+    ("godot 3", godot::Command::ci3),
+    ("godot 4", godot::Command::ci4),
     ("browser", |json| cargo::browser(&[], json)),
 ];
 

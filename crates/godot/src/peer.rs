@@ -3,6 +3,7 @@
 use weft_core::Transport;
 use weft_rtc::ice::CandidateKind;
 use weft_rtc::polled::{ChannelOptions, Configuration, Error, IceServer, PeerConnection};
+use weft_rtc::{GatheringState, SignalingState};
 
 use crate::channel::Channel;
 use crate::error;
@@ -100,6 +101,28 @@ impl Peer {
 
     pub(crate) fn connection_state(&self) -> i32 {
         self.inner.connection_state() as i32
+    }
+
+    /// `GatheringState` of Godot 4: NEW 0, GATHERING 1, COMPLETE 2.
+    pub(crate) fn gathering_state(&self) -> i32 {
+        match self.inner.gathering_state() {
+            GatheringState::New => 0,
+            GatheringState::Gathering => 1,
+            GatheringState::Complete => 2,
+        }
+    }
+
+    /// `SignalingState` of Godot 4: STABLE 0, HAVE_LOCAL_OFFER 1, HAVE_REMOTE_OFFER 2, HAVE_LOCAL_PRANSWER 3,
+    /// HAVE_REMOTE_PRANSWER 4, CLOSED 5.
+    pub(crate) fn signaling_state(&self) -> i32 {
+        match self.inner.signaling_state() {
+            SignalingState::Stable => 0,
+            SignalingState::HaveLocalOffer => 1,
+            SignalingState::HaveRemoteOffer => 2,
+            SignalingState::HaveLocalPrAnswer => 3,
+            SignalingState::HaveRemotePrAnswer => 4,
+            SignalingState::Closed => 5,
+        }
     }
 
     pub(crate) fn close(&mut self) {

@@ -77,7 +77,7 @@ pub(super) const KIND_NET: u32 = 6;
 
 /// `godot_gdnative_init_options`.
 #[repr(C)]
-pub struct InitOptions {
+pub(super) struct InitOptions {
     pub(super) in_editor: bool,
     pub(super) api_hashes: [u64; 3],
     pub(super) report_version_mismatch: RawFunction,

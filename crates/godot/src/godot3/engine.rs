@@ -355,10 +355,5 @@ unsafe fn read_dictionary(core: &Core, dictionary: *const RawDictionary, depth: 
 
 /// Runs what the engine asked for. No panic crosses into C (it would abort the game): `otherwise` is answered.
 pub(super) fn guard<T>(otherwise: T, work: impl FnOnce() -> T) -> T {
-    std::panic::catch_unwind(std::panic::AssertUnwindSafe(work)).unwrap_or_else(|_| {
-        if let Some(engine) = engine() {
-            engine.error("a defect in the WebRTC library was caught; the call has failed");
-        }
-        otherwise
-    })
+    crate::guard(log, otherwise, work)
 }

@@ -32,7 +32,7 @@ unsafe extern "C" fn create_peer_connection(object: *mut Object) -> c_int {
 /// # Safety
 /// For the engine, with its options.
 #[unsafe(no_mangle)]
-pub unsafe extern "C" fn godot_gdnative_init(options: *const InitOptions) {
+unsafe extern "C" fn godot_gdnative_init(options: *const InitOptions) {
     guard((), || {
         if options.is_null() {
             return;
@@ -54,7 +54,7 @@ pub unsafe extern "C" fn godot_gdnative_init(options: *const InitOptions) {
 /// # Safety
 /// For the engine.
 #[unsafe(no_mangle)]
-pub unsafe extern "C" fn godot_gdnative_singleton() {
+unsafe extern "C" fn godot_gdnative_singleton() {
     guard((), || {
         if let Some(engine) = engine() {
             // SAFETY: the table is static.
@@ -68,7 +68,7 @@ pub unsafe extern "C" fn godot_gdnative_singleton() {
 /// # Safety
 /// For the engine, with its handle.
 #[unsafe(no_mangle)]
-pub unsafe extern "C" fn godot_nativescript_init(handle: *mut c_void) {
+unsafe extern "C" fn godot_nativescript_init(handle: *mut c_void) {
     guard((), || {
         if let Some(engine) = engine() {
             // SAFETY: the engine's handle, in the call it was given for.
@@ -83,7 +83,7 @@ pub unsafe extern "C" fn godot_nativescript_init(handle: *mut c_void) {
 /// # Safety
 /// For the engine.
 #[unsafe(no_mangle)]
-pub unsafe extern "C" fn godot_gdnative_terminate(_options: *mut c_void) {
+unsafe extern "C" fn godot_gdnative_terminate(_options: *mut c_void) {
     guard((), || {
         if let Some(engine) = engine() {
             // SAFETY: null unsets.

@@ -1,5 +1,6 @@
-//! The suite of Godot 3: in one engine, in two that talk over UDP, and in one that leaves with everything open.
+//! A suite in a real engine: in one, in two that talk over UDP, and in one that leaves with everything open.
 
+use std::ffi::OsString;
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
@@ -8,20 +9,34 @@ use std::time::{Duration, Instant};
 use super::Suite;
 use crate::{Result, root};
 
-const ENGINE: &str = "godot3-server";
-
 /// How long one run of the engine may take.
 const LIMIT: Duration = Duration::from_secs(180);
 
-pub(super) fn run(library: &Path, only: Option<&str>) -> Result<Suite> {
-    let version = Command::new(ENGINE).arg("--version").output().map_err(|_| {
-        format!("{ENGINE} is missing: `apt-get install godot3-server` installs it (Godot 3.2.3 in Debian 12)")
-    })?;
-    let version = String::from_utf8_lossy(&version.stdout).trim().to_owned();
-    let project = project(library)?;
-    let mut suite = Suite { engine: format!("Godot {version}"), passed: 0, failed: 0 };
+/// An engine that can be started.
+pub(super) struct Engine {
+    /// `Godot 3.2.3.stable`.
+    pub(super) name: String,
+    /// The program, and what comes before the engine's own arguments.
+    pub(super) command: Vec<OsString>,
+    /// The folder of its suite.
+    pub(super) suite: &'static str,
+}
 
-    let one = start(&project, only.map(|name| format!("--only={name}")).as_deref())?;
+impl Engine {
+    /// Asks a program whether it is an engine; `None` when it does not answer.
+    pub(super) fn probe(command: Vec<OsString>, suite: &'static str) -> Option<Self> {
+        let (program, arguments) = command.split_first()?;
+        let output = Command::new(program).args(arguments).arg("--version").output().ok()?;
+        let version = String::from_utf8_lossy(&output.stdout).trim().lines().last()?.to_owned();
+        Some(Self { name: format!("Godot {version}"), command, suite })
+    }
+}
+
+pub(super) fn run(engine: &Engine, library: &Path, only: Option<&str>) -> Result<Suite> {
+    let project = project(engine, library)?;
+    let mut suite = Suite { engine: engine.name.clone(), passed: 0, failed: 0 };
+
+    let one = start(engine, &project, only.map(|name| format!("--only={name}")).as_deref())?;
     let output = finish(one)?;
     print!("{}", output.text);
     let counted = output.text.lines().rev().find_map(counts);
@@ -33,12 +48,12 @@ pub(super) fn run(library: &Path, only: Option<&str>) -> Result<Suite> {
     }
 
     let port = free_port()?;
-    let listener = start(&project, Some(&format!("--process=listen:{port}")))?;
-    let connector = start(&project, Some(&format!("--process=connect:{port}")))?;
+    let listener = start(engine, &project, Some(&format!("--process=listen:{port}")))?;
+    let connector = start(engine, &project, Some(&format!("--process=connect:{port}")))?;
     for (name, child) in [("listens", listener), ("connects", connector)] {
         suite.count(&format!("two processes over UDP: the one that {name}"), &finish(child)?);
     }
-    suite.count("leaving with everything open", &finish(start(&project, Some("--process=exit"))?)?);
+    suite.count("leaving with everything open", &finish(start(engine, &project, Some("--process=exit"))?)?);
     Ok(suite)
 }
 
@@ -56,22 +71,26 @@ impl Suite {
 }
 
 /// The project of the suite with the library in it.
-fn project(library: &Path) -> Result<PathBuf> {
-    let to = root().join("target/godot/suite3");
+fn project(engine: &Engine, library: &Path) -> Result<PathBuf> {
+    let to = root().join("target/godot").join(engine.suite);
     if to.exists() {
         fs::remove_dir_all(&to)?;
     }
-    super::package::copy_dir(&root().join("crates/godot/tests/godot3"), &to)?;
+    super::package::copy_dir(&root().join("crates/godot/tests").join(engine.suite), &to)?;
     fs::copy(library, to.join("libweft_godot.so"))?;
+    // Godot 4 loads what its editor wrote into this list; no editor has been here.
+    fs::create_dir_all(to.join(".godot"))?;
+    fs::write(to.join(".godot/extension_list.cfg"), "res://weft.gdextension\n")?;
     Ok(to)
 }
 
-fn start(project: &Path, argument: Option<&str>) -> Result<Child> {
+fn start(engine: &Engine, project: &Path, argument: Option<&str>) -> Result<Child> {
     let home = project.join("home");
     fs::create_dir_all(&home)?;
-    let mut engine = Command::new(ENGINE);
-    engine.arg("--path").arg(project).args(argument).env("HOME", home).env("LANG", "en_US.UTF-8");
-    Ok(engine.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn()?)
+    let (program, arguments) = engine.command.split_first().ok_or("no engine")?;
+    let mut run = Command::new(program);
+    run.args(arguments).arg("--path").arg(project).args(argument).env("HOME", home).env("LANG", "en_US.UTF-8");
+    Ok(run.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn()?)
 }
 
 struct Output {
