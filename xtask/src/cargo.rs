@@ -25,6 +25,22 @@ pub(crate) fn docs(quiet: bool) -> Result<Outcome> {
     Ok(Outcome::new(ok, "documentation, no warnings".to_owned()))
 }
 
+/// Crates that are published, in the order in which they would be.
+const PUBLISHED: &[&str] =
+    &["weft-core", "weft-sdp", "weft-stun", "weft-ice", "weft-dtls", "weft-sctp", "weft-net", "weft-rtc", "weft-cli"];
+
+/// Packages what would be published and builds it from its package alone.
+pub(crate) fn package(quiet: bool) -> Result<Outcome> {
+    let mut package = shell::cargo();
+    // Versions come from the workspace: packages that depend on each other are made together.
+    package.args(["package", "--quiet", "--allow-dirty"]);
+    for name in PUBLISHED {
+        package.args(["--package", name]);
+    }
+    let ok = shell::run(&mut package, quiet)?;
+    Ok(Outcome::new(ok, format!("{} crates packaged", PUBLISHED.len())))
+}
+
 /// Licenses, banned crates and sources, by deny.toml. Advisories need a database from the network and are left out.
 pub(crate) fn deny(quiet: bool) -> Result<Outcome> {
     if !shell::succeeds(shell::cargo().args(["deny", "--version"])) {

@@ -2,7 +2,7 @@
 
 use std::time::Instant;
 
-use crate::{Outcome, Result, cargo, conformance, godot, layers, lint};
+use crate::{Outcome, Result, cargo, conformance, examples, godot, layers, lint};
 
 #[derive(clap::Args)]
 pub(crate) struct Command {
@@ -23,6 +23,8 @@ const STEPS: &[Step] = &[
     ("deny", cargo::deny),
     ("clippy", cargo::clippy),
     ("docs", cargo::docs),
+    ("examples", examples::run),
+    ("package", cargo::package),
     ("conformance", |json| conformance::Command::check(json).run()),
     ("fuzz corpora", cargo::replay),
     ("godot 3", godot::Command::ci3),

@@ -4,6 +4,7 @@ mod bogo;
 mod cargo;
 mod ci;
 mod conformance;
+mod examples;
 mod fuzz;
 mod godot;
 mod layers;
@@ -56,6 +57,10 @@ enum Command {
     Docs(Plain),
     /// Licenses, banned crates and sources of all dependencies.
     Deny(Plain),
+    /// Run every example to its end.
+    Examples(Plain),
+    /// Package every crate that is published, as `cargo publish` would.
+    Package(Plain),
     /// Check the requirement ledger against the tests, or work on it.
     Conformance(conformance::Command),
     /// Run the fuzz targets, or replay their corpora.
@@ -95,6 +100,8 @@ fn main() -> ExitCode {
         Command::Layers(command) => command.run(),
         Command::Docs(plain) => plain.run(cargo::docs),
         Command::Deny(plain) => plain.run(cargo::deny),
+        Command::Examples(plain) => plain.run(examples::run),
+        Command::Package(plain) => plain.run(cargo::package),
         Command::Conformance(command) => command.run(),
         Command::Fuzz(command) => command.run(),
         Command::Bogo(command) => command.run(),

@@ -10,7 +10,7 @@ use crate::error::Error;
 
 impl PeerConnection {
     /// Creates a data channel (W3C `createDataChannel`). Allowed before, during and after negotiation; its
-    /// [`Event::Open`] follows when the association is up and, in band, as soon as data may be sent (RFC 8832).
+    /// [`Event::Open`](crate::Event::Open) follows when the association is up and, in band, as soon as data may be sent (RFC 8832).
     ///
     /// # Errors
     /// [`Error::Closed`], or [`Error::Open`] when the options contradict each other or no stream is left.
@@ -26,7 +26,7 @@ impl PeerConnection {
     /// Queues a message. It is copied when it is sent, not here.
     ///
     /// # Errors
-    /// [`Error::Send`]: too large for the peer, not open, or buffers full, in which case [`Event::Writable`] tells when
+    /// [`Error::Send`]: too large for the peer, not open, or buffers full, in which case [`Event::Writable`](crate::Event::Writable) tells when
     /// to try again. The channel lives on.
     pub fn send(&mut self, now: Instant, id: ChannelId, kind: MessageKind, data: Bytes) -> Result<(), Error> {
         self.ensure_open()?;
@@ -40,7 +40,7 @@ impl PeerConnection {
         self.channels.receive(id)
     }
 
-    /// Closes a channel (W3C `close`): what is queued is delivered first. [`Event::Closed`] follows when both directions
+    /// Closes a channel (W3C `close`): what is queued is delivered first. [`Event::Closed`](crate::Event::Closed) follows when both directions
     /// are reset.
     pub fn close_data_channel(&mut self, now: Instant, id: ChannelId) {
         self.channels.close(now, id);
@@ -58,7 +58,7 @@ impl PeerConnection {
         self.channels.buffered_amount(id)
     }
 
-    /// Sets the threshold for [`Event::BufferedAmountLow`], in bytes.
+    /// Sets the threshold for [`Event::BufferedAmountLow`](crate::Event::BufferedAmountLow), in bytes.
     pub fn set_buffered_amount_low_threshold(&mut self, id: ChannelId, bytes: usize) {
         self.channels.set_buffered_amount_low_threshold(id, bytes);
     }
