@@ -6,8 +6,11 @@
 
 mod dcep;
 mod dtls_certificate;
+mod dtls_client;
 mod dtls_handshake;
+mod dtls_live;
 mod dtls_record;
+mod dtls_server;
 mod peer_connection;
 mod sctp_packet;
 mod sdp_candidate;
@@ -23,8 +26,10 @@ pub type Target = (&'static str, fn(&[u8]));
 pub const TARGETS: &[Target] = &[
     ("dcep", dcep::run),
     ("dtls_certificate", dtls_certificate::run),
+    ("dtls_client", dtls_client::run),
     ("dtls_handshake", dtls_handshake::run),
     ("dtls_record", dtls_record::run),
+    ("dtls_server", dtls_server::run),
     ("peer_connection", peer_connection::run),
     ("sctp_packet", sctp_packet::run),
     ("sdp_candidate", sdp_candidate::run),

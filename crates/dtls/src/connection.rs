@@ -12,7 +12,7 @@ use crate::acknowledgements::Acknowledgements;
 use crate::config::{Config, MIN_MTU};
 use crate::early::EarlyRecords;
 use crate::error::{Error, ExportError};
-use crate::event::{Counters, Event, SessionInfo};
+use crate::event::{Counters, Event, Memory, SessionInfo};
 use crate::flight::Flight;
 use crate::handshake::Core;
 use crate::negotiation::Handshake;
@@ -100,6 +100,8 @@ pub struct Connection {
     /// Whether the datagram being handled holds a record later than all before.
     pub(crate) newest: bool,
     pub(crate) timers: Timers<Timer, 3>,
+    /// Somebody else repeats flights.
+    pub(crate) timer_rests: bool,
     /// The longest handshake datagram.
     pub(crate) mtu: usize,
     pub(crate) initial_rto: Duration,
@@ -144,6 +146,7 @@ impl Connection {
             spans: Vec::new(),
             newest: false,
             timers: Timers::new(),
+            timer_rests: false,
             mtu: config.effective_mtu(),
             initial_rto: config.initial_rto,
             rto: config.initial_rto,
@@ -207,6 +210,15 @@ impl Connection {
         self.counters
     }
 
+    /// What the connection holds for the peer's sake now.
+    pub fn memory(&self) -> Memory {
+        Memory {
+            reassembly: self.reassembly.bytes(),
+            early: self.early.bytes().saturating_add(self.undelivered.bytes()),
+            flight: self.core.flight.held(),
+        }
+    }
+
     /// Sets the first retransmission timeout of flights to come, when the round trip becomes known after
     /// [`new`](Self::new). A flight that waits already keeps its timer.
     pub fn set_initial_rto(&mut self, rto: Duration) {
@@ -252,7 +264,9 @@ impl Connection {
     /// (RFC 6347 section 4.2.4.1).
     pub(crate) fn arm_flight(&mut self, now: Instant) {
         self.flight_begun = now;
-        self.timers.set(Timer::Retransmit, now + self.rto);
+        if !self.timer_rests {
+            self.timers.set(Timer::Retransmit, now + self.rto);
+        }
     }
 
     /// Ends all: what is pending is dropped, but for `last`.
@@ -303,7 +317,7 @@ impl Connection {
     }
 
     /// The longest datagram for the flight now.
-    fn flight_mtu(&self) -> usize {
+    pub(crate) fn flight_mtu(&self) -> usize {
         let mtu = self.mtu;
         if self.core.flight.repeats() < REPEATS_BEFORE_SMALLER { mtu } else { mtu.clamp(MIN_MTU, SMALLER_MTU) }
     }
@@ -362,7 +376,6 @@ impl Layer for Connection {
     type Error = Error;
 
     fn handle_input<'s>(&'s mut self, now: Instant, datagram: &'s mut [u8]) -> Result<Records<'s>, Error> {
-        self.ready.clear();
         self.spans.clear();
         self.newest = false;
         if let Some(error) = self.dead {

@@ -28,6 +28,10 @@ impl EarlyRecords {
         true
     }
 
+    pub(crate) fn bytes(&self) -> usize {
+        self.bytes
+    }
+
     pub(crate) fn len(&self) -> usize {
         self.records.len()
     }

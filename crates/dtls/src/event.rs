@@ -70,6 +70,19 @@ impl fmt::Debug for KeyLogLine {
     }
 }
 
+/// Bytes that a connection holds beside its keys, each bounded by [`Limits`](crate::Limits).
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+#[non_exhaustive]
+pub struct Memory {
+    /// Of handshake messages being put together.
+    pub reassembly: usize,
+    /// Of records that came early.
+    pub early: usize,
+    /// Of our flight, until the peer has it. It is as long as our certificates, and a cookie that the peer wants back:
+    /// shorter than [`Limits::reassembly_bytes`](crate::Limits::reassembly_bytes), or it would not have come in.
+    pub flight: usize,
+}
+
 /// What was counted. Everything the network sent wrongly ends here.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
 #[non_exhaustive]

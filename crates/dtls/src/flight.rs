@@ -74,6 +74,8 @@ pub(crate) struct Flight {
     sent: VecDeque<Sent>,
     /// How often sending began anew.
     repeats: u32,
+    /// How many flights came before.
+    number: u32,
     next_message_seq: u16,
 }
 
@@ -84,6 +86,7 @@ impl Flight {
         self.sent.clear();
         self.position = (0, 0);
         self.repeats = 0;
+        self.number = self.number.wrapping_add(1);
     }
 
     /// The number that the next message added will have.
@@ -117,6 +120,17 @@ impl Flight {
     /// Sends at once what is known to be missing.
     pub(crate) fn resume(&mut self) {
         self.position = (0, 0);
+    }
+
+    /// Tells this flight from others.
+    pub(crate) fn number(&self) -> u32 {
+        self.number
+    }
+
+    /// Bytes of its messages.
+    pub(crate) fn held(&self) -> usize {
+        let len = |item: &Item| if let Item::Handshake(outgoing) = item { outgoing.body.len() } else { 0 };
+        self.items.iter().map(len).sum()
     }
 
     /// How often the flight was begun again.

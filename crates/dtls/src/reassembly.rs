@@ -181,13 +181,28 @@ impl Reassembly {
         }
     }
 
+    /// Drops the message expected next if the fragment contradicts it.
+    pub(crate) fn drop_others(&mut self, fragment: &Fragment<'_>) {
+        if self.slots.front().and_then(Option::as_ref).is_some_and(|slot| !slot.fits(fragment, slot.epoch)) {
+            self.remove(0);
+        }
+    }
+
+    /// Drops what came ahead in epochs before `epoch`: the handshake has ended without.
+    pub(crate) fn drop_before(&mut self, epoch: u16) {
+        for index in 0..self.slots.len() {
+            if self.slots.get(index).and_then(Option::as_ref).is_some_and(|slot| slot.epoch < epoch) {
+                self.remove(index);
+            }
+        }
+    }
+
     /// Number of the message expected next.
     pub(crate) fn next(&self) -> u16 {
         self.next
     }
 
     /// Bytes held.
-    #[cfg(test)]
     pub(crate) fn bytes(&self) -> usize {
         self.bytes
     }

@@ -14,6 +14,9 @@ use crate::record::Incoming;
 use crate::v13;
 use crate::wire::{Ack, Alert, AlertDescription, AlertLevel, ContentType, Fragment, HandshakeType, ProtocolVersion};
 
+/// The first epoch after the handshake of 1.3. In 1.2 nothing is put together any more by then.
+const APPLICATION_EPOCH: u16 = 3;
+
 impl Connection {
     /// Handles every record of a datagram, then those that waited for what it brought.
     pub(crate) fn receive(&mut self, now: Instant, datagram: &mut [u8]) -> Result<(), Error> {
@@ -200,6 +203,10 @@ impl Connection {
                 taken = false;
                 continue;
             }
+            if matches!(self.handshake, Handshake::Listening) && !self.may_begin(&fragment) {
+                taken = false;
+                continue;
+            }
             match self.reassembly.insert(&fragment, epoch, &mut self.counters) {
                 Taken::Kept => {}
                 Taken::Dropped => taken = false,
@@ -215,6 +222,19 @@ impl Connection {
             self.schedule_acknowledgement(now, old && epoch >= 2);
         }
         self.messages(now)
+    }
+
+    /// Whether a server that waits takes the fragment: of a first hello alone. No timer runs yet that would free the place
+    /// of a forged one, so one that contradicts what is there displaces it.
+    fn may_begin(&mut self, fragment: &Fragment<'_>) -> bool {
+        let begins =
+            fragment.message_type == HandshakeType::CLIENT_HELLO && fragment.message_seq == self.reassembly.next();
+        if begins {
+            self.reassembly.drop_others(fragment);
+        } else {
+            self.counters.bad_fragments += 1;
+        }
+        begins
     }
 
     /// The records noted are acknowledged at once after the handshake, or if the peer repeats itself; else if the rest of
@@ -295,6 +315,7 @@ impl Connection {
     /// Hands whole messages to the handshake, in their order.
     fn messages(&mut self, now: Instant) -> Result<(), Error> {
         let session = |handshake: &Handshake| matches!(handshake, Handshake::Session13(_));
+        let connected_before = self.phase == Phase::Connected;
         while matches!(self.phase, Phase::Idle | Phase::Handshaking)
             || self.phase == Phase::Connected && session(&self.handshake)
         {
@@ -315,7 +336,11 @@ impl Connection {
                 Ok(step) => self.progress(now, &message, step),
             }
         }
-        self.excess()
+        self.excess()?;
+        if self.phase == Phase::Connected && !connected_before {
+            self.reassembly.drop_before(APPLICATION_EPOCH);
+        }
+        Ok(())
     }
 
     /// In 1.2 nothing may follow Finished, not even what came with it.

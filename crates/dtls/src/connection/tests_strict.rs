@@ -29,9 +29,8 @@ fn connected_pairs() -> [(Connection, Connection); 2] {
 //= rfc8446#4.4.4
 //# Any records following a Finished message MUST be encrypted under the appropriate application traffic key as
 //# described in Section 7.2.
-//= rfc8446#4.4.4
-//# In particular, this includes any alerts sent by the server in response to client Certificate and CertificateVerify
-//# messages.
+// In particular, this includes any alerts sent by the server in response to client Certificate and CertificateVerify
+// messages.
 #[test]
 fn what_follows_our_finished_is_under_application_keys() {
     let (mut client, mut server) = tests_v13::half_way();

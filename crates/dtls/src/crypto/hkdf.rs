@@ -81,6 +81,25 @@ mod tests {
         assert_eq!(secret.bytes()[..8], [0x07, 0x77, 0x09, 0x36, 0x2c, 0x2e, 0x32, 0xdf]);
     }
 
+    /// Whoever holds key material holds it in what wipes it: this does not compile otherwise.
+    #[test]
+    fn what_holds_secrets_wipes_them() {
+        fn wipes<T: zeroize::ZeroizeOnDrop>(_: &T) {}
+        let secret = Secret::extract(&crate::crypto::default(), HashAlgorithm::Sha256, &[], &[1; 32]);
+        let Secret { bytes, .. } = &secret;
+        wipes(bytes);
+        wipes(&secret.expand(b"key", &[], 16).unwrap());
+        let provider = crate::crypto::default();
+        wipes(&crate::crypto::prf(&provider, HashAlgorithm::Sha256, &[1; 48], b"label", &[], 48));
+        let mut rng = weft_core::Rng::from_test_seed(1);
+        let [a, b] = [(); 2].map(|()| provider.key_agreement(crate::NamedGroup::X25519, &mut rng).unwrap());
+        wipes(&a.agree(b.public()).unwrap());
+        let kem = provider.decapsulation().unwrap();
+        let (ciphertext, shared) = provider.encapsulate(kem.public()).unwrap();
+        wipes(&shared);
+        wipes(&kem.decapsulate(&ciphertext).unwrap());
+    }
+
     #[test]
     fn labels_and_contexts_separate() {
         let secret = Secret::extract(&crate::crypto::default(), HashAlgorithm::Sha384, &[], &[1; 48]);

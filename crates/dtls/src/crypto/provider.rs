@@ -3,7 +3,7 @@
 use core::fmt;
 
 use weft_core::Rng;
-use zeroize::Zeroizing;
+use zeroize::{ZeroizeOnDrop, Zeroizing};
 
 use crate::wire::{NamedGroup, SignatureScheme};
 
@@ -57,6 +57,9 @@ impl Digest {
         digest
     }
 }
+
+/// Its bytes are.
+impl ZeroizeOnDrop for Digest {}
 
 impl AsRef<[u8]> for Digest {
     fn as_ref(&self) -> &[u8] {

@@ -105,35 +105,13 @@ fn completes_on_a_bad_network_at_any_mtu() {
         pair.connect(Duration::from_secs(60));
         assert!(pair.both_connected(), "seed {seed}: {network:?} mtu {mtu} {:?}", pair.errors);
         assert!(pair.longest.iter().all(|n| *n <= mtu), "seed {seed}: {:?} over {mtu}", pair.longest);
-        pair.network = PERFECT;
+        pair.set_network(PERFECT);
         for end in 0..2 {
             pair.send_data(end, &[seed as u8; 100]);
         }
         pair.run_for(Duration::from_secs(1));
         assert_eq!(pair.received, [[[seed as u8; 100]], [[seed as u8; 100]]], "seed {seed}");
     }
-}
-
-/// 20 % loss and 100 ms round trip, first timeout 1.5 times that: all complete, 95 of 100 within three seconds.
-#[test]
-fn lossy_handshakes_are_quick() {
-    let mut times: Vec<u64> = (0..400)
-        .map(|seed| {
-            let configure = |role| {
-                let mut config = config(role);
-                config.initial_rto = Duration::from_millis(150);
-                config
-            };
-            let network = Network { delay: Duration::from_millis(50), loss: 0.2, ..PERFECT };
-            let mut pair = Pair::new(configure(Role::Client), configure(Role::Server), network, seed);
-            pair.connect(Duration::from_secs(60));
-            assert!(pair.both_connected(), "seed {seed}");
-            pair.now.as_millis()
-        })
-        .collect();
-    times.sort_unstable();
-    let p95 = times[times.len() * 95 / 100];
-    assert!(p95 < 3000, "p95 {p95} ms, worst {:?}", times.last());
 }
 
 //= rfc6347#4.2.4.1

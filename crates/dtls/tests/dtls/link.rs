@@ -1,12 +1,13 @@
-//! Two connections and a bad network between them.
+//! Two connections and a bad network between them: the links of the simulator, with a driver that lets tests look into and
+//! meddle with every datagram.
 
-use std::collections::BTreeMap;
 use std::sync::{Arc, LazyLock};
 use std::time::Duration;
 
-use weft_core::{Frame, Instant, Layer, Overhead, Rng, Wrap};
+use weft_core::{Frame, Instant, Layer, Overhead, Path, Rng, Wrap};
 use weft_dtls::wire::{ContentType, RECORD_HEADER, RecordHeader, UnifiedHeader};
 use weft_dtls::{Certificate, Config, Connection, Error, Event, HashAlgorithm, ProtocolVersion, Role, Verifier};
+use weft_testkit::{A_V4, B_V4, Link, LinkConfig, Loss, Packet};
 
 /// Made once: key generation is no part of what is tested.
 pub(crate) static CERTIFICATES: LazyLock<[Arc<Certificate>; 2]> =
@@ -41,6 +42,22 @@ pub(crate) struct Network {
     pub(crate) duplication: f64,
 }
 
+impl Network {
+    /// One direction of it, in the simulator. What is jittered may be overtaken.
+    fn link(self) -> LinkConfig {
+        LinkConfig {
+            jitter: self.jitter,
+            reorder: if self.jitter.is_zero() { 0.0 } else { 0.5 },
+            reorder_delay: self.jitter,
+            loss: Loss::Random(self.loss),
+            duplicate: self.duplication,
+            mtu: usize::from(u16::MAX),
+            delay: self.delay,
+            ..LinkConfig::default()
+        }
+    }
+}
+
 pub(crate) const PERFECT: Network =
     Network { delay: Duration::from_millis(10), jitter: Duration::ZERO, loss: 0.0, duplication: 0.0 };
 
@@ -51,11 +68,8 @@ pub(crate) type Filter = Box<dyn FnMut(usize, &mut Vec<u8>) -> bool>;
 pub(crate) struct Pair {
     pub(crate) ends: [Connection; 2],
     pub(crate) now: Instant,
-    pub(crate) network: Network,
-    pub(crate) rng: Rng,
-    /// In flight: when it arrives and a tie-breaker, to whom, what.
-    pub(crate) in_flight: BTreeMap<(Instant, u64), (usize, Vec<u8>)>,
-    sent: u64,
+    /// The link to each.
+    links: [Link; 2],
     /// Application data received by each.
     pub(crate) received: [Vec<Vec<u8>>; 2],
     pub(crate) events: [Vec<Event>; 2],
@@ -78,10 +92,7 @@ impl Pair {
         Self {
             ends,
             now: Instant::ORIGIN,
-            network,
-            rng,
-            in_flight: BTreeMap::new(),
-            sent: 0,
+            links: [0, 1].map(|_| Link::new(network.link(), rng.fork())),
             received: Default::default(),
             events: Default::default(),
             errors: [None; 2],
@@ -122,14 +133,20 @@ impl Pair {
         if !(self.filter)(from, &mut datagram) {
             return;
         }
-        let copies = 1 + usize::from(self.rng.chance(self.network.duplication));
-        for _ in 0..copies {
-            if self.rng.chance(self.network.loss) {
-                continue;
-            }
-            let jitter = self.network.jitter.mul_f64(self.rng.unit());
-            self.sent += 1;
-            self.in_flight.insert((self.now + self.network.delay + jitter, self.sent), (1 - from, datagram.clone()));
+        self.links[1 - from].send(self.now, Packet::new(Path::udp(A_V4, B_V4), datagram));
+    }
+
+    /// Changes the network for what is sent from now on.
+    pub(crate) fn set_network(&mut self, network: Network) {
+        for link in &mut self.links {
+            *link.config_mut() = network.link();
+        }
+    }
+
+    /// What is on its way gets lost.
+    pub(crate) fn lose_what_is_on_its_way(&mut self) {
+        for link in &mut self.links {
+            link.retain(|_| false);
         }
     }
 
@@ -179,16 +196,17 @@ impl Pair {
             if done(self) {
                 return;
             }
-            let arrival = self.in_flight.first_key_value().map(|((at, _), _)| *at);
+            let arrival = self.links.iter().filter_map(Link::next_arrival).min();
             let timers = self.ends.iter().filter_map(Layer::poll_timeout).min();
             let Some(next) = arrival.into_iter().chain(timers).min().filter(|next| *next <= end) else {
                 self.now = end;
                 return;
             };
             self.now = self.now.max(next);
-            if arrival == Some(next) {
-                let (_, (to, datagram)) = self.in_flight.pop_first().unwrap();
-                self.inject(to, &datagram);
+            for to in 0..2 {
+                while let Some(packet) = self.links[to].receive(self.now) {
+                    self.inject(to, &packet.payload);
+                }
             }
             for end in 0..2 {
                 if let Err(error) = self.ends[end].handle_timeout(self.now) {

@@ -285,13 +285,136 @@ fn cve_2014_0195_fragments_that_contradict_their_length() {
     lying[RECORD_HEADER + 8] = 150;
     pair.inject(1, &lying);
     assert_eq!(pair.ends[1].counters().bad_fragments, 1);
-    // A fragment of one length, then one of another: the second is dropped, and a retransmission heals it.
+    // Nor does a server that waits for a hello keep anything of the messages after it.
     for length in [150, 200_000] {
         let body = &[0; 50];
         let message_type = HandshakeType::CLIENT_HELLO;
         pair.inject(1, &handshake(Fragment { message_type, length, message_seq: 1, offset: 10, body }));
     }
-    assert_eq!(pair.ends[1].counters().bad_fragments, 2);
+    assert_eq!((pair.ends[1].counters().bad_fragments, pair.ends[1].memory().reassembly), (3, 0));
+    // A fragment of a first hello that contradicts the one before takes its place, until the true one comes.
+    for length in [150, 160, 200_000] {
+        let body = &[0; 50];
+        let message_type = HandshakeType::CLIENT_HELLO;
+        pair.inject(1, &handshake(Fragment { message_type, length, message_seq: 0, offset: 10, body }));
+    }
     pair.connect(Duration::from_secs(5));
     assert!(pair.both_connected());
+}
+
+/// OpenSSL: a HelloRequest in the middle of a handshake was handled by recursion, without end.
+#[test]
+fn cve_2014_0221_hello_requests_without_end() {
+    let request = |message_seq| {
+        let message_type = HandshakeType::HELLO_REQUEST;
+        handshake(Fragment { message_type, length: 0, message_seq, offset: 0, body: &[] })
+    };
+    let mut pair = Pair::plain(13);
+    pair.ends[0].start(pair.now);
+    for n in 0..100_000_u32 {
+        pair.inject(0, &request((n % 12) as u16));
+    }
+    let many = request(0).repeat(60);
+    for _ in 0..1000 {
+        pair.inject(0, &many);
+    }
+    pair.connect(Duration::from_secs(20));
+    assert!(pair.both_connected(), "{:?}", pair.errors);
+    pair.inject(0, &many);
+    assert_eq!(pair.errors, [None; 2]);
+}
+
+/// OpenSSL: messages that were put aside for later were kept for as long as the connection lived, and those of an older
+/// epoch with them. Here a gigabyte of claims leaves no more than the limits allow, and the handshake goes on.
+#[test]
+fn cve_2016_2179_messages_put_aside_are_bounded_and_dropped_in_the_end() {
+    for version in [ProtocolVersion::DTLS_1_2, ProtocolVersion::DTLS_1_3] {
+        let [client, server] = [weft_dtls::Role::Client, weft_dtls::Role::Server].map(|role| {
+            let mut config = crate::link::config_any(role);
+            config.versions = vec![version];
+            config
+        });
+        let mut pair = Pair::new(client, server, crate::link::PERFECT, 14);
+        pair.ends[0].start(pair.now);
+        let limit = 64 * 1024;
+        let mut claimed = 0_usize;
+        for n in 0..20_000_usize {
+            // Messages of every number, each claiming as much as may be; a record's worth of it comes.
+            let body = &[0xAA; 1000];
+            let message_seq = (n % 10) as u16;
+            let length = limit - n % 1000;
+            claimed += length;
+            let forged =
+                Fragment { message_type: HandshakeType::CERTIFICATE, length, message_seq, offset: n % 60_000, body };
+            for to in 0..2 {
+                pair.inject(to, &handshake(forged));
+                assert!(pair.ends[to].memory().reassembly <= limit, "{:?}", pair.ends[to].memory());
+            }
+        }
+        assert!(claimed > 1 << 30);
+        pair.connect(Duration::from_secs(60));
+        pair.run_for(Duration::from_secs(5));
+        assert!(pair.both_connected(), "{version} {:?} {:?}", pair.errors, pair.ends[0].counters());
+        for end in &pair.ends {
+            let memory = end.memory();
+            assert_eq!((memory.reassembly, memory.early), (0, 0));
+        }
+    }
+}
+
+/// OpenSSL leaked what was left of each of many small fragments. Early records are bounded by number and by bytes.
+#[test]
+fn cve_2014_3506_records_ahead_of_their_keys_are_bounded() {
+    let mut pair = Pair::plain(15);
+    pair.ends[0].start(pair.now);
+    let mut rng = Rng::from_test_seed(15);
+    for sequence in 0..50_000 {
+        let ahead = plaintext(ContentType::HANDSHAKE, 1, sequence, &vec![1; rng.below(1200) as usize]);
+        for to in 0..2 {
+            pair.inject(to, &ahead);
+            assert!(pair.ends[to].memory().early <= 32 * 1024);
+        }
+    }
+    for end in &pair.ends {
+        assert!(end.counters().early_records_kept <= 32 && end.counters().early_records_dropped > 49_000);
+    }
+    pair.connect(Duration::from_secs(20));
+    assert!(pair.both_connected(), "{:?}", pair.errors);
+    assert!(pair.ends.iter().all(|end| end.memory().early == 0));
+}
+
+/// wolfSSL and Californium: in the listener's tests, `cve_2022_34293_...` and `cve_2022_39368_...`. A server behind ICE
+/// answers a flood of hellos of one client at most once a quarter of its timeout.
+#[test]
+fn cve_2022_2576_a_flight_is_not_sent_for_every_hello() {
+    let mut pair = Pair::plain(16);
+    pair.ends[0].start(pair.now);
+    let hello = pair.take(0).remove(0);
+    let (mut bytes_in, mut bytes_out) = (0, 0);
+    for _ in 0..10_000 {
+        pair.now += Duration::from_millis(1);
+        bytes_in += hello.len();
+        pair.inject(1, &hello);
+        bytes_out += pair.take(1).iter().map(Vec::len).sum::<usize>();
+    }
+    assert!(bytes_out * 10 < bytes_in, "{bytes_out} bytes out for {bytes_in} in");
+}
+
+/// GnuTLS#1839: fragments of one type but of different messages and lengths, merged as if they were one.
+#[test]
+fn gnutls_1839_fragments_are_told_apart_by_number_not_by_type() {
+    let mut pair = Pair::plain(17);
+    let mut rng = Rng::from_test_seed(17);
+    pair.ends[0].start(pair.now);
+    for _ in 0..20_000 {
+        let length = 1 + rng.below(3000) as usize;
+        let offset = rng.below(length as u64) as usize;
+        let body = vec![0x55; (length - offset).min(rng.below(400) as usize)];
+        let message_seq = 1 + rng.below(9) as u16;
+        let forged = Fragment { message_type: HandshakeType::CERTIFICATE, length, message_seq, offset, body: &body };
+        pair.inject(0, &handshake(forged));
+        pair.inject(1, &handshake(forged));
+    }
+    pair.connect(Duration::from_secs(60));
+    assert!(pair.both_connected(), "{:?}", pair.errors);
 }

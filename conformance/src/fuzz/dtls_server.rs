@@ -1,0 +1,8 @@
+//! A live DTLS server between an honest client and somebody who does to its datagrams what the input says.
+
+use weft_dtls::Role;
+
+/// See [`dtls_live`](super::dtls_live).
+pub(super) fn run(data: &[u8]) {
+    super::dtls_live::run(Role::Server, data);
+}
