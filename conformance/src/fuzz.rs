@@ -4,6 +4,7 @@
 //! stays inside its bytes), so that fuzzing finds wrong answers as well as crashes. `fuzz/fuzz_targets/` runs them under
 //! cargo-fuzz, and an ordinary test replays `fuzz/corpus/` through them.
 
+mod channel_data;
 mod dcep;
 mod dtls_certificate;
 mod dtls_client;
@@ -16,14 +17,17 @@ mod sctp_packet;
 mod sdp_candidate;
 mod sdp_negotiation;
 mod sdp_session;
+mod server_url;
 mod stream_framing;
 mod stun_message;
+mod turn_client;
 
 /// A target's name, which is also that of its corpus and of its file in `fuzz_targets`, and what it does.
 pub type Target = (&'static str, fn(&[u8]));
 
 /// Every target.
 pub const TARGETS: &[Target] = &[
+    ("channel_data", channel_data::run),
     ("dcep", dcep::run),
     ("dtls_certificate", dtls_certificate::run),
     ("dtls_client", dtls_client::run),
@@ -35,8 +39,10 @@ pub const TARGETS: &[Target] = &[
     ("sdp_candidate", sdp_candidate::run),
     ("sdp_negotiation", sdp_negotiation::run),
     ("sdp_session", sdp_session::run),
+    ("server_url", server_url::run),
     ("stream_framing", stream_framing::run),
     ("stun_message", stun_message::run),
+    ("turn_client", turn_client::run),
 ];
 
 /// Runs the target with this name.

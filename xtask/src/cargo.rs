@@ -58,6 +58,14 @@ pub(crate) fn browser(args: &[String], quiet: bool) -> Result<Outcome> {
     Ok(Outcome::new(ok, "browser tests".to_owned()))
 }
 
+/// A command of `interop/netlab`.
+pub(crate) fn netlab(command: &str, args: &[String], quiet: bool) -> Result<Outcome> {
+    let mut run = shell::cargo();
+    run.args(["run", "--package", "weft-netlab", "--", command]).args(args);
+    let ok = shell::run(&mut run, quiet)?;
+    Ok(Outcome::new(ok, format!("netlab {command}")))
+}
+
 /// Every committed corpus through its fuzz target, as ordinary tests.
 pub(crate) fn replay(quiet: bool) -> Result<Outcome> {
     let ok = shell::run(shell::cargo().args(["test", "--package", "weft-conformance", "--test", "corpora"]), quiet)?;

@@ -29,6 +29,7 @@ const STEPS: &[Step] = &[
     ("fuzz corpora", cargo::replay),
     ("godot 3", godot::Command::ci3),
     ("godot 4", godot::Command::ci4),
+    ("turn", |json| cargo::netlab("turn", &[], json)),
     ("browser", |json| cargo::browser(&[], json)),
 ];
 

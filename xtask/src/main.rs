@@ -74,6 +74,16 @@ enum Command {
         #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
         args: Vec<String>,
     },
+    /// NATs of every kind, each against each, in network namespaces (root); all arguments go to the tests.
+    Nat {
+        #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
+        args: Vec<String>,
+    },
+    /// The TURN client against coturn; all arguments go to the tests.
+    Turn {
+        #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
+        args: Vec<String>,
+    },
 }
 
 #[derive(Args)]
@@ -108,6 +118,8 @@ fn main() -> ExitCode {
         Command::Godot(command) => command.run(),
         // `--json` among the arguments is for the browser tests, whose output is passed on as it is.
         Command::Browser { args } => cargo::browser(&args, false),
+        Command::Nat { args } => cargo::netlab("nat", &args, false),
+        Command::Turn { args } => cargo::netlab("turn", &args, false),
     };
     match outcome {
         Ok(Outcome { ok: true, summary }) => {

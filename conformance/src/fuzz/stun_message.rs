@@ -1,9 +1,12 @@
 //! STUN messages and their attributes.
 
 use weft_stun::{
-    AlternateDomain, AlternateServer, Attribute, DtlsInStun, DtlsInStunAck, ErrorCode, IceControlled, IceControlling,
-    IntegrityKey, MappedAddress, Message, Nonce, PasswordAlgorithm, PasswordAlgorithms, Priority, Realm, Software,
-    UnknownAttributes, UseCandidate, Userhash, Username, XorMappedAddress,
+    AdditionalAddressFamily, AddressErrorCode, AlternateDomain, AlternateServer, Attribute, ChangeRequest,
+    ChannelNumber, Credentials, Data, DontFragment, DtlsInStun, DtlsInStunAck, ErrorCode, EvenPort, IceControlled,
+    IceControlling, Icmp, IntegrityKey, Lifetime, LongTerm, MappedAddress, Message, Nonce, OtherAddress,
+    PasswordAlgorithm, PasswordAlgorithms, Priority, Realm, RequestedAddressFamily, RequestedTransport,
+    ReservationToken, ResponseOrigin, Software, UnknownAttributes, UseCandidate, Userhash, Username, XorMappedAddress,
+    XorPeerAddress, XorRelayedAddress,
 };
 
 /// A message ends where its length says, and every attribute's parser sees every attribute of its type.
@@ -34,6 +37,24 @@ pub(super) fn run(data: &[u8]) {
     read::<Userhash>(&message);
     read::<Username<'_>>(&message);
     read::<XorMappedAddress>(&message);
+    read::<AdditionalAddressFamily>(&message);
+    read::<AddressErrorCode<'_>>(&message);
+    read::<ChangeRequest>(&message);
+    read::<ChannelNumber>(&message);
+    read::<Data<'_>>(&message);
+    read::<DontFragment>(&message);
+    read::<EvenPort>(&message);
+    read::<Icmp>(&message);
+    read::<Lifetime>(&message);
+    read::<OtherAddress>(&message);
+    read::<RequestedAddressFamily>(&message);
+    read::<RequestedTransport>(&message);
+    read::<ReservationToken>(&message);
+    read::<ResponseOrigin>(&message);
+    read::<XorPeerAddress>(&message);
+    read::<XorRelayedAddress>(&message);
+    let mut long_term = LongTerm::new(Some(Credentials::new("alice", "secret")));
+    std::hint::black_box((long_term.judge(&message), long_term.judge(&message)));
 }
 
 fn read<'a, A: Attribute<'a>>(message: &Message<'a>) {

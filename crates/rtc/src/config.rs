@@ -5,11 +5,35 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use weft_dtls::{Certificate, NamedGroup, ProtocolVersion};
+use weft_ice::{Policy, Server};
+use weft_stun::{Credentials, ServerUrl};
 
 use crate::error::Error;
 
 /// The least leaves room for a DTLS record around the smallest SCTP packet; the most is what UDP over IPv4 carries.
 const MAX_DATAGRAM: RangeInclusive<usize> = 512..=65_507;
+
+/// A STUN or TURN server (`RTCIceServer`).
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct IceServer {
+    /// How it is reached: `stun:`, `turn:` and `turns:` URLs (RFC 7064, RFC 7065), such as
+    /// `"turn:turn.example.org?transport=tcp".parse()?`. Each is a way of its own; none waits for another.
+    pub urls: Vec<ServerUrl>,
+    /// Username and password, which TURN needs.
+    pub credentials: Option<Credentials>,
+}
+
+impl IceServer {
+    /// A STUN server.
+    pub fn stun(url: ServerUrl) -> Self {
+        Self { urls: vec![url], credentials: None }
+    }
+
+    /// A TURN server, reached by any of `urls`.
+    pub fn turn(urls: Vec<ServerUrl>, username: impl Into<String>, password: impl Into<String>) -> Self {
+        Self { urls, credentials: Some(Credentials::new(username, password)) }
+    }
+}
 
 /// Settings of a peer connection. The defaults are right for a browser at the other end of the internet.
 #[derive(Clone, Debug)]
@@ -24,6 +48,12 @@ pub struct Config {
     pub interfaces: Option<Vec<String>>,
     /// UDP port to bind on every interface; 0 lets the system choose.
     pub port: u16,
+    /// Servers to gather candidates from; none by default.
+    pub ice_servers: Vec<IceServer>,
+    /// Which candidates to use: all, or with [`Policy::Relay`] relayed ones alone, so that the peer learns no address of ours.
+    pub ice_transport_policy: Policy,
+    /// Certificate authorities to trust for `turns:` servers, next to those of the system: X.509 in DER.
+    pub tls_roots: Vec<Vec<u8>>,
     /// The largest message we accept, in bytes, at least 1, announced as `a=max-message-size` (RFC 8841 section 6). 256 KiB by
     /// default, as browsers announce.
     pub max_message_size: u32,
@@ -53,6 +83,9 @@ impl Default for Config {
             loopback: false,
             interfaces: None,
             port: 0,
+            ice_servers: Vec::new(),
+            ice_transport_policy: Policy::All,
+            tls_roots: Vec::new(),
             max_message_size: 256 * 1024,
             send_buffer: 1024 * 1024,
             receive_buffer: 4 * 1024 * 1024,
@@ -83,6 +116,16 @@ impl Config {
         if self.max_message_size == 0 {
             return refuse("max_message_size must be at least 1 byte");
         }
+        for server in &self.ice_servers {
+            for url in &server.urls {
+                if url.scheme().is_turn() && server.credentials.is_none() {
+                    return refuse("a TURN server of ice_servers needs a username and a password");
+                }
+                if Server::from_url(url, None).is_err() {
+                    return refuse("STUN servers of ice_servers are reached by UDP: stun:, not stuns:");
+                }
+            }
+        }
         if self.send_buffer == 0 {
             return refuse("send_buffer must be at least 1 byte");
         }
@@ -102,6 +145,13 @@ impl Config {
     #[must_use]
     pub fn with_loopback(mut self, loopback: bool) -> Self {
         self.loopback = loopback;
+        self
+    }
+
+    /// Adds a server to [`ice_servers`](Self::ice_servers).
+    #[must_use]
+    pub fn with_ice_server(mut self, server: IceServer) -> Self {
+        self.ice_servers.push(server);
         self
     }
 

@@ -1,6 +1,7 @@
 //! States and events, with the names and meanings of W3C webrtc-pc.
 
-use weft_ice::PairInfo;
+use weft_core::Path;
+use weft_ice::{GatheringError, PairInfo, ServerId, StreamKind};
 use weft_sctp::{ChannelId, CloseReason};
 pub use weft_sdp::jsep::{IceCandidate, SignalingState};
 
@@ -121,6 +122,20 @@ pub enum Failure {
     Sctp(weft_sctp::AssociationError),
 }
 
+/// What a peer connection wants of its driver ([`sans_io::PeerConnection::poll_request`](crate::sans_io::PeerConnection::poll_request)).
+#[derive(Clone, PartialEq, Eq, Debug)]
+#[non_exhaustive]
+pub enum Request {
+    /// The name of a server is to be resolved; `server_resolved` takes the addresses.
+    Resolve(ServerId, String),
+    /// A TCP connection is to be opened from the IP address of `local`, whose port is 0, to `remote`; `stream_opened` or
+    /// `stream_closed` tells what came of it. The path, as it is here, names the connection from then on: datagrams come
+    /// and go with it, framed as the kind says.
+    OpenStream(Path, StreamKind),
+    /// The connection is not needed any more.
+    CloseStream(Path),
+}
+
 /// What happened on a peer connection.
 #[derive(Clone, Debug)]
 #[non_exhaustive]
@@ -139,6 +154,8 @@ pub enum Event {
     SctpState(SctpState),
     /// A local candidate to be signalled; one with an empty `candidate` is the end of them (RFC 8840 section 8.2).
     IceCandidate(IceCandidate),
+    /// A STUN or TURN server gave no candidate (`icecandidateerror`): which, from where, with what code and why.
+    IceCandidateError(Box<GatheringError>),
     /// Data now travels over this pair.
     SelectedPair(Box<PairInfo>),
     /// An offer should be made: the first channel was created.

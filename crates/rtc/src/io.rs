@@ -1,11 +1,16 @@
 //! Sockets of one peer connection, for drivers: they move datagrams between the network and a
 //! [`sans_io::PeerConnection`](crate::sans_io::PeerConnection) and decide nothing.
 
+mod streams;
+
 use std::io;
 use std::net::{IpAddr, SocketAddr};
 
-use weft_core::{Batch, Instant, Limits, Path, Run};
+use weft_core::{Batch, Instant, Limits, Path, Run, Transport};
 use weft_net::{RecvBuffer, UdpSocket};
+
+pub use streams::Stream;
+pub(crate) use streams::Streams;
 
 use crate::config::Config;
 use crate::sans_io::PeerConnection;
@@ -22,6 +27,8 @@ pub(crate) const RECEIVE_SLOTS: usize = 8;
 
 /// A non-blocking socket, plain or with tokio's readiness.
 pub trait Socket {
+    /// What goes with it for TCP and TLS.
+    type Stream: Stream;
     /// The address it is bound to.
     fn local_addr(&self) -> SocketAddr;
     /// What one call may carry.
@@ -39,8 +46,9 @@ pub trait Socket {
 }
 
 macro_rules! socket {
-    ($socket:ty) => {
+    ($socket:ty, $stream:ty) => {
         impl Socket for $socket {
+            type Stream = $stream;
             fn local_addr(&self) -> SocketAddr {
                 self.local_addr()
             }
@@ -57,14 +65,15 @@ macro_rules! socket {
     };
 }
 
-socket!(UdpSocket);
+socket!(UdpSocket, weft_net::StreamSocket);
 #[cfg(feature = "tokio")]
-socket!(weft_net::AsyncUdpSocket);
+socket!(weft_net::AsyncUdpSocket, weft_net::AsyncStreamSocket);
 
 /// The sockets of one peer connection and the buffers they work with.
 #[derive(Debug)]
-pub struct Sockets<S = UdpSocket> {
+pub struct Sockets<S: Socket = UdpSocket> {
     all: Vec<S>,
+    streams: Streams<S::Stream>,
     batch: Batch<Path>,
     received: RecvBuffer,
 }
@@ -89,7 +98,7 @@ impl<S: Socket> Sockets<S> {
     pub fn bind(config: &Config, wrap: impl Fn(UdpSocket) -> io::Result<S>) -> io::Result<Self> {
         let all = bind(config, wrap)?;
         let batch = Batch::new(SEND_BUFFER, Limits::SINGLE);
-        let mut all = Self { all, batch, received: RecvBuffer::with_slots(RECEIVE_SLOTS) };
+        let mut all = Self { all, streams: Streams::default(), batch, received: RecvBuffer::with_slots(RECEIVE_SLOTS) };
         all.update_limits();
         Ok(all)
     }
@@ -97,6 +106,7 @@ impl<S: Socket> Sockets<S> {
     /// Lets go of the sockets; what was not sent is lost.
     pub fn close(&mut self) {
         self.all.clear();
+        self.streams.clear();
         self.batch.clear();
     }
 
@@ -137,7 +147,8 @@ impl<S: Socket> Sockets<S> {
         Ok(Progress::More)
     }
 
-    /// Sends what `peer` has to send until it has nothing more or a socket blocks. What a blocked socket did not take is
+    /// Does what `peer` asks for ([`PeerConnection::poll_request`]), moves what came and goes by TCP and TLS, and sends
+    /// what `peer` has to send until it has nothing more or a socket blocks. What a blocked socket did not take is
     /// kept and goes first next time.
     ///
     /// # Errors
@@ -157,8 +168,14 @@ impl<S: Socket> Sockets<S> {
         peer: &mut PeerConnection,
         mut built: impl FnMut(&PeerConnection),
     ) -> io::Result<Progress> {
+        self.streams.turn(now, peer, None);
         loop {
             while let Some((run, bytes)) = self.batch.front() {
+                if run.route.transport != Transport::Udp {
+                    self.streams.send(run, bytes);
+                    self.batch.sent();
+                    continue;
+                }
                 let from = run.route.local;
                 let sender = self.all.iter().enumerate().find(|(_, socket)| socket.local_addr() == from);
                 if let Some((index, socket)) = sender {

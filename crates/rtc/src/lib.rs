@@ -111,10 +111,10 @@ pub mod sans_io;
 
 #[cfg(feature = "tokio")]
 pub use asynchronous::{ByteStream, DataChannel, Endpoint, PeerConnection, PeerEvent};
-pub use config::Config;
+pub use config::{Config, IceServer};
 pub use error::Error;
 pub use event::{
-    ConnectionState, DtlsState, Event, Failure, GatheringState, IceCandidate, IceConnectionState, SctpState,
+    ConnectionState, DtlsState, Event, Failure, GatheringState, IceCandidate, IceConnectionState, Request, SctpState,
     SignalingState,
 };
 pub use sans_io::{Counters, DataChannelInit, Message, MessageKind, OfferOptions, Reliability, Stats, Timeline};
@@ -122,11 +122,14 @@ pub use weft_dtls::Certificate;
 pub use weft_sctp::{ChannelId, ChannelInfo, ChannelPiece, ChannelState, OpenError, Part, Scheduler, SendError};
 pub use weft_sdp::jsep::{Description, NegotiationError, SdpType};
 // Types of the layers appear in calls, events and figures.
-pub use {weft_core as core, weft_dtls as dtls, weft_ice as ice, weft_sctp as sctp, weft_sdp as sdp};
+pub use {
+    weft_core as core, weft_dtls as dtls, weft_ice as ice, weft_sctp as sctp, weft_sdp as sdp, weft_stun as stun,
+};
 
 #[cfg(feature = "tokio")]
 #[doc = include_str!("../docs/migrating.md")]
 pub mod migrating {}
+// Types of the layers appear in events and figures.
 
 #[cfg(doctest)]
 #[doc = include_str!("../README.md")]

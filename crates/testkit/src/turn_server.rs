@@ -34,6 +34,8 @@ pub struct TurnServerConfig {
     pub alternate: Option<SocketAddr>,
     /// Peers nobody may reach.
     pub denied: Vec<IpAddr>,
+    /// Answer 400 in place of 437 to CreatePermission and ChannelBind, as coturn does.
+    pub mismatch_is_bad_request: bool,
     /// Relayed IPv6 addresses, where it has them.
     pub relay_v6: Option<IpAddr>,
 }
@@ -51,6 +53,7 @@ impl Default for TurnServerConfig {
             quota: usize::MAX,
             alternate: None,
             denied: Vec::new(),
+            mismatch_is_bad_request: false,
             relay_v6: None,
         }
     }
@@ -287,7 +290,9 @@ impl TurnServer {
         let bad = Refusal(ErrorCode::BAD_REQUEST);
         let expires = now + self.config.lifetime;
         let denied = self.config.denied.clone();
-        let allocation = self.allocations.get_mut(&from).ok_or(Refusal(ErrorCode::ALLOCATION_MISMATCH))?;
+        let odd = self.config.mismatch_is_bad_request && request.method() != Method::REFRESH;
+        let mismatch = if odd { ErrorCode::BAD_REQUEST } else { ErrorCode::ALLOCATION_MISMATCH };
+        let allocation = self.allocations.get_mut(&from).ok_or(Refusal(mismatch))?;
         match request.method() {
             Method::REFRESH if request.get::<Lifetime>() == Ok(Some(Lifetime(0))) => {
                 self.allocations.remove(&from);

@@ -1,6 +1,6 @@
 //! The task of an endpoint: it moves datagrams.
 
-use std::collections::VecDeque;
+use std::collections::{HashMap, VecDeque};
 use std::future::Future;
 use std::io;
 use std::pin::Pin;
@@ -10,12 +10,12 @@ use std::task::{Context, Poll};
 use std::time::Duration;
 
 use tokio::time::Sleep;
-use weft_core::{Batch, Instant, Limits, Path, Run};
-use weft_net::{AsyncUdpSocket, RecvBuffer};
+use weft_core::{Batch, Instant, Limits, Path, Run, Transport};
+use weft_net::{AsyncStreamSocket, AsyncUdpSocket, RecvBuffer};
 
 use super::connections::Connections;
 use super::endpoint::Hub;
-use crate::io::{READS_A_TURN, RECEIVE_SLOTS, SEND_BUFFER};
+use crate::io::{READS_A_TURN, RECEIVE_SLOTS, SEND_BUFFER, Streams};
 
 /// Rounds over sockets and ready connections before other tasks get the thread.
 const ROUNDS: usize = 16;
@@ -42,6 +42,8 @@ pub(super) struct Driver {
     hub: Arc<Hub>,
     outlets: Vec<Outlet>,
     connections: Connections,
+    /// TCP and TLS connections of those that have servers.
+    streams: HashMap<u64, Streams<AsyncStreamSocket>>,
     batch: Batch<Path>,
     received: RecvBuffer,
     sleep: Pin<Box<Sleep>>,
@@ -58,6 +60,7 @@ impl Driver {
             hub,
             outlets: sockets.into_iter().map(outlet).collect(),
             connections: Connections::default(),
+            streams: HashMap::new(),
             batch: Batch::new(SEND_BUFFER, Limits::SINGLE),
             received: RecvBuffer::with_slots(RECEIVE_SLOTS),
             sleep: Box::pin(tokio::time::sleep(Duration::ZERO)),
@@ -117,6 +120,15 @@ impl Driver {
         more
     }
 
+    /// Looks at the connections over TCP and TLS.
+    fn watch_streams(&mut self, cx: &mut Context<'_>) {
+        for (key, streams) in &self.streams {
+            if streams.poll_ready(cx) {
+                self.connections.push_ready(*key);
+            }
+        }
+    }
+
     /// Sends what blocked sockets kept, and lets their connections go on.
     fn flush(&mut self, cx: &mut Context<'_>) {
         for outlet in &mut self.outlets {
@@ -145,8 +157,11 @@ impl Driver {
     }
 
     /// One turn of one connection.
-    fn turn(&mut self, key: u64) {
-        let Some(shared) = self.connections.get(key).cloned() else { return };
+    fn turn(&mut self, key: u64, cx: &Context<'_>) {
+        let Some(shared) = self.connections.get(key).cloned() else {
+            self.streams.remove(&key);
+            return;
+        };
         shared.queued.store(false, Ordering::Release);
         let mut blocked = false;
         for batch in 0..BATCHES_A_TURN {
@@ -154,6 +169,9 @@ impl Driver {
             let now = self.hub.clock.now();
             if state.core.poll_timeout().is_some_and(|at| at <= now) {
                 state.core.handle_timeout(now);
+            }
+            if !state.core.config().ice_servers.is_empty() {
+                self.streams.entry(key).or_default().turn(now, &mut state.core, Some(cx.waker()));
             }
             let built = state.core.poll_transmit(now, &mut self.batch);
             state.dispatch();
@@ -163,6 +181,7 @@ impl Driver {
             if closed {
                 // The farewell has left, or waits for its socket.
                 self.connections.remove(key);
+                self.streams.remove(&key);
                 return;
             }
             if built == 0 || blocked || batch + 1 == BATCHES_A_TURN {
@@ -181,6 +200,13 @@ impl Driver {
         let mut blocked = false;
         while let Some((run, bytes)) = self.batch.front() {
             self.connections.note_sent(key, run.segment_size, bytes);
+            if run.route.transport != Transport::Udp {
+                if let Some(streams) = self.streams.get_mut(&key) {
+                    streams.send(run, bytes);
+                }
+                self.batch.sent();
+                continue;
+            }
             let from = run.route.local;
             if let Some(outlet) = self.outlets.iter_mut().find(|outlet| outlet.socket.local_addr() == from) {
                 let result = if outlet.backlog.is_empty() {
@@ -262,10 +288,11 @@ impl Future for Driver {
             let wanted = driver.take_inbox(cx);
             driver.flush(cx);
             let mut more = driver.receive(cx);
+            driver.watch_streams(cx);
             driver.connections.ring(driver.hub.clock.now());
             for _ in 0..driver.connections.ready_len() {
                 let Some(key) = driver.connections.pop_ready() else { break };
-                driver.turn(key);
+                driver.turn(key, cx);
             }
             if !wanted && driver.is_done() {
                 return Poll::Ready(());

@@ -19,6 +19,8 @@ use crate::sans_io::{self, DataChannelInit, OfferOptions, Stats};
 pub enum PeerEvent {
     /// A local candidate to be signalled; an empty one is the end of them.
     IceCandidate(IceCandidate),
+    /// A STUN or TURN server gave no candidate: which, from where, with what code and why.
+    IceCandidateError(Box<weft_ice::GatheringError>),
     /// `signalingState` changed.
     SignalingState(SignalingState),
     /// `iceGatheringState` changed.
@@ -354,6 +356,7 @@ fn close(shared: &Shared, state: &mut State) {
 fn public(event: Event) -> Option<PeerEvent> {
     Some(match event {
         Event::IceCandidate(candidate) => PeerEvent::IceCandidate(candidate),
+        Event::IceCandidateError(error) => PeerEvent::IceCandidateError(error),
         Event::SignalingState(state) => PeerEvent::SignalingState(state),
         Event::GatheringState(state) => PeerEvent::GatheringState(state),
         Event::IceConnectionState(state) => PeerEvent::IceConnectionState(state),

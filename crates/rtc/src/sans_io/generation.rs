@@ -206,12 +206,14 @@ impl PeerConnection {
         for address in self.host_addresses.clone() {
             self.gather(now, address);
         }
-        // Host candidates are known at once; nothing else is gathered yet.
-        self.end_gathering(now);
+        // Host candidates are known at once; those of servers follow.
+        self.ice.end_of_local_candidates(now);
+        if self.ice.is_gathering_complete() {
+            self.end_gathering();
+        }
     }
 
-    fn end_gathering(&mut self, now: Instant) {
-        self.ice.end_of_local_candidates(now);
+    pub(super) fn end_gathering(&mut self) {
         for generation in self.generations.all_mut().filter(|generation| generation.begun) {
             if !std::mem::replace(&mut generation.local.end_of_candidates, true)
                 && let Some(end) = self.negotiator.end_of_local_candidates(&generation.local.ufrag)
@@ -232,6 +234,14 @@ impl PeerConnection {
                 return;
             }
         };
+        self.timeline.first_candidate.get_or_insert(now);
+        self.announce(&candidate);
+        self.generations.gathered.push(candidate);
+    }
+
+    /// One candidate of a server.
+    pub(super) fn gathered(&mut self, now: Instant, candidate: &weft_ice::Candidate) {
+        let candidate = convert::to_sdp(candidate);
         self.timeline.first_candidate.get_or_insert(now);
         self.announce(&candidate);
         self.generations.gathered.push(candidate);

@@ -30,7 +30,7 @@ use weft_sdp::jsep::{IceCandidate, Negotiator, NegotiatorConfig, SignalingState}
 
 use crate::config::Config;
 use crate::error::Error;
-use crate::event::{ConnectionState, DtlsState, Event, GatheringState, IceConnectionState, SctpState};
+use crate::event::{ConnectionState, DtlsState, Event, GatheringState, IceConnectionState, Request, SctpState};
 use association::Terms;
 pub use channel::{DataChannelInit, Message, MessageKind, Reliability};
 use generation::Generations;
@@ -73,6 +73,8 @@ pub struct PeerConnection {
     early_candidates: Vec<IceCandidate>,
     states: States,
     events: VecDeque<Event>,
+    /// What the driver is to do.
+    requests: VecDeque<Request>,
     timeline: Timeline,
     counters: Counters,
 }
@@ -132,7 +134,16 @@ impl PeerConnection {
             Some(certificate) => Arc::clone(certificate),
             None => Arc::new(Certificate::generate().map_err(|e| Error::Certificate(e.to_string()))?),
         };
-        let ice = Agent::new(weft_ice::Config::default(), weft_ice::Role::Controlling, rng.fork());
+        let policy = weft_ice::Config { policy: config.ice_transport_policy, ..weft_ice::Config::default() };
+        let mut ice = Agent::new(policy, weft_ice::Role::Controlling, rng.fork());
+        for server in &config.ice_servers {
+            for url in &server.urls {
+                let added = weft_ice::Server::from_url(url, server.credentials.clone());
+                if let Err(error) = added.and_then(|server| ice.add_server(now, server)) {
+                    tracing::debug!(%url, %error, "server not taken");
+                }
+            }
+        }
         let channels = DataChannels::new(sctp_config(&config), rng.fork());
         let generations = Generations::new(generation::parameters(&config, &certificate, ice.local_credentials()));
         Ok(Self {
@@ -153,6 +164,7 @@ impl PeerConnection {
             early_candidates: Vec::new(),
             states: States::default(),
             events: VecDeque::new(),
+            requests: VecDeque::new(),
             timeline: Timeline { created: now, ..Timeline::default() },
             counters: Counters::default(),
             rng,
@@ -171,6 +183,30 @@ impl PeerConnection {
         if self.states.gathering == GatheringState::Gathering {
             self.gather(now, address);
         }
+    }
+
+    /// What the driver is to do: resolve the name of a server, open or close a connection. Without servers in
+    /// [`Config::ice_servers`] there is nothing of the kind.
+    pub fn poll_request(&mut self) -> Option<Request> {
+        self.requests.pop_front()
+    }
+
+    /// The addresses of a server's name; none if it has none.
+    pub fn server_resolved(&mut self, now: Instant, server: weft_ice::ServerId, addresses: &[std::net::IpAddr]) {
+        self.ice.server_resolved(now, server, addresses);
+        self.settle(now);
+    }
+
+    /// The connection that [`Request::OpenStream`] asked for is open.
+    pub fn stream_opened(&mut self, now: Instant, path: &Path) {
+        self.ice.stream_opened(now, path);
+        self.settle(now);
+    }
+
+    /// The connection was not opened, or has ended.
+    pub fn stream_closed(&mut self, now: Instant, path: &Path) {
+        self.ice.stream_closed(now, path);
+        self.settle(now);
     }
 
     /// `signalingState`.

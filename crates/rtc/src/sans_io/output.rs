@@ -23,6 +23,13 @@ impl PeerConnection {
                 self.count(len);
             }
         }
+        if self.states.closed {
+            // After the farewells, which may go by them: allocations are given back.
+            self.ice.close(now);
+            while let Some(len) = self.transmit_ice(now, batch) {
+                self.count(len);
+            }
+        }
         let built = (self.counters.datagrams_sent - before) as usize;
         if built > 0 {
             // Sending drains queues: channels may be writable again.

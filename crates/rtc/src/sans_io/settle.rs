@@ -4,7 +4,7 @@ use weft_core::{Instant, Layer};
 use weft_sctp::ChannelEvent;
 
 use super::{Dtls, PeerConnection};
-use crate::event::{ConnectionState, DtlsState, Event, Failure, IceConnectionState, SctpState};
+use crate::event::{ConnectionState, DtlsState, Event, Failure, IceConnectionState, Request, SctpState};
 
 impl PeerConnection {
     /// The next event, oldest first.
@@ -80,6 +80,18 @@ impl PeerConnection {
                 self.restart_by = Some(now + self.config.restart_timeout);
                 self.fail(Failure::Ice(*reason));
             }
+            weft_ice::Event::LocalCandidate(candidate) => self.gathered(now, candidate),
+            weft_ice::Event::GatheringError(error) => {
+                self.events.push_back(Event::IceCandidateError(Box::new(error.clone())));
+            }
+            weft_ice::Event::GatheringComplete => self.end_gathering(),
+            weft_ice::Event::Resolve(server, name) => {
+                self.requests.push_back(Request::Resolve(*server, name.to_string()));
+            }
+            weft_ice::Event::OpenStream(path, kind) => {
+                self.requests.push_back(Request::OpenStream(*path, kind.clone()));
+            }
+            weft_ice::Event::CloseStream(path) => self.requests.push_back(Request::CloseStream(*path)),
             _ => {}
         }
     }

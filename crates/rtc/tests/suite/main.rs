@@ -6,5 +6,6 @@ mod bad_input;
 mod connect;
 mod polled;
 mod renegotiate;
+mod servers;
 mod support;
 mod transfer;

@@ -243,6 +243,14 @@ impl Client {
         });
     }
 
+    /// Refreshes the allocation at once: to learn whether the server still has it when peers fall silent.
+    pub fn refresh(&mut self, now: Instant) {
+        if self.state == State::Allocated && !self.requests.iter().any(|request| request.kind == Kind::Refresh) {
+            self.refresh_at = now;
+            self.advance(now);
+        }
+    }
+
     /// Gives the allocation back: a Refresh with a lifetime of zero, repeated until the server has confirmed it, then
     /// [`Event::Closed`]. Who cannot wait drops the client: the allocation then expires by itself.
     pub fn close(&mut self, now: Instant) {

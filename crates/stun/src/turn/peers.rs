@@ -37,6 +37,8 @@ pub(super) struct Permission {
     pub(super) grant: Grant,
     /// Whether a request has left, so that what follows it finds the permission there.
     pub(super) sent: bool,
+    /// It was refused in a way that may mean that the allocation is gone.
+    pub(super) doubted: bool,
     /// When it is to be asked for (again).
     pub(super) due: Instant,
     pub(super) expires: Instant,
@@ -53,6 +55,8 @@ pub(super) struct Channel {
     pub(super) asked: bool,
     /// The server has confirmed it.
     pub(super) bound: bool,
+    /// It was refused in a way that may mean that the allocation is gone.
+    pub(super) doubted: bool,
     pub(super) due: Instant,
     pub(super) expires: Instant,
 }
@@ -94,6 +98,7 @@ impl Peers {
             ip,
             grant: Grant::Wanted,
             sent: false,
+            doubted: false,
             due: now,
             expires: Instant::FAR_FUTURE,
         });
@@ -107,7 +112,16 @@ impl Peers {
         }
         self.numbers += 1;
         let expires = Instant::FAR_FUTURE;
-        self.channels.push(Channel { number, peer, wanted: true, asked: false, bound: false, due: now, expires });
+        self.channels.push(Channel {
+            number,
+            peer,
+            wanted: true,
+            asked: false,
+            bound: false,
+            doubted: false,
+            due: now,
+            expires,
+        });
         true
     }
 
@@ -116,6 +130,7 @@ impl Peers {
         let new = permission.expires == Instant::FAR_FUTURE;
         permission.grant = Grant::Granted;
         permission.sent = true;
+        permission.doubted = false;
         permission.due = now + PERMISSION_REFRESH;
         permission.expires = now + PERMISSION_LIFETIME;
         new
@@ -126,6 +141,7 @@ impl Peers {
         let Some(channel) = self.channel_mut(peer) else { return false };
         let new = !channel.bound;
         channel.bound = true;
+        channel.doubted = false;
         channel.due = now + CHANNEL_REFRESH;
         channel.expires = now + CHANNEL_LIFETIME;
         new
@@ -138,6 +154,7 @@ impl Peers {
                 ip: permission.ip,
                 grant: Grant::Wanted,
                 sent: false,
+                doubted: false,
                 due: now,
                 expires: Instant::FAR_FUTURE,
             };

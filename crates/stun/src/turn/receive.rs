@@ -2,12 +2,14 @@
 
 use core::net::SocketAddr;
 use core::ops::Range;
+use core::time::Duration;
 
 use weft_core::{Datagram, Instant, Path, Transport};
 
 use super::client::{Client, REDIRECTION_MEMORY, Received, State};
 use super::config::RelayFamily;
 use super::event::{Allocation, Event, Failure, LostReason};
+use super::peers::Grant;
 use super::request::{Kind, Request};
 use crate::long_term::Verdict;
 use crate::wire::attribute::{
@@ -15,6 +17,10 @@ use crate::wire::attribute::{
     Lifetime, UnknownAttributes, XorMappedAddress, XorPeerAddress, XorRelayedAddress,
 };
 use crate::wire::{ChannelData, Class, Message, Method};
+
+/// coturn answers 400 where there is no allocation. Whether there is one is asked first; what was refused is asked for again
+/// after so long.
+const DOUBT: Duration = Duration::from_secs(1);
 
 /// Where a peer's data lies in a datagram of the server, and whose it is.
 type Payload = (SocketAddr, Range<usize>);
@@ -201,11 +207,13 @@ impl Client {
     fn set_lifetime(&mut self, now: Instant, lifetime: Lifetime) {
         let lifetime = lifetime.duration();
         self.expires = now + lifetime;
-        self.refresh_at = self.expires - (lifetime / 2).min(core::time::Duration::from_secs(60));
+        self.refresh_at = self.expires - (lifetime / 2).min(Duration::from_secs(60));
     }
 
     fn on_error(&mut self, now: Instant, kind: Kind, response: &Message<'_>) {
         let Ok(Some(ErrorCode { code, reason })) = response.get() else { return };
+        // Some servers count the zero that ends their string.
+        let reason = reason.trim_end_matches('\0');
         let unknown = response.get::<UnknownAttributes<'_>>().ok().flatten();
         match code {
             300 => self.redirect(now, response),
@@ -238,6 +246,12 @@ impl Client {
 
     fn on_permission_refused(&mut self, now: Instant, ips: &[core::net::IpAddr], code: u16, reason: &str) {
         if let [ip] = ips {
+            if code == 400
+                && let Some(permission) = self.peers.permission(*ip).filter(|permission| !permission.doubted)
+            {
+                (permission.doubted, permission.grant, permission.due) = (true, Grant::Wanted, now + DOUBT);
+                return self.refresh(now);
+            }
             self.peers.permissions.retain(|permission| permission.ip != *ip);
             self.emit(Event::PermissionRefused { peer: *ip, code, reason: reason.to_owned() });
             return;
@@ -257,6 +271,10 @@ impl Client {
             self.forget_allocation(now);
             self.state = State::Allocating;
             return self.start(now, Kind::Deallocate);
+        }
+        if code == 400 && !channel.doubted {
+            (channel.doubted, channel.due) = (true, now + DOUBT);
+            return self.refresh(now);
         }
         (channel.wanted, channel.bound) = (false, false);
         channel.expires = now;

@@ -7,11 +7,14 @@ use weft_core::{Frame, Full, Instant};
 use super::config::{Config, RelayFamily};
 use crate::long_term::LongTerm;
 use crate::wire::attribute::{
-    AdditionalAddressFamily, AddressFamily, ChannelNumber, Lifetime, RequestedAddressFamily, RequestedTransport,
-    Software, XorPeerAddress,
+    AdditionalAddressFamily, AddressFamily, AttributeType, ChannelNumber, Lifetime, RequestedAddressFamily,
+    RequestedTransport, Software, XorPeerAddress,
 };
 use crate::wire::{Class, MessageBuilder, Method};
 use crate::{Timing, Transaction, TransactionId};
+
+/// ADDITIONAL-ADDRESS-FAMILY as coturn (4.6) knows it: by the number of draft-martinsen-tram-ssoda.
+const ADDITIONAL_ADDRESS_FAMILY_DRAFT: AttributeType = AttributeType(0x8032);
 
 /// What is asked for.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -66,7 +69,8 @@ impl Request {
                         request.attribute(&RequestedAddressFamily(family))?;
                     }
                     RelayFamily::Both => {
-                        request.attribute(&AdditionalAddressFamily(AddressFamily::V6))?;
+                        let family = AdditionalAddressFamily(AddressFamily::V6);
+                        request.attribute(&family)?.raw(ADDITIONAL_ADDRESS_FAMILY_DRAFT, &[2, 0, 0, 0])?;
                     }
                     _ => {}
                 }

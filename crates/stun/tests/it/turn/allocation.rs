@@ -99,6 +99,28 @@ fn a_server_that_forgot_gives_another() {
     assert_eq!(world.at_peer.last().unwrap().2, b"again");
 }
 
+/// coturn answers 400 in place of 437 to CreatePermission and ChannelBind.
+#[test]
+fn a_server_that_forgot_is_found_out_by_a_bad_request() {
+    let peer = address("203.0.113.9:7000");
+    for bind in [false, true] {
+        let mut world =
+            World::new(4, config(), TurnServerConfig { mismatch_is_bad_request: true, ..Default::default() });
+        world.run(SECOND);
+        world.server().restart();
+        if bind {
+            world.client.bind_channel(world.now, peer).unwrap();
+        } else {
+            world.client.permit(world.now, peer.ip()).unwrap();
+        }
+        world.run(SECOND * 2);
+        let lost = |event: &Event| matches!(event, Event::Lost(LostReason::Forgotten));
+        assert!(world.has(lost), "{:?}", world.events);
+        assert!(world.has(|event| matches!(event, Event::Permitted(_))), "{:?}", world.events);
+        assert!(!world.has(|event| matches!(event, Event::PermissionRefused { .. } | Event::ChannelRefused { .. })));
+    }
+}
+
 #[test]
 fn what_cannot_be_refreshed_expires_and_comes_back() {
     let mut world = World::new(5, config(), TurnServerConfig::default());
