@@ -72,6 +72,9 @@ pub struct Config {
     /// How long channels outlive a failure of ICE, so that a restart can bring them back; after that they are closed.
     /// 30 seconds by default.
     pub restart_timeout: Duration,
+    /// Speak SNAP (draft-hancke-tsvwg-snap-00): SCTP's INIT chunks travel in the descriptions (`a=sctp-init`), and where both
+    /// sides have one, channels open up to two round trips sooner. Off by default, as the draft may still change.
+    pub snap: bool,
     /// Announce that candidates trickle (RFC 8840). On by default.
     pub trickle: bool,
 }
@@ -93,6 +96,7 @@ impl Default for Config {
             dtls_versions: None,
             dtls_groups: None,
             restart_timeout: Duration::from_secs(30),
+            snap: false,
             trickle: true,
         }
     }
@@ -159,6 +163,13 @@ impl Config {
     #[must_use]
     pub fn with_certificate(mut self, certificate: Arc<Certificate>) -> Self {
         self.certificate = Some(certificate);
+        self
+    }
+
+    /// Sets [`snap`](Self::snap).
+    #[must_use]
+    pub fn with_snap(mut self, snap: bool) -> Self {
+        self.snap = snap;
         self
     }
 

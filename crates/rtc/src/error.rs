@@ -1,6 +1,6 @@
 //! Errors of calls. The connection is as it was before a call that failed.
 
-use weft_sctp::{OpenError, SendError};
+use weft_sctp::{InitError, OpenError, SendError};
 use weft_sdp::jsep::NegotiationError;
 
 /// Why a call on a peer connection was refused.
@@ -19,6 +19,9 @@ pub enum Error {
     /// A description or a candidate was refused.
     #[error(transparent)]
     Negotiation(#[from] NegotiationError),
+    /// The peer's `a=sctp-init` cannot be used (draft-hancke-tsvwg-snap-00).
+    #[error("a=sctp-init: {0}")]
+    SctpInit(#[from] InitError),
     /// A channel could not be opened.
     #[error(transparent)]
     Open(#[from] OpenError),

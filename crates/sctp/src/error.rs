@@ -22,6 +22,18 @@ pub enum AssociationError {
     ProtocolViolation(&'static str),
 }
 
+/// Why a peer's INIT chunk was not taken for a handshake
+/// ([`connect_with_init`](crate::Association::connect_with_init)).
+#[derive(Clone, Copy, PartialEq, Eq, Debug, thiserror::Error)]
+pub enum InitError {
+    /// It is no valid INIT chunk.
+    #[error("not a valid INIT chunk: {0}")]
+    Malformed(&'static str),
+    /// The association has begun or is over.
+    #[error("the association has begun already")]
+    Begun,
+}
+
 /// Why a message was not taken.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, thiserror::Error)]
 pub enum SendError {

@@ -65,7 +65,7 @@ pub use channels::{
 };
 pub use config::Config;
 pub use congestion::ControllerKind;
-pub use error::{AssociationError, OpenError, SendError};
+pub use error::{AssociationError, InitError, OpenError, SendError};
 pub use event::{Event, State, Stats};
 pub use message::{Message, Part, Reliability, SendOptions};
 pub use outbound::Scheduler;

@@ -68,6 +68,7 @@ impl PeerConnection {
         self.settle(now);
         let rng = self.rng.fork();
         self.channels.renew(sctp_config(&self.config), rng);
+        self.own_init = Self::init_of(&self.config, &self.channels);
         self.dtls = Dtls::Waiting;
         self.dtls_terms = None;
         self.await_pair = true;

@@ -2,6 +2,7 @@
 
 use weft_core::{Datagram, Instant, Layer};
 use weft_sctp::DataChannels;
+use weft_sdp::SctpInit;
 
 use super::{Dtls, PeerConnection};
 use crate::event::Failure;
@@ -20,12 +21,13 @@ impl PeerConnection {
         }
         self.counters.datagrams_received += 1;
         self.counters.bytes_received += datagram.payload.len() as u64;
+        let mut early = self.peer_init();
         let failure = match self.ice.handle_input(now, datagram) {
             Err(error) => Some(Failure::Agent(error)),
             Ok(None) => None,
             // RFC 7983 section 7: 20 to 63 is DTLS; STUN was taken by ICE.
             Ok(Some(rest)) if matches!(rest.payload.first(), Some(20..=63)) => match &mut self.dtls {
-                Dtls::Running(dtls) => open(now, dtls, &mut self.channels, rest.payload).err(),
+                Dtls::Running(dtls) => open(now, dtls, &mut self.channels, rest.payload, early.take()).err(),
                 Dtls::Waiting if is_early(rest.payload) && self.early_dtls.len() < MAX_EARLY_DTLS => {
                     self.early_dtls.push(rest.payload.to_vec());
                     None
@@ -80,7 +82,7 @@ impl PeerConnection {
     pub(super) fn replay_early_dtls(&mut self, now: Instant) {
         for mut payload in std::mem::take(&mut self.early_dtls) {
             let Dtls::Running(dtls) = &mut self.dtls else { return };
-            let failure = open(now, dtls, &mut self.channels, &mut payload).err();
+            let failure = open(now, dtls, &mut self.channels, &mut payload, None).err();
             self.failed(now, failure);
         }
     }
@@ -106,9 +108,15 @@ fn open(
     dtls: &mut weft_dtls::Connection,
     channels: &mut DataChannels,
     payload: &mut [u8],
+    init: Option<SctpInit>,
 ) -> Result<(), Failure> {
     let mut records = dtls.handle_input(now, payload).map_err(Failure::Dtls)?;
+    let mut init = init;
     while let Some(packet) = records.next() {
+        // What comes with the end of the handshake is for an association that both sides hold to be up.
+        if let Some(init) = init.take() {
+            let _ = channels.connect_with_init(now, &init.0);
+        }
         // Why an association died is told once, as an event.
         if channels.handle_input(now, packet).is_err() {
             break;

@@ -16,6 +16,7 @@ mod output;
 mod pieces;
 mod renegotiate;
 mod settle;
+mod snap;
 mod stats;
 
 use std::collections::VecDeque;
@@ -58,6 +59,8 @@ pub struct PeerConnection {
     /// A new DTLS connection waits for the pair of the ICE session that came with it.
     await_pair: bool,
     channels: DataChannels,
+    /// Our INIT chunk, where SNAP is spoken.
+    own_init: Option<weft_sdp::SctpInit>,
     /// A channel was created, so that a data section is wanted.
     channels_wanted: bool,
     /// `[[LocalIceCredentialsToReplace]]`: the user name fragments that an offer must not have.
@@ -154,6 +157,7 @@ impl PeerConnection {
             dtls: Dtls::Waiting,
             dtls_terms: None,
             await_pair: false,
+            own_init: Self::init_of(&config, &channels),
             channels,
             channels_wanted: false,
             to_replace: Vec::new(),

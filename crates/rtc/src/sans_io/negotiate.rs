@@ -28,7 +28,8 @@ impl PeerConnection {
     /// As [`create_offer`](Self::create_offer).
     pub fn create_offer_with(&mut self, options: OfferOptions) -> Result<Description, Error> {
         self.ensure_open()?;
-        let local = self.offer_parameters(options.ice_restart);
+        let mut local = self.offer_parameters(options.ice_restart);
+        self.add_init(&mut local);
         Ok(self.negotiator.create_offer(&local)?)
     }
 
@@ -39,7 +40,8 @@ impl PeerConnection {
     /// [`Error::Closed`]; [`Error::Negotiation`] without an offer to answer.
     pub fn create_answer(&mut self) -> Result<Description, Error> {
         self.ensure_open()?;
-        let local = self.answer_parameters();
+        let mut local = self.answer_parameters();
+        self.add_init(&mut local);
         Ok(self.negotiator.create_answer(&local)?)
     }
 
@@ -88,7 +90,13 @@ impl PeerConnection {
     /// as it was.
     pub fn set_remote_description(&mut self, now: Instant, description: &Description) -> Result<(), Error> {
         self.ensure_open()?;
+        let before = self.own_init.is_some().then(|| self.negotiator.clone());
         let applied = self.negotiator.set_remote(description)?;
+        if let (Some(before), Some(remote)) = (before, &applied.data) {
+            let after = std::mem::replace(&mut self.negotiator, before);
+            self.check_init(remote)?;
+            self.negotiator = after;
+        }
         if applied.rolled_back || description.kind == SdpType::Rollback {
             self.rolled_back(now);
         }

@@ -112,7 +112,7 @@ impl PeerConnection {
                 if self.negotiator.agreed().is_some_and(|remote| remote.sctp_port == 0) {
                     self.channels.abort(now);
                 } else {
-                    self.channels.connect(now);
+                    self.connect_channels(now);
                 }
             }
             weft_dtls::Event::PeerClosed => self.end_dtls(now, DtlsState::Closed),

@@ -7,5 +7,6 @@ mod connect;
 mod polled;
 mod renegotiate;
 mod servers;
+mod snap;
 mod support;
 mod transfer;

@@ -12,6 +12,7 @@ mod reset_tsn;
 mod send;
 mod setup;
 mod shutdown;
+mod snap;
 mod transfer;
 
 use std::collections::VecDeque;

@@ -15,10 +15,10 @@ use crate::wire::{Cause, Init, Params, Unknown, abort, kind, padded, param, put_
 const MAX_REPORT: usize = 256;
 
 /// The least window an INIT or INIT ACK may offer, bytes (section 3.3.2).
-const MIN_RWND: u32 = 1500;
+pub(super) const MIN_RWND: u32 = 1500;
 
 /// What the parameters of an INIT or INIT ACK come to.
-enum Verdict {
+pub(super) enum Verdict {
     /// Unknown parameters to report, each whole with its padding.
     Fine(Vec<Vec<u8>>),
     /// The association is refused: an ABORT with this cause.
@@ -46,7 +46,7 @@ fn refuse(cause: &Cause<'_>) -> Verdict {
 }
 
 /// Looks at the parameters by their action bits (section 3.2.1).
-fn judge(init: &Init<'_>, partial_reliability: bool) -> Verdict {
+pub(super) fn judge(init: &Init<'_>, partial_reliability: bool) -> Verdict {
     if init.outbound_streams == 0 || init.inbound_streams == 0 || init.a_rwnd < MIN_RWND {
         return refuse(&Cause::InvalidParameter);
     }
@@ -118,7 +118,7 @@ impl Association {
     }
 
     /// What both sides offer.
-    fn agreed(&self, theirs: Extensions) -> Extensions {
+    pub(super) fn agreed(&self, theirs: Extensions) -> Extensions {
         let ours = self.offered();
         let interleaving = ours.interleaving && theirs.interleaving;
         Extensions {
@@ -241,7 +241,7 @@ impl Association {
     }
 
     /// The peer's side of the association is known.
-    fn meet_peer(&mut self, tsn: Serial32, a_rwnd: u32) {
+    pub(super) fn meet_peer(&mut self, tsn: Serial32, a_rwnd: u32) {
         self.peer_initial_tsn = tsn;
         let interleaving = self.extensions.interleaving;
         self.inbound = Inbound::new(&self.config, tsn, self.in_streams, interleaving);
@@ -326,7 +326,7 @@ impl Association {
         self.enter_established(now);
     }
 
-    fn enter_established(&mut self, now: Instant) {
+    pub(super) fn enter_established(&mut self, now: Instant) {
         self.state = State::Established;
         self.errors = 0;
         self.init_count = 0;

@@ -94,6 +94,21 @@ impl DataChannels {
         self.association.connect(now);
     }
 
+    /// Our INIT chunk, to be exchanged by other means: [`Association::local_init`].
+    pub fn local_init(&self) -> Vec<u8> {
+        self.association.local_init()
+    }
+
+    /// Sets the association up by the peer's INIT chunk, without a handshake: [`Association::connect_with_init`].
+    ///
+    /// # Errors
+    /// As there.
+    pub fn connect_with_init(&mut self, now: Instant, chunk: &[u8]) -> Result<(), crate::InitError> {
+        self.association.connect_with_init(now, chunk)?;
+        self.pump(now);
+        Ok(())
+    }
+
     /// The peer's `max-message-size`: `None` for no limit. Until it is set, 65,536 bytes (RFC 8841 section 6.1).
     pub fn set_remote_max_message_size(&mut self, bytes: Option<u64>) {
         self.remote_max = bytes;

@@ -16,6 +16,7 @@ mod reset;
 mod rules;
 mod schedulers;
 mod setup;
+mod snap;
 mod states;
 mod trace;
 mod transfer;

@@ -7,7 +7,7 @@ use super::parameters::{LocalParameters, RemoteParameters};
 use super::read::{Form, data_form};
 use crate::wire::{
     Attribute, Candidate, CandidateTransport, CandidateType, Connection, Group, IceOptions, IcePwd, IceUfrag, Media,
-    Origin, SctpMap, SctpPort, Session, Setup, Time, TlsId,
+    Origin, SctpInit, SctpMap, SctpPort, Session, Setup, Time, TlsId,
 };
 
 /// A local description and where its data section is.
@@ -65,6 +65,7 @@ pub(crate) fn offer(origin: Origin, previous: Option<&Built>, local: &LocalParam
         setup: Setup::ActPass,
         ice_options: local.ice_options.clone(),
         tls_id: local.tls_id.as_ref(),
+        sctp_init: local.sctp_init.as_ref(),
         sctp_port: local.sctp_port,
     };
     let media = data_section(media, local, &terms);
@@ -96,6 +97,8 @@ pub(crate) fn answer(
         ice_options: local.ice_options.common_with(&data.ice_options),
         // RFC 8842 5.3: no tls-id unless the offer has one.
         tls_id: local.tls_id.as_ref().filter(|_| data.tls_id.is_some()),
+        // draft-hancke-tsvwg-snap-00: only where the offer has one.
+        sctp_init: local.sctp_init.as_ref().filter(|_| data.sctp_init.is_some() && data.sctp_port != 0),
         // RFC 8841 10.3: a port of zero is answered by zero.
         sctp_port: if data.sctp_port == 0 { 0 } else { local.sctp_port },
     };
@@ -149,6 +152,7 @@ struct Terms<'a> {
     setup: Setup,
     ice_options: IceOptions,
     tls_id: Option<&'a TlsId>,
+    sctp_init: Option<&'a SctpInit>,
     sctp_port: u16,
 }
 
@@ -177,6 +181,9 @@ fn data_section(mut media: Media, local: &LocalParameters, terms: &Terms<'_>) ->
         }
     }
     put("max-message-size", &local.max_message_size);
+    if let Some(init) = terms.sctp_init {
+        put("sctp-init", init);
+    }
     if form == Form::SctpMap {
         media.formats = vec![terms.sctp_port.to_string()];
     }

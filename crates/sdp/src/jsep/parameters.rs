@@ -1,6 +1,6 @@
 //! What the two sides tell each other.
 
-use crate::wire::{Candidate, Fingerprint, HashFunction, IceOptions, MaxMessageSize, Setup, TlsId};
+use crate::wire::{Candidate, Fingerprint, HashFunction, IceOptions, MaxMessageSize, SctpInit, Setup, TlsId};
 
 /// What this side puts into its next offer or answer.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -20,6 +20,8 @@ pub struct LocalParameters {
     pub sctp_port: u16,
     /// The largest message this side takes.
     pub max_message_size: MaxMessageSize,
+    /// Our SCTP INIT chunk, where SNAP is spoken (draft-hancke-tsvwg-snap-00). An answer has it only if the offer has one.
+    pub sctp_init: Option<SctpInit>,
     /// The candidates gathered so far.
     pub candidates: Vec<Candidate>,
     /// Whether these are all.
@@ -38,6 +40,7 @@ impl LocalParameters {
             tls_id: None,
             sctp_port: 5000,
             max_message_size: MaxMessageSize::Bytes(262_144),
+            sctp_init: None,
             candidates: Vec::new(),
             end_of_candidates: false,
         }
@@ -70,6 +73,8 @@ pub struct RemoteParameters {
     pub sctp_port: u16,
     /// The largest message the peer takes.
     pub max_message_size: MaxMessageSize,
+    /// The value of `a=sctp-init` as it stands, for a side that speaks SNAP to parse as [`SctpInit`].
+    pub sctp_init: Option<String>,
     /// Candidates of the first component whose transport and type are known, in order.
     pub candidates: Vec<Candidate>,
     /// Whether no more candidates follow.

@@ -114,6 +114,7 @@ fn section_parameters(
         tls_id: inherited::<TlsId>(session, media, "tls-id")?,
         sctp_port: sctp_port(media, form)?.ok_or(missing(Required::SctpPort))?,
         max_message_size: only::<MaxMessageSize>(&media.attributes, "max-message-size")?.unwrap_or_default(),
+        sctp_init: media.attributes_named("sctp-init").next().and_then(|a| a.value().map(str::to_owned)),
         candidates: candidates(media)?,
         end_of_candidates: media.has_attribute("end-of-candidates") || session.has_attribute("end-of-candidates"),
     })

@@ -18,7 +18,7 @@ pub use fingerprint::{Fingerprint, HashFunction};
 pub use group::{Group, Mid};
 pub use ice::{IceOptions, IcePwd, IceUfrag};
 pub use remote_candidates::RemoteCandidates;
-pub use sctp::{MaxMessageSize, SctpMap, SctpPort};
+pub use sctp::{MaxMessageSize, SctpInit, SctpMap, SctpPort};
 pub use session::{Attribute, Bandwidth, Connection, Media, Origin, Session, Time};
 pub use setup::{DtlsRole, Setup};
 pub use tls_id::TlsId;

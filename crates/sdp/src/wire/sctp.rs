@@ -1,11 +1,14 @@
 //! `a=sctp-port:<port>`, `a=max-message-size:<bytes>`, and the older
-//! `a=sctpmap:<port> <protocol> [<streams>]`
+//! `a=sctpmap:<port> <protocol> [<streams>]`; and `a=sctp-init:<base64 of an INIT chunk>` (draft-hancke-tsvwg-snap-00)
 //!
 //! <https://www.rfc-editor.org/rfc/rfc8841#section-5>
 
 use std::fmt;
 use std::num::IntErrorKind;
 use std::str::FromStr;
+
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD as BASE64;
 
 use super::cursor::{Cursor, whole};
 use crate::error::{Fault, ParseError};
@@ -93,6 +96,38 @@ impl fmt::Display for MaxMessageSize {
             Self::Bytes(bytes) => bytes.fmt(f),
             Self::Unlimited => f.write_str("0"),
         }
+    }
+}
+
+/// An SCTP INIT chunk, which saves the handshake where both sides exchange theirs (draft-hancke-tsvwg-snap-00). What is in
+/// it is for SCTP to judge.
+///
+/// ```
+/// use weft_sdp::SctpInit;
+///
+/// let init: SctpInit = "AQAAHols3R0AUAAA/////+B5ZR3AAAAEgAgABoLA".parse()?;
+/// assert_eq!(init.0.len(), 30);
+/// assert_eq!(init.to_string(), "AQAAHols3R0AUAAA/////+B5ZR3AAAAEgAgABoLA");
+/// # Ok::<(), weft_sdp::ParseError>(())
+/// ```
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct SctpInit(pub Vec<u8>);
+
+impl FromStr for SctpInit {
+    type Err = ParseError;
+
+    fn from_str(text: &str) -> Result<Self, ParseError> {
+        whole(text, |cursor| {
+            let start = cursor.offset();
+            let text = cursor.run(|_| true);
+            BASE64.decode(text).map(Self).map_err(|_| Fault::new(start, "base64"))
+        })
+    }
+}
+
+impl fmt::Display for SctpInit {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&BASE64.encode(&self.0))
     }
 }
 

@@ -9,4 +9,5 @@ mod properties;
 mod refused;
 mod renegotiation;
 mod signaling;
+mod snap;
 mod trickle;
