@@ -13,7 +13,10 @@ mod dtls_live;
 mod dtls_record;
 mod dtls_server;
 mod peer_connection;
+mod sctp_association;
 mod sctp_packet;
+mod sctp_peer;
+mod sctp_reassembly;
 mod sdp_candidate;
 mod sdp_negotiation;
 mod sdp_session;
@@ -35,7 +38,9 @@ pub const TARGETS: &[Target] = &[
     ("dtls_record", dtls_record::run),
     ("dtls_server", dtls_server::run),
     ("peer_connection", peer_connection::run),
+    ("sctp_association", sctp_association::run),
     ("sctp_packet", sctp_packet::run),
+    ("sctp_reassembly", sctp_reassembly::run),
     ("sdp_candidate", sdp_candidate::run),
     ("sdp_negotiation", sdp_negotiation::run),
     ("sdp_session", sdp_session::run),

@@ -71,3 +71,11 @@ pub(crate) fn replay(quiet: bool) -> Result<Outcome> {
     let ok = shell::run(shell::cargo().args(["test", "--package", "weft-conformance", "--test", "corpora"]), quiet)?;
     Ok(Outcome::new(ok, "fuzz corpora replayed".to_owned()))
 }
+
+/// Against other SCTP stacks: those that are crates, in one process, and usrsctp's programs.
+pub(crate) fn peers(quiet: bool) -> Result<Outcome> {
+    let mut test = shell::cargo();
+    test.args(["test", "--package", "weft-conformance", "--features", "peers", "--test", "peers", "--test", "usrsctp"]);
+    let ok = shell::run(&mut test, quiet)?;
+    Ok(Outcome::new(ok, "dcsctp, sctp-proto, rtc-sctp, usrsctp".to_owned()))
+}

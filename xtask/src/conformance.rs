@@ -11,7 +11,7 @@ use std::{fs, path::PathBuf};
 use clap::{Args, Subcommand};
 
 use self::ledger::{Ledger, Reason, SectionReason, within};
-use crate::{Outcome, Result};
+use crate::{Outcome, Result, shell};
 
 #[derive(Args)]
 pub(crate) struct Command {
@@ -23,6 +23,18 @@ pub(crate) struct Command {
     /// Print one JSON object instead of the table.
     #[arg(long)]
     json: bool,
+    /// Run the impairment matrix instead: data channels over every kind of bad network, with many seeds.
+    #[arg(long)]
+    soak: bool,
+    /// With `--soak`: seeds of each cell.
+    #[arg(long, requires = "soak", default_value_t = 20)]
+    seeds: u64,
+    /// With `--soak`: only this seed.
+    #[arg(long, requires = "soak")]
+    seed: Option<u64>,
+    /// With `--soak`: only cells whose name holds this, such as `loss=30` or `mtu=576`.
+    #[arg(long, requires = "soak", value_name = "TEXT")]
+    cell: Option<String>,
 }
 
 #[derive(Subcommand)]
@@ -78,11 +90,12 @@ struct Target {
 impl Command {
     /// The check alone, as `ci` runs it.
     pub(crate) const fn check(json: bool) -> Self {
-        Self { action: None, report: None, json }
+        Self { action: None, report: None, json, soak: false, seeds: 0, seed: None, cell: None }
     }
 
     pub(crate) fn run(self) -> Result<Outcome> {
         match self.action {
+            None if self.soak => self.run_soak(),
             None => verify(self.report, self.json),
             Some(Action::Extract { rfc }) => renew(&rfc),
             Some(Action::Todo(pick)) => show(&pick, true),
@@ -90,6 +103,26 @@ impl Command {
             Some(Action::Mark { target, contains, reason, note }) => mark(target, contains.as_deref(), reason, &note),
             Some(Action::Unmark { target }) => unmark(&target),
         }
+    }
+}
+
+impl Command {
+    /// The program prints its own progress and summary.
+    fn run_soak(&self) -> Result<Outcome> {
+        let mut cargo = shell::cargo();
+        cargo.args(["run", "--quiet", "--release", "-p", "weft-conformance", "--bin", "impairment", "--"]);
+        cargo.args(["--seeds", &self.seeds.to_string()]);
+        if let Some(seed) = self.seed {
+            cargo.args(["--seed", &seed.to_string()]);
+        }
+        if let Some(cell) = &self.cell {
+            cargo.args(["--cell", cell]);
+        }
+        if self.json {
+            cargo.arg("--json");
+        }
+        let ok = cargo.status()?.success();
+        Ok(Outcome::new(ok, "the impairment matrix".to_owned()))
     }
 }
 

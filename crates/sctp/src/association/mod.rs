@@ -155,6 +155,8 @@ pub struct Association {
     mtu: usize,
     /// Bytes that may leave before the next acknowledgement.
     burst: usize,
+    /// One chunk may leave although the peer's window has no room for it.
+    window_probe: bool,
     pacer: Pacer,
     /// One packet of new data may leave as a tail loss probe, whatever the window says.
     probe_new: bool,
@@ -215,6 +217,7 @@ impl Association {
             queue,
             mtu,
             burst: config.max_burst.max(1) * chunk,
+            window_probe: false,
             pacer: Pacer::new(config.pacing, 2 * mtu, config.max_burst_bytes),
             probe_new: false,
             last_data_sent: Instant::ORIGIN,

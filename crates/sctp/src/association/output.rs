@@ -163,6 +163,9 @@ impl Association {
         if (lost && self.flight.free_retransmit) || (self.probe_new && self.queue.wants(1) > 0) {
             return true;
         }
+        if self.is_shut_out() {
+            self.timers.set_if_idle(Timer::T3Rtx, now + self.rto.get());
+        }
         let room = self.flight.in_flight < self.controller.window();
         if !(lost || self.may_send_new()) {
             if room && !self.queue_waits_for_burst() {
@@ -192,7 +195,14 @@ impl Association {
         wants > 0
             && (self.burst > 0 || !self.pacer.is_idle())
             && self.flight.len() < MAX_OUTSTANDING
-            && (self.flight.peer_room() >= wants || self.flight.is_empty())
+            && (self.flight.peer_room() >= wants || (self.flight.is_empty() && self.window_probe))
+    }
+
+    /// Whether nothing is outstanding, and the peer's window has no room for what waits: "The sender SHOULD send the first
+    /// zero window probe after 1 RTO" (section 6.1, A).
+    pub(super) fn is_shut_out(&mut self) -> bool {
+        let wants = self.queue.wants(chunk_size(self.mtu));
+        wants > 0 && self.flight.is_empty() && !self.window_probe && self.flight.peer_room() < wants
     }
 
     /// The queue forgets what the flight gave up, and what expired unsent.
@@ -262,6 +272,7 @@ impl Association {
         while probe || (self.flight.in_flight < self.controller.window() && self.may_send_new()) {
             let Some(piece) = self.queue.next_piece(frame.remaining(), whole, fresh) else { break };
             self.burst = self.burst.saturating_sub(piece.payload.len());
+            self.window_probe = false;
             match self.flight.push(now, piece) {
                 Some(data) if data.write(frame).is_ok() => {}
                 _ => break,

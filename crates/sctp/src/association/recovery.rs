@@ -22,9 +22,11 @@ impl Association {
             self.errors = 0;
         }
         self.tell_controller(now, outcome);
-        // What was acknowledged pays for as much again and half as much more growth; Max.Burst comes on top.
-        self.burst =
-            outcome.acked.saturating_mul(2).saturating_add(self.burst_allowance()).min(self.config.max_burst_bytes);
+        self.burst = self.burst_allowance();
+        if self.config.pacing {
+            // What was acknowledged pays for as much again and half as much more growth; Max.Burst comes on top.
+            self.burst = self.burst.saturating_add(outcome.acked.saturating_mul(2)).min(self.config.max_burst_bytes);
+        }
         let progress = outcome.advanced || (self.flight.rack.enabled && outcome.acked > 0);
         if self.flight.is_empty() {
             self.timers.stop(Timer::T3Rtx);
@@ -85,6 +87,10 @@ impl Association {
     /// T3-rtx expired (section 6.3.3).
     pub(super) fn on_t3(&mut self, now: Instant) -> Result<(), AssociationError> {
         if self.flight.is_empty() {
+            if self.is_shut_out() {
+                self.window_probe = true;
+                self.rto.back_off(); // "SHOULD increase the probe interval exponentially afterwards" (section 6.1, A)
+            }
             return Ok(());
         }
         self.stats.timeouts += 1;

@@ -1,6 +1,7 @@
 //! Giving messages up ([RFC 3758 section 3.5](https://www.rfc-editor.org/rfc/rfc3758#section-3.5),
 //! [RFC 8260 section 2.3.1](https://www.rfc-editor.org/rfc/rfc8260#section-2.3.1)).
 
+use bytes::Bytes;
 use weft_core::Serial32;
 
 use super::chunk::Piece;
@@ -32,12 +33,30 @@ impl Flight {
                 break;
             }
         }
-        match end {
-            Some(index) => self.note_abandoned(index),
-            None => self.open_abandoned.push(stream),
+        if let Some(index) = end {
+            self.note_abandoned(index);
+        } else {
+            self.end_unsent(first);
+            self.open_abandoned.push(stream);
         }
         self.abandoned += 1;
         self.advance_ack_point();
+    }
+
+    /// The message that begins at `first` was given up before its end was sent. The receiver may hold all there is of it,
+    /// and a FORWARD TSN that reaches no further would be out of date to it: the end gets a TSN, to be skipped.
+    fn end_unsent(&mut self, first: usize) {
+        let Some(start) = self.ring.get(first) else { return };
+        let (begin, transmission) = (&start.piece, start.transmission);
+        let piece = Piece {
+            payload: Bytes::new(),
+            flags: begin.flags & data::UNORDERED | data::END,
+            notice: None,
+            fsn: u32::MAX,
+            ..*begin
+        };
+        let (state, misses) = (ChunkState::Abandoned, FAST_RETRANSMITTED);
+        self.ring.push_back(Sent { piece, state, misses, transmissions: 1, transmission });
     }
 
     fn first_of_message(&self, index: usize) -> usize {

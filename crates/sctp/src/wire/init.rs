@@ -65,7 +65,9 @@ impl<'a> Init<'a> {
     pub fn extensions(&self) -> Extensions {
         let listed = self.params.find(param::SUPPORTED_EXTENSIONS).unwrap_or_default();
         Extensions {
-            forward_tsn: self.params.find(param::FORWARD_TSN_SUPPORTED).is_some(),
+            // RFC 3758 wants the parameter; some stacks (Pion and its kin) name the chunk among their extensions only.
+            forward_tsn: self.params.find(param::FORWARD_TSN_SUPPORTED).is_some()
+                || listed.contains(&kind::FORWARD_TSN),
             re_config: listed.contains(&kind::RE_CONFIG),
             interleaving: listed.contains(&kind::I_DATA),
             i_forward_tsn: listed.contains(&kind::I_FORWARD_TSN),

@@ -343,17 +343,22 @@ fn no_silly_window_and_a_probe_of_a_shut_one() {
     assert!(sent(&mut victim).is_empty(), "500 bytes are not worth a chunk");
     victim.input(&[(kind::SACK, 0, &sack_value(last.wrapping_sub(1), 2 * 1160, &[]))]).unwrap();
     assert_eq!(sent(&mut victim).concat(), [(last.wrapping_add(1), 1160)], "a full one is");
-    // Shut: one chunk goes out as a probe, and is repeated.
+    // Shut: one chunk goes out as a probe, "the first zero window probe after 1 RTO", and is repeated.
     let last = last.wrapping_add(1);
     victim.input(&[(kind::SACK, 0, &sack_value(last, 0, &[]))]).unwrap();
-    assert_eq!(sent(&mut victim).concat().len(), 1);
+    assert_eq!(sent(&mut victim).concat().len(), 0);
+    let (start, rto) = (victim.now, victim.it.stats().rto);
+    let mut count = 0;
     for _ in 0..20 {
         victim.now = victim.it.poll_timeout().unwrap();
         victim.it.handle_timeout(victim.now).unwrap();
         let probes = sent(&mut victim).concat();
         assert!(probes.iter().all(|p| p.0 == last.wrapping_add(1)) && probes.len() <= 1);
+        assert!(count > 0 || probes.is_empty() || victim.now - start == rto);
+        count += probes.len();
         victim.input(&[(kind::SACK, 0, &sack_value(last, 0, &[]))]).unwrap();
     }
+    assert!(count > 5, "{count} probes");
 }
 
 #[test]

@@ -153,7 +153,8 @@ fn a_lifetime_is_looked_at_before_each_transmission() {
     assert!(!more.is_empty());
     victim.now += millis(2);
     victim.input(&[(kind::SACK, 0, &sack_value(data[3], &[]))]).unwrap();
-    let last = *more.last().unwrap();
+    // The end that was never sent has a TSN, too: to a receiver that has all the rest nothing would be skipped else.
+    let last = more.last().unwrap().wrapping_add(1);
     assert_eq!(sent(&mut victim), (vec![], vec![(last, vec![(0, Serial16(0))])]));
     assert_eq!(victim.it.stats().messages_abandoned, 2);
     victim.input(&[(kind::SACK, 0, &sack_value(last, &[]))]).unwrap();

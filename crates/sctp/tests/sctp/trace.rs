@@ -327,7 +327,15 @@ fn fragments_and_sequence_numbers() {
             }
         }
         let (mut tsn, mut begun, mut next, mut fragmented) = (first.unwrap(), None, HashMap::new(), 0);
-        while let Some((flags, stream, ssn, _)) = sent.get(&tsn) {
+        let count = sent.keys().map(|t| t.wrapping_sub(tsn)).max().unwrap() + 1;
+        let mut skipped = 0;
+        while tsn != first.unwrap().wrapping_add(count) {
+            let Some((flags, stream, ssn, _)) = sent.get(&tsn) else {
+                // The end of a message given up before it was sent.
+                assert_eq!(begun.map(|b: (u8, u16, u16)| b.1), Some(2), "no gap");
+                (begun, skipped, tsn) = (None, skipped + 1, tsn.wrapping_add(1));
+                continue;
+            };
             let unordered = flags & data::UNORDERED;
             if flags & data::BEGIN != 0 {
                 assert!(
@@ -348,7 +356,7 @@ fn fragments_and_sequence_numbers() {
             }
             tsn = tsn.wrapping_add(1);
         }
-        assert_eq!(sent.len() as u32, tsn.wrapping_sub(first.unwrap()), "no gap");
+        assert_eq!(sent.len() as u32 + skipped, count);
         assert_eq!(fragmented > 0, side, "long messages are cut, short ones not");
     }
 }

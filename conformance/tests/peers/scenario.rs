@@ -1,0 +1,288 @@
+//! What both do with each other.
+
+use std::collections::{BTreeMap, HashSet};
+use std::time::Duration;
+
+use bytes::Bytes;
+use sha2::{Digest as _, Sha256};
+use weft_core::{Instant, Rng};
+use weft_sctp::{Config, Reliability};
+#[cfg(feature = "dcsctp")]
+use weft_testkit::Side;
+use weft_testkit::{LinkConfig, Loss, Pair, for_seeds};
+
+use crate::side::{End, Outgoing, Side as Peer, Weft};
+
+pub(crate) type Make = fn() -> Box<dyn Peer>;
+
+/// Seeds of each scenario; ordinary runs take a hundredth.
+const SEEDS: u64 = 300;
+
+fn secs(n: u64) -> Duration {
+    Duration::from_secs(n)
+}
+
+/// Links of all kinds, worse with the seed.
+fn link(seed: u64, rng: &mut Rng) -> LinkConfig {
+    let mut link = LinkConfig::with_delay_ms(1 + rng.below(80));
+    link.loss = Loss::Random([0.0, 0.02, 0.1][(seed % 3) as usize]);
+    if rng.chance(0.5) {
+        link.jitter = Duration::from_millis(rng.below(10));
+        link.reorder = 0.02;
+        link.duplicate = 0.02;
+    }
+    link
+}
+
+struct Scene {
+    pair: Pair<End, End>,
+    rng: Rng,
+}
+
+impl Scene {
+    /// Ours is A. `we_connect`: the peer waits, else the other way round; `None`: both connect.
+    fn new(seed: u64, config: Config, peer: Box<dyn Peer>, we_connect: Option<bool>) -> Self {
+        let mut rng = Rng::from_test_seed(seed);
+        let link = link(seed, &mut rng);
+        let ours = Weft::new(config, rng.fork());
+        let mut pair = Pair::new(End::new(Box::new(ours)), End::new(peer), link, seed);
+        if we_connect != Some(false) {
+            pair.a.side.connect(Instant::ORIGIN);
+        }
+        if we_connect != Some(true) {
+            pair.b.side.connect(Instant::ORIGIN);
+        }
+        pair.run_until(secs(120), |pair| pair.a.side.up() && pair.b.side.up()).expect("it comes up");
+        Self { pair, rng }
+    }
+
+    fn side(&mut self, ours: bool) -> &mut End {
+        if ours { &mut self.pair.a } else { &mut self.pair.b }
+    }
+
+    /// Sends `messages` from either side at once, and takes what comes until `done` or nothing has come for a minute.
+    fn exchange(&mut self, ours: Vec<Outgoing>, theirs: Vec<Outgoing>) -> [Vec<(u16, Bytes)>; 2] {
+        let wanted = [theirs.len(), ours.len()];
+        let mut queues = [ours.into_iter().peekable(), theirs.into_iter().peekable()];
+        let result = self.pair.run_until(secs(1200), |pair| {
+            let now = pair.now();
+            for (end, queue) in [&mut pair.a, &mut pair.b].into_iter().zip(&mut queues) {
+                while queue.peek().is_some_and(|message| end.side.send(now, message)) {
+                    queue.next();
+                }
+            }
+            let got = [pair.a.got.len(), pair.b.got.len()];
+            got == wanted
+        });
+        let got = [self.pair.a.got.drain(..).collect::<Vec<_>>(), self.pair.b.got.drain(..).collect()];
+        result.unwrap_or_else(|stalled| panic!("{} and {} of {wanted:?} came: {stalled}", got[0].len(), got[1].len()));
+        got
+    }
+
+    fn messages(&mut self, count: u32, ordered: bool, largest: u64) -> Vec<Outgoing> {
+        (0..count)
+            .map(|n| {
+                let stream = self.rng.below(4) as u16;
+                let mut payload = vec![0; 4 + self.rng.below(largest) as usize];
+                self.rng.fill(&mut payload);
+                payload[..4].copy_from_slice(&n.to_be_bytes());
+                Outgoing { stream, ordered, reliability: Reliability::Reliable, payload: payload.into() }
+            })
+            .collect()
+    }
+}
+
+/// SHA-256 over what each stream carried, in order.
+fn hashes<'a>(messages: impl Iterator<Item = (u16, &'a Bytes)>) -> BTreeMap<u16, Vec<u8>> {
+    let mut streams: BTreeMap<u16, Sha256> = BTreeMap::new();
+    for (stream, payload) in messages {
+        let hash = streams.entry(stream).or_default();
+        hash.update((payload.len() as u64).to_be_bytes());
+        hash.update(payload);
+    }
+    streams.into_iter().map(|(stream, hash)| (stream, hash.finalize().to_vec())).collect()
+}
+
+fn sent(messages: &[Outgoing]) -> BTreeMap<u16, Vec<u8>> {
+    hashes(messages.iter().map(|m| (m.stream, &m.payload)))
+}
+
+fn received(messages: &[(u16, Bytes)]) -> BTreeMap<u16, Vec<u8>> {
+    hashes(messages.iter().map(|(stream, payload)| (*stream, payload)))
+}
+
+/// Ordered, reliable messages of all sizes on several streams, both ways at once: the same hashes at both ends.
+pub(crate) fn transfers(name: &str, we_connect: bool, make: Make) {
+    for_seeds(name, SEEDS, |seed| {
+        let mut scene = Scene::new(seed, Config::rtc(), make(), Some(we_connect));
+        let (ours, theirs) = (scene.messages(60, true, 20_000), scene.messages(60, true, 20_000));
+        let [at_a, at_b] = scene.exchange(ours.clone(), theirs.clone());
+        assert_eq!(received(&at_b), sent(&ours), "what we sent");
+        assert_eq!(received(&at_a), sent(&theirs), "what it sent");
+    });
+}
+
+/// A message of 250,000 bytes each way.
+pub(crate) fn one_large_message(name: &str, we_connect: bool, make: Make) {
+    for_seeds(name, SEEDS / 3, |seed| {
+        let mut scene = Scene::new(seed, Config::rtc(), make(), Some(we_connect));
+        let mut one = || {
+            let mut payload = vec![0; 250_000];
+            scene.rng.fill(&mut payload);
+            vec![Outgoing { stream: 1, ordered: true, reliability: Reliability::Reliable, payload: payload.into() }]
+        };
+        let (ours, theirs) = (one(), one());
+        let [at_a, at_b] = scene.exchange(ours.clone(), theirs.clone());
+        assert_eq!((received(&at_b), received(&at_a)), (sent(&ours), sent(&theirs)));
+    });
+}
+
+/// Unordered, reliable messages: each exactly once.
+pub(crate) fn unordered(name: &str, we_connect: bool, make: Make) {
+    for_seeds(name, SEEDS, |seed| {
+        let mut scene = Scene::new(seed, Config::rtc(), make(), Some(we_connect));
+        let (ours, theirs) = (scene.messages(80, false, 5_000), scene.messages(80, false, 5_000));
+        let [at_a, at_b] = scene.exchange(ours.clone(), theirs.clone());
+        for (mut got, messages) in [(at_b, ours), (at_a, theirs)] {
+            got.sort_by(|x, y| x.1.cmp(&y.1));
+            let mut all: Vec<_> = messages.into_iter().map(|m| (m.stream, m.payload)).collect();
+            all.sort_by(|x, y| x.1.cmp(&y.1));
+            assert!(got == all);
+        }
+    });
+}
+
+/// Unreliable messages: never twice, in order, unaltered, and a reliable one behind them arrives.
+fn unreliable(name: &str, we_connect: bool, make: Make, reliability: Reliability) {
+    for_seeds(name, SEEDS, |seed| {
+        let mut scene = Scene::new(seed, Config::rtc(), make(), Some(we_connect));
+        for ours in [true, false] {
+            let mut messages = scene.messages(60, true, 5_000);
+            for message in &mut messages {
+                message.stream = 2;
+                message.reliability = reliability;
+                if !ours && matches!(reliability, Reliability::MaxLifetime(_)) {
+                    message.payload.truncate(scene.pair.b.side.largest_with_a_lifetime());
+                }
+            }
+            let mut last = scene.messages(1, true, 100);
+            last[0].payload = Bytes::from_static(b"the last one");
+            let mut queue = messages.iter().chain(&last).peekable();
+            let mut got = Vec::new();
+            let result = scene.pair.run_until(secs(600), |pair| {
+                let now = pair.now();
+                let (from, to) = if ours { (&mut pair.a, &mut pair.b) } else { (&mut pair.b, &mut pair.a) };
+                while queue.peek().is_some_and(|message| from.side.send(now, message)) {
+                    queue.next();
+                }
+                got.extend(to.got.drain(..));
+                got.iter().any(|(_, payload)| &payload[..] == b"the last one")
+            });
+            result.unwrap_or_else(|stalled| panic!("ours: {ours}, {} came: {stalled}", got.len()));
+            scene.pair.run_for(secs(5));
+            got.extend(scene.side(!ours).got.drain(..));
+            let numbered = got.iter().filter(|(_, payload)| &payload[..] != b"the last one");
+            let numbers: Vec<usize> =
+                numbered.clone().map(|(_, p)| u32::from_be_bytes(p[..4].try_into().unwrap()) as usize).collect();
+            assert!(numbers.windows(2).all(|n| n[0] < n[1]), "ours: {ours}: in order and never twice: {numbers:?}");
+            assert!(numbered.zip(&numbers).all(|((_, payload), n)| *payload == messages[*n].payload));
+            assert!(numbers.len() > 2, "{numbers:?}");
+        }
+    });
+}
+
+pub(crate) fn limited_retransmissions(name: &str, we_connect: bool, make: Make) {
+    unreliable(name, we_connect, make, Reliability::MaxRetransmits(0));
+}
+
+pub(crate) fn lifetimes(name: &str, we_connect: bool, make: Make) {
+    unreliable(name, we_connect, make, Reliability::MaxLifetime(800));
+}
+
+/// A stream is reset, by either side, and used again.
+pub(crate) fn resets(name: &str, we_connect: bool, make: Make) {
+    for_seeds(name, SEEDS, |seed| {
+        let mut scene = Scene::new(seed, Config::rtc(), make(), Some(we_connect));
+        for round in 0..4 {
+            let ours = round % 2 == 0;
+            let mut messages = scene.messages(8, true, 3_000);
+            messages.iter_mut().for_each(|m| m.stream = 3);
+            let [at_a, at_b] = scene.exchange(messages.clone(), messages.clone());
+            assert_eq!(received(&at_b), sent(&messages), "round {round}");
+            assert_eq!(received(&at_a), sent(&messages), "round {round}");
+            let now = scene.pair.now();
+            scene.side(ours).side.reset(now, 3);
+            // Whoever sees its incoming stream reset resets the outgoing one: that is how data channels close.
+            let mut seen = [HashSet::new(), HashSet::new()];
+            let mut answered = false;
+            let result = scene.pair.run_until(secs(120), |pair| {
+                let now = pair.now();
+                for (end, seen) in [&mut pair.a, &mut pair.b].into_iter().zip(&mut seen) {
+                    seen.extend(end.side.take_resets());
+                    end.side.take_resets_done();
+                }
+                // Ours answers by hand, the others by themselves or by hand.
+                if !answered && seen[usize::from(ours)].contains(&3) {
+                    answered = true;
+                    if !ours || pair.b.side.resets_by_hand() {
+                        let far = if ours { &mut pair.b } else { &mut pair.a };
+                        far.side.reset(now, 3);
+                    }
+                }
+                seen.iter().all(|s| s.contains(&3))
+            });
+            result.unwrap_or_else(|stalled| panic!("round {round}: {seen:?}: {stalled}"));
+            scene.pair.run_for(secs(3));
+        }
+    });
+}
+
+/// An orderly end, by either side: everything sent before arrives.
+pub(crate) fn shutdowns(name: &str, we_connect: bool, make: Make) {
+    for_seeds(name, SEEDS, |seed| {
+        for ours in [true, false] {
+            let mut scene = Scene::new(seed, Config::rtc(), make(), Some(we_connect));
+            // Some take a shutdown for the end of what is queued, too: they get no more than their first window holds.
+            let count = if ours { 20 } else { scene.pair.b.side.messages_before_shutdown() };
+            let messages = scene.messages(count, true, if ours { 10_000 } else { 900 });
+            let now = scene.pair.now();
+            let from = scene.side(ours);
+            assert!(messages.iter().all(|message| from.side.send(now, message)));
+            from.side.shutdown(now);
+            let result = scene.pair.run_until(secs(600), |pair| {
+                pair.a.side.down() && (pair.b.side.down() || !ours && !pair.b.side.notes_the_end())
+            });
+            result.unwrap_or_else(|stalled| panic!("ours: {ours}: {stalled}"));
+            let got: Vec<_> = scene.side(!ours).got.drain(..).collect();
+            assert_eq!(received(&got), sent(&messages), "ours: {ours}");
+        }
+    });
+}
+
+/// Both send an INIT.
+#[cfg(feature = "dcsctp")]
+pub(crate) fn both_connect(name: &str, _: bool, make: Make) {
+    for_seeds(name, SEEDS, |seed| {
+        let mut scene = Scene::new(seed, Config::rtc(), make(), None);
+        let (ours, theirs) = (scene.messages(20, true, 5_000), scene.messages(20, true, 5_000));
+        let [at_a, at_b] = scene.exchange(ours.clone(), theirs.clone());
+        assert_eq!((received(&at_b), received(&at_a)), (sent(&ours), sent(&theirs)));
+    });
+}
+
+/// Both take packets without checksum (RFC 9653), and both send them.
+#[cfg(feature = "dcsctp")]
+pub(crate) fn zero_checksum(name: &str, we_connect: bool, make: Make) {
+    for_seeds(name, SEEDS, |seed| {
+        let mut scene = Scene::new(seed, Config::rtc(), make(), Some(we_connect));
+        scene.pair.capture();
+        let (ours, theirs) = (scene.messages(20, true, 5_000), scene.messages(20, true, 5_000));
+        let [at_a, at_b] = scene.exchange(ours.clone(), theirs.clone());
+        assert_eq!((received(&at_b), received(&at_a)), (sent(&ours), sent(&theirs)));
+        for side in [Side::A, Side::B] {
+            let data = scene.pair.trace().iter().filter(|t| t.from == side && t.packet.payload[12] == 0);
+            assert!(data.clone().count() > 0, "{side:?} sent data");
+            assert!(data.clone().all(|t| t.packet.payload[8..12] == [0; 4]), "{side:?} sent checksums");
+        }
+    });
+}
