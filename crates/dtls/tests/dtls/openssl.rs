@@ -12,7 +12,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use weft_core::{Frame, Instant, Layer, Overhead, Rng, Wrap};
-use weft_dtls::{Config, Connection, Event, Rejection, Role, SessionInfo, Verifier, VerifyCertificate};
+use weft_dtls::{Certificate, Config, Connection, Event, Rejection, Role, SessionInfo, Verifier, VerifyCertificate};
 
 use crate::link::CERTIFICATES;
 
@@ -245,5 +245,66 @@ fn server_against_s_client() {
         let info = talk(server, &socket, None, b"from openssl\n");
         assert!(info.peer_certificate.is_some());
         expect_output(&mut peer, "from weft");
+    }
+}
+
+/// Certificates that OpenSSL made, of every kind of key, are ours: as client, and as server behind a listener.
+#[test]
+fn certificates_of_every_kind_against_openssl() {
+    let Some(_) = openssl() else { return };
+    let kinds: [(&[&str], &str); 4] = [
+        (&["rsa:3072"], "RSA"),
+        (&["ed25519"], "ECDSA"),
+        (&["ec", "-pkeyopt", "ec_paramgen_curve:P-384"], "ECDSA"),
+        (&["ec", "-pkeyopt", "ec_paramgen_curve:P-256"], "ECDSA"),
+    ];
+    let peer_key = key_file(&["rsa:2048"], "own-peer");
+    let peer_key = peer_key.0.to_str().unwrap();
+    for (n, (kind, name)) in kinds.into_iter().enumerate() {
+        let file = key_file(kind, &format!("own-{n}"));
+        let certificate = Certificate::from_pem(&std::fs::read_to_string(&file.0).unwrap()).unwrap();
+        let mut config = config();
+        config.certificate = Arc::new(certificate);
+        let config = Arc::new(config);
+
+        let socket_ = socket();
+        let address = socket_.local_addr().unwrap().to_string();
+        let client_arguments = ["-dtls1_2", "-quiet", "-connect", &address, "-cert", peer_key, "-key", peer_key];
+        let mut peer = spawn(&[&["s_client"][..], &client_arguments].concat());
+        peer.0.stdin.as_mut().unwrap().write_all(b"from openssl\n").unwrap();
+        let limits = weft_dtls::ListenerLimits::default();
+        let mut listener = weft_dtls::Listener::new(config.clone(), limits, Rng::from_test_seed(3));
+        let (server, from) = admit(&mut listener, &socket_);
+        let info = talk(server, &socket_, Some(from), b"from openssl\n");
+        assert!(info.cipher_suite.name().unwrap().contains(&format!("_{name}_")), "{info:?}");
+        assert_eq!(listener.counters().replies, 1, "one HelloVerifyRequest");
+        expect_output(&mut peer, "from weft");
+
+        let port = socket().local_addr().unwrap().port().to_string();
+        let server_arguments =
+            ["-dtls1_2", "-quiet", "-port", &port, "-cert", peer_key, "-key", peer_key, "-Verify", "1"];
+        let mut peer = spawn(&[&["s_server"][..], &server_arguments].concat());
+        peer.0.stdin.as_mut().unwrap().write_all(b"from openssl\n").unwrap();
+        let client = Connection::new(config, Role::Client, Rng::from_test_seed(4));
+        let to = (Ipv4Addr::LOCALHOST, port.parse().unwrap()).into();
+        talk(client, &socket(), Some(to), b"from openssl\n");
+        expect_output(&mut peer, "from weft");
+    }
+}
+
+/// Waits for a client that proves its address.
+fn admit(listener: &mut weft_dtls::Listener, socket: &UdpSocket) -> (Connection, SocketAddr) {
+    let origin = std::time::Instant::now();
+    loop {
+        assert!(origin.elapsed() < Duration::from_secs(20), "{listener:?}");
+        let mut buffer = [0; 2048];
+        let Ok((n, from)) = socket.recv_from(&mut buffer) else { continue };
+        let mut reply = [0; 512];
+        let mut reply = Frame::new(&mut reply, Overhead::NONE);
+        match listener.handle_input(Instant::ORIGIN + origin.elapsed(), from, &buffer[..n], &mut reply) {
+            weft_dtls::Admission::None => {}
+            weft_dtls::Admission::Reply => drop(socket.send_to(reply.content(), from).unwrap()),
+            weft_dtls::Admission::Admitted(connection) => return (*connection, from),
+        }
     }
 }

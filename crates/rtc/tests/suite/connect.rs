@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use weft_rtc::{ChannelState, ConnectionState, DataChannelInit, DtlsState, Error, Event, SctpState, SignalingState};
-use weft_testkit::{LinkConfig, Loss, Side, for_seeds};
+use weft_testkit::{LinkConfig, Loss, Side, Verdict, for_seeds};
 
 use crate::support::{connected, link, negotiate, peers};
 
@@ -178,6 +178,35 @@ fn a_peer_that_vanishes_is_noticed_within_consent_time() {
         pair.run_until(Duration::from_secs(60), |p| p.a.pc.connection_state() == ConnectionState::Failed).unwrap();
     assert!((25..=37).contains(&took.as_secs()), "{took:?}");
     assert!(pair.a.saw(|e| matches!(e, Event::ConnectionState(ConnectionState::Disconnected))));
+}
+
+/// RFC 9147 section 5.8.2: the first timeout of DTLS is one and a half times the round trip that ICE measured, and doubles.
+#[test]
+fn dtls_repeats_itself_by_the_round_trip_of_ice() {
+    for rtt in [60, 100, 400] {
+        let mut pair = peers(link(rtt), 1);
+        pair.a.pc.create_data_channel(pair.now(), DataChannelInit::new("x")).unwrap();
+        let hellos = std::rc::Rc::new(std::cell::RefCell::new(Vec::new()));
+        let seen = hellos.clone();
+        // The client is the answerer; none of its hellos arrives.
+        pair.set_filter(move |now, _, packet| {
+            if !packet.payload.first().is_some_and(|first| (20..=63).contains(first)) {
+                return Verdict::Pass;
+            }
+            let mut seen = seen.borrow_mut();
+            if seen.last() != Some(&now) {
+                seen.push(now);
+            }
+            Verdict::Drop
+        });
+        negotiate(&mut pair);
+        pair.run_for(Duration::from_secs(4));
+        let hellos = hellos.borrow();
+        let waits: Vec<u64> = hellos.windows(2).map(|two| (two[1] - two[0]).as_millis() as u64).collect();
+        let first = rtt * 3 / 2;
+        assert!(waits.len() >= 2, "{waits:?}");
+        assert_eq!(waits[..2], [first, first * 2], "{waits:?}");
+    }
 }
 
 /// The client's path works before the server knows that it does: its hello must not have to be repeated.
