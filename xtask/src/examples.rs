@@ -16,6 +16,7 @@ const EXAMPLES: &[(&str, &str, bool)] = &[
     ("weft-rtc", "file_transfer", false),
     ("weft-rtc", "echo_server", false),
     ("weft-rtc", "sans_io_loop", false),
+    ("weft-rtc", "game_loop", false),
     ("weft-sdp", "read", false),
     ("weft-stun", "binding", false),
     ("weft-ice", "udp", false),

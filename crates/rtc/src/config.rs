@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use weft_dtls::{Certificate, NamedGroup, ProtocolVersion};
 use weft_ice::{Policy, Server};
+use weft_sctp::congestion::ControllerKind;
 use weft_stun::{Credentials, ServerUrl};
 
 use crate::error::Error;
@@ -65,6 +66,11 @@ pub struct Config {
     pub receive_buffer: usize,
     /// How large a UDP payload may become, in bytes: 512 to 65,507. 1200 by default: what every path is expected to carry.
     pub max_datagram: usize,
+    /// Congestion control of SCTP; BBR by default.
+    pub controller: ControllerKind,
+    /// Offer to interleave messages of different channels (RFC 8260), so that a large one does not hold up the others. On
+    /// by default; used when the peer offers it, too.
+    pub interleaving: bool,
     /// DTLS versions to speak, of 1.3 and 1.2; both when `None`. The highest that both sides have is chosen.
     pub dtls_versions: Option<Vec<ProtocolVersion>>,
     /// Groups for the DTLS key exchange, the preferred first; X25519MLKEM768, X25519, P-256 and P-384 when `None`.
@@ -93,6 +99,8 @@ impl Default for Config {
             send_buffer: 1024 * 1024,
             receive_buffer: 4 * 1024 * 1024,
             max_datagram: 1200,
+            controller: ControllerKind::default(),
+            interleaving: true,
             dtls_versions: None,
             dtls_groups: None,
             restart_timeout: Duration::from_secs(30),

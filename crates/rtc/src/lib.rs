@@ -1,7 +1,8 @@
 //! WebRTC peer connections with data channels.
 //!
-//! Two faces, one engine:
+//! Three faces, one engine:
 //! * [`Endpoint`], [`PeerConnection`] and [`DataChannel`]: async handles on tokio (feature `tokio`, on by default).
+//! * [`polled::PeerConnection`]: no runtime, no thread, one call a frame, in the shape of Godot's class.
 //! * [`sans_io::PeerConnection`]: datagrams and time in, datagrams and events out, for your own loop.
 //!
 //! # Connect

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use weft_rtc::dtls::NamedGroup;
+use weft_rtc::sctp::congestion::ControllerKind;
 use weft_rtc::{Certificate, Config};
 
 use super::command::{Configure, IceServer, TransportPolicy, Urls};
@@ -53,6 +54,11 @@ pub(super) fn first(asked: &Configure) -> Result<(Settings, Config), Refusal> {
         config.receive_buffer = config.receive_buffer.max(bytes as usize);
     }
     config.dtls_versions = asked.dtls.unwrap_or_default().versions();
+    config.interleaving = asked.interleaving.unwrap_or(config.interleaving);
+    if let Some(name) = &asked.controller {
+        let unknown = || Refusal::unsupported(format!("no congestion controller {name}"));
+        config.controller = ControllerKind::from_name(name).ok_or_else(unknown)?;
+    }
     config.dtls_groups = asked.groups.as_deref().map(groups).transpose()?;
     if let Some(pem) = &asked.certificate_pem {
         let certificate = Certificate::from_pem(pem).map_err(|error| Refusal::invalid_access(error.to_string()))?;
@@ -104,10 +110,8 @@ fn check(asked: &Configure) -> Result<(), Refusal> {
         (asked.ice_servers.as_ref().is_some_and(|servers| !servers.is_empty()), "STUN and TURN servers"),
         (asked.transport_policy == Some(TransportPolicy::Relay), "relayed candidates"),
         (asked.mdns == Some(true), "mDNS candidates"),
-        (asked.interleaving == Some(true), "message interleaving (RFC 8260)"),
         (asked.snap == Some(true), "SNAP"),
         (asked.sped == Some(true), "SPED"),
-        (asked.controller.as_deref().is_some_and(|name| name != "newreno"), "congestion controllers but \"newreno\""),
     ];
     match missing.iter().find(|(wanted, _)| *wanted) {
         Some((_, what)) => Err(Refusal::unsupported(format!("not supported yet: {what}"))),
@@ -186,16 +190,20 @@ mod tests {
             r#"{"transport_policy":"relay"}"#,
             r#"{"groups":["X448"]}"#,
             r#"{"mdns":true}"#,
-            r#"{"interleaving":true}"#,
             r#"{"snap":true}"#,
             r#"{"sped":true}"#,
-            r#"{"controller":"cubic"}"#,
+            r#"{"controller":"reno"}"#,
         ] {
             assert_eq!(kind(json), Some("Unsupported"), "{json}");
         }
         let fine = r#"{"transport_policy":"all","bundle_policy":"max-bundle","ice_candidate_pool_size":3,"dtls":"1.3","groups":["X25519","P-256"],
             "mdns":false,"interleaving":false,"snap":false,"sped":false,"controller":"newreno","loopback":true}"#;
         assert_eq!(kind(fine), None);
+        for controller in ["newreno", "cubic", "bbr"] {
+            let asked = format!(r#"{{"interleaving":true,"controller":"{controller}"}}"#);
+            let (_, config) = first(&serde_json::from_str(&asked).unwrap()).unwrap();
+            assert_eq!((config.interleaving, config.controller.name()), (true, controller));
+        }
         assert_eq!(kind(r#"{"certificate_pem":"nonsense"}"#), Some("InvalidAccessError"));
     }
 

@@ -67,6 +67,8 @@ const SUPPORTS: &[&str] = &[
     "rollback",
     "pranswer",
     "ice_restart",
+    "interleaving",
+    "controller",
 ];
 
 /// What ended a wait.

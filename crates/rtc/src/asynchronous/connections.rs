@@ -120,10 +120,12 @@ impl Connections {
             Route::Unknown => return,
         };
         let Some(connection) = self.all.get(&key) else { return };
+        let entered = connection.shared.span.enter();
         let mut state = connection.shared.lock();
         state.core.handle_input(now, datagram);
         let validated = is_stun && state.core.is_validated(&path);
         drop(state);
+        drop(entered);
         if validated {
             self.claim(now, key, path, owner);
         }

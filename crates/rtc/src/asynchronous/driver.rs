@@ -163,6 +163,7 @@ impl Driver {
             return;
         };
         shared.queued.store(false, Ordering::Release);
+        let _entered = shared.span.enter();
         let mut blocked = false;
         for batch in 0..BATCHES_A_TURN {
             let mut state = shared.lock();

@@ -41,6 +41,8 @@ struct Shared {
     hub: Arc<Hub>,
     /// It is on the ready list.
     queued: AtomicBool,
+    /// What the layers log about this connection is within it.
+    span: tracing::Span,
     state: Mutex<State>,
 }
 
@@ -81,7 +83,8 @@ struct Channel {
 
 impl Shared {
     fn new(key: u64, hub: Arc<Hub>, core: sans_io::PeerConnection) -> Self {
-        Self { key, hub, queued: AtomicBool::new(false), state: Mutex::new(State::new(core)) }
+        let span = tracing::info_span!("peer_connection", id = key, ufrag = core.ice_ufrag());
+        Self { key, hub, queued: AtomicBool::new(false), span, state: Mutex::new(State::new(core)) }
     }
 
     fn lock(&self) -> MutexGuard<'_, State> {

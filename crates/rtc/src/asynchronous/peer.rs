@@ -311,6 +311,7 @@ impl PeerConnection {
         &self,
         call: impl FnOnce(&mut sans_io::PeerConnection, weft_core::Instant) -> Result<T, Error>,
     ) -> Result<T, Error> {
+        let _entered = self.shared.span.enter();
         let mut state = self.shared.lock();
         if state.is_over() {
             return Err(Error::Closed);

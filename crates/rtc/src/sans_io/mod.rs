@@ -324,6 +324,8 @@ fn sctp_config(config: &Config) -> weft_sctp::Config {
     weft_sctp::Config {
         mtu: config.max_datagram.saturating_sub(DTLS_OVERHEAD),
         max_message_size: config.max_message_size as usize,
+        controller: config.controller,
+        interleaving: config.interleaving,
         send_buffer: config.send_buffer,
         receive_buffer: config.receive_buffer.max(config.max_message_size as usize),
         ..weft_sctp::Config::rtc()
