@@ -9,6 +9,8 @@ use crate::support::{connected, link, negotiate, peers};
 
 //= rfc8261#6.1
 //# A DTLS connection MUST be established before an SCTP association can be set up.
+//= rfc8831#6.1
+//# The DTLS encapsulation of SCTP packets as described in [RFC8261] MUST be used.
 #[test]
 fn sctp_waits_for_dtls() {
     let mut pair = peers(link(10), 1);

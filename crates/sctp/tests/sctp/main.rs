@@ -18,6 +18,7 @@ mod schedulers;
 mod setup;
 mod snap;
 mod states;
+mod threads;
 mod trace;
 mod transfer;
 mod wire;
