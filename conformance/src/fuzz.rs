@@ -12,6 +12,7 @@ mod dtls_handshake;
 mod dtls_live;
 mod dtls_record;
 mod dtls_server;
+mod ice_agent;
 mod peer_connection;
 mod sctp_association;
 mod sctp_packet;
@@ -37,6 +38,7 @@ pub const TARGETS: &[Target] = &[
     ("dtls_handshake", dtls_handshake::run),
     ("dtls_record", dtls_record::run),
     ("dtls_server", dtls_server::run),
+    ("ice_agent", ice_agent::run),
     ("peer_connection", peer_connection::run),
     ("sctp_association", sctp_association::run),
     ("sctp_packet", sctp_packet::run),

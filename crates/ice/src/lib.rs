@@ -1,9 +1,11 @@
 //! An ICE agent (RFC 8445), sans-IO: full or lite, with trickle (RFC 8838), restart, consent freshness (RFC 7675) and
-//! patience (RFC 8863), over UDP.
+//! patience (RFC 8863); host, reflexive and relayed candidates over UDP, and TCP candidates (RFC 6544). It asks STUN and TURN
+//! servers itself ([`Agent::add_server`]).
 //!
 //! The [`Agent`] is a [`Layer`](weft_core::Layer): it takes datagrams, keeps those that are STUN, and yields the others if
 //! an authentic check has come by their path. It tells by which [`Path`](weft_core::Path) to send
-//! ([`Agent::selected_path`]); sockets, candidates and signalling are the caller's.
+//! ([`Agent::selected_path`], [`Agent::wrap`]); sockets, connections, the resolving of names and signalling are the caller's.
+//! A [`Demultiplexer`] lets any number of agents share one socket.
 //!
 //! ```
 //! use weft_core::{Datagram, Frame, Instant, Layer, Overhead, Path, Rng};

@@ -10,6 +10,7 @@ mod it {
     mod gather;
     mod hostile;
     mod moves;
+    mod pitfalls;
     mod relay;
     mod restart;
     mod roles;

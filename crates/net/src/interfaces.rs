@@ -12,10 +12,29 @@ pub struct Interface {
     pub index: Option<u32>,
     /// The address.
     pub ip: IpAddr,
+    /// How many of its leading bits are those of its link.
+    pub prefix: u8,
     /// Whether it is a loopback address.
     pub is_loopback: bool,
     /// Whether it is a link-local address (169.254.0.0/16, fe80::/10).
     pub is_link_local: bool,
+}
+
+impl Interface {
+    /// Whether `ip` is on the link of this address.
+    pub fn is_on_link(&self, ip: IpAddr) -> bool {
+        match (self.ip, ip) {
+            (IpAddr::V4(ours), IpAddr::V4(ip)) => {
+                let differ = u32::from(ours) ^ u32::from(ip);
+                differ.leading_zeros() >= u32::from(self.prefix.min(32))
+            }
+            (IpAddr::V6(ours), IpAddr::V6(ip)) => {
+                let differ = u128::from(ours) ^ u128::from(ip);
+                differ.leading_zeros() >= u32::from(self.prefix.min(128))
+            }
+            _ => false,
+        }
+    }
 }
 
 /// All addresses of all interfaces that are up.
@@ -34,6 +53,10 @@ pub fn interfaces() -> io::Result<Vec<Interface>> {
         .map(|i| Interface {
             index: i.index,
             ip: i.ip(),
+            prefix: match &i.addr {
+                if_addrs::IfAddr::V4(v4) => v4.prefixlen,
+                if_addrs::IfAddr::V6(v6) => v6.prefixlen,
+            },
             is_loopback: i.is_loopback(),
             is_link_local: i.is_link_local(),
             name: i.name,
@@ -52,6 +75,16 @@ pub fn interfaces() -> io::Result<Vec<Interface>> {
 /// If the system does not tell.
 pub fn host_addresses(include_loopback: bool) -> io::Result<Vec<IpAddr>> {
     Ok(select(interfaces()?.into_iter().map(|interface| interface.ip), include_loopback))
+}
+
+/// As [`host_addresses`], of the interfaces with these names alone.
+///
+/// # Errors
+/// If the system does not tell.
+pub fn host_addresses_of(names: &[impl AsRef<str>], include_loopback: bool) -> io::Result<Vec<IpAddr>> {
+    let named = |interface: &Interface| names.iter().any(|name| name.as_ref() == interface.name);
+    let all = interfaces()?.into_iter().filter(named).map(|interface| interface.ip);
+    Ok(select(all, include_loopback))
 }
 
 fn select(all: impl Iterator<Item = IpAddr>, include_loopback: bool) -> Vec<IpAddr> {

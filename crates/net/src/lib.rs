@@ -58,11 +58,14 @@ mod readme {}
 mod clock;
 pub mod framing;
 mod interfaces;
+mod mdns;
 mod stream;
 mod udp;
+mod watcher;
 
 pub use clock::{Clock, entropy_seed};
-pub use interfaces::{Interface, host_addresses, interfaces};
+pub use interfaces::{Interface, host_addresses, host_addresses_of, interfaces};
+pub use mdns::{GROUP_V4, Mdns, MdnsError, MdnsEvent, MdnsSocket, MdnsStats, Outlet};
 #[cfg(feature = "tokio")]
 pub use stream::{AsyncStreamListener, AsyncStreamSocket};
 pub use stream::{Framing, StreamConfig, StreamListener, StreamSocket, StreamStats};
@@ -71,3 +74,4 @@ pub use stream::{Roots, TlsConfig, TlsError};
 #[cfg(feature = "tokio")]
 pub use udp::AsyncUdpSocket;
 pub use udp::{RecvBuffer, UdpConfig, UdpSocket, UdpStats};
+pub use watcher::{Changes, InterfaceWatcher};

@@ -252,12 +252,14 @@ impl Agent {
             };
             if failed {
                 let (server, path) = (job.server, job.route());
-                let connecting = matches!(job.state, JobState::Connecting(_));
-                job.state = JobState::Failed;
-                if path.transport != Transport::Udp {
+                let reason = if matches!(job.state, JobState::Connecting(_)) { "no connection" } else { "no answer" };
+                match &mut job.state {
+                    JobState::Relay(relay) => relay.late = true,
+                    state => *state = JobState::Failed,
+                }
+                if reason == "no connection" {
                     self.close_stream(&path);
                 }
-                let reason = if connecting { "no connection" } else { "no answer" };
                 self.gathering_failed(server, Some(path), GatheringError::UNREACHABLE, reason);
             }
             self.take_relay_events(now, index);

@@ -27,12 +27,14 @@ pub(crate) struct Relay {
     /// Relayed addresses that are candidates now.
     addresses: Vec<SocketAddr>,
     reconnections: u8,
+    /// Nobody waits for it any more. What still comes of it is used all the same.
+    pub(super) late: bool,
 }
 
 impl Relay {
     /// Whether a first candidate may still come.
     pub(super) fn is_open(&self) -> bool {
-        self.addresses.is_empty() && self.client.state() == turn::State::Allocating
+        !self.late && self.addresses.is_empty() && self.client.state() == turn::State::Allocating
     }
 
     pub(super) fn deadline(&self) -> Option<Instant> {
@@ -115,7 +117,8 @@ impl Agent {
             ServerKind::Stun => None,
         });
         let client = Client::new(now, config, job.path, rng);
-        job.state = JobState::Relay(Box::new(Relay { client, give_up, addresses: Vec::new(), reconnections: 0 }));
+        job.state =
+            JobState::Relay(Box::new(Relay { client, give_up, addresses: Vec::new(), reconnections: 0, late: false }));
     }
 
     /// What a connection to the server of a job carries; `domain` is the name it sent us to.

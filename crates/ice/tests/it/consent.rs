@@ -146,6 +146,8 @@ fn a_lossy_link_keeps_consent() {
     });
 }
 
+//= rfc8839#6
+//# All the ICE agents MUST follow the procedures defined in Section 11 of [RFC8445] for sending keepalives.
 #[test]
 fn an_idle_pair_costs_little() {
     let mut pair = connected(link(20), 1);

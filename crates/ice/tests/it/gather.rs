@@ -24,6 +24,10 @@ fn errors(world: &World, host: usize) -> Vec<GatheringError> {
 
 //= rfc8445#5.1.1.2
 //# If a relayed candidate is identical to a host candidate (which can happen in rare cases), the relayed candidate MUST be discarded.
+//= rfc8839#5.1
+//# <rel-addr> and <rel-port> MUST be present for server-reflexive, peer-reflexive, and relayed candidates.
+//= rfc8839#5.1
+//# If the candidate is a host candidate, <rel-addr> and <rel-port> MUST be omitted.
 #[test]
 fn servers_tell_candidates_and_what_is_known_already_is_left_out() {
     let mut world = World::new(1);
@@ -37,6 +41,7 @@ fn servers_tell_candidates_and_what_is_known_already_is_left_out() {
     // The reflexive address is told by both servers, which are one: once.
     assert_eq!(world.kinds_gathered(0), [CandidateKind::ServerReflexive, CandidateKind::Relayed]);
     let candidates: Vec<_> = world.agent(0).local_candidates().copied().collect();
+    assert_eq!(candidates[0].related, None);
     assert_eq!(candidates[1].related, Some(at("10.0.0.2:5000")));
     assert_eq!(candidates[2].related, Some(candidates[1].address), "the mapped address");
     assert_eq!(candidates[1].priority >> 24, 100);

@@ -14,6 +14,8 @@ use super::support::{Lone, both, connected, describe, error_code, link, ms, nomi
 //# As described in Section 6.1.1, agents MUST NOT redetermine the roles as part as an ICE restart, unless certain criteria that require the roles to be redetermined are fulfilled.
 //= rfc8445#6.1.1
 //# The roles can be redetermined as part of an ICE restart (Section 9), but an ICE agent MUST NOT redetermine the role as part of an ICE restart unless one or more of the following criteria is fulfilled:
+//= rfc8839#5.4
+//# The "ice-ufrag" and "ice-pwd" attributes MUST be chosen randomly at the beginning of a session (the same applies when ICE is restarting for an agent).
 #[test]
 fn a_restart_changes_the_credentials_and_keeps_the_role() {
     let mut lone = Lone::new(Role::Controlling, true);
@@ -27,6 +29,12 @@ fn a_restart_changes_the_credentials_and_keeps_the_role() {
     assert_eq!(lone.agent.local_candidates().count(), 1);
 }
 
+//= rfc8839#4.4.3.1.1
+//# The agent MUST remember the nominated pair in the valid list for each component of the data stream, called the "previous selected pair", prior to the restart.
+//= rfc8839#4.4.3.1.1
+//# Once these destinations are noted, the agent MUST flush the valid lists and checklists, and then recompute the checklist and its states, thus triggering the candidate processing procedures [RFC8445].
+//= rfc8839#4.4.3.1
+//# If the offer was a restart, the agent MUST perform ICE restart procedures as specified in Section 4.4.3.1.1.
 #[test]
 fn data_never_stops() {
     for_seeds("data_never_stops", 2_000, |seed| {
@@ -121,4 +129,30 @@ fn a_second_restart_before_the_first_is_answered_keeps_the_pair() {
     pair.b.layer.restart(now);
     describe(&mut pair);
     pair.run_until(ms(500), |pair| both(pair, |a| nominated(a) && a.state() == IceState::Completed)).unwrap();
+}
+
+//= rfc8839#4.4.3.1
+//# If the ICE state is Completed, and the SDP answer conforms to Section 4.4.2, the agent MUST remain in the Completed ICE state.
+#[test]
+fn the_same_description_again_changes_nothing() {
+    let mut pair = connected(link(20), 4);
+    pair.run_for(ms(500));
+    let before = (pair.a.layer.selected_path(), pair.a.layer.stats().checks_sent);
+    describe(&mut pair);
+    pair.run_for(ms(500));
+    assert!(both(&pair, |agent| agent.state() == weft_ice::IceState::Completed));
+    assert_eq!((pair.a.layer.selected_path(), pair.a.layer.stats().checks_sent), before);
+}
+
+#[test]
+fn both_sides_may_restart_at_once() {
+    let mut pair = connected(link(20), 5);
+    let now = pair.now();
+    pair.a.layer.restart(now);
+    pair.b.layer.restart(now);
+    // Each learns of the other's restart when its own is done already; data goes on.
+    assert!(both(&pair, |agent| agent.selected_path().is_some()));
+    describe(&mut pair);
+    pair.run_for(ms(500));
+    assert!(both(&pair, nominated) && both(&pair, |agent| agent.state() == weft_ice::IceState::Completed));
 }

@@ -51,6 +51,8 @@ fn an_answer_uses_the_hash_of_the_request() {
 
 //= rfc8445#7.3
 //# If this happens, the agent MUST immediately generate a response (including computation of the mapped address as described in Section 7.3.1.2).
+//= rfc8839#4.2.4
+//# Once an agent has provided its local candidates to its peer in an SDP offer or answer, the agent MUST be prepared to receive STUN (Session Traversal Utilities for NAT, [RFC5389]) connectivity check Binding requests on those candidates.
 #[test]
 fn a_check_before_the_description_is_answered_and_remembered() {
     let mut lone = Lone::new(Role::Controlled, false);

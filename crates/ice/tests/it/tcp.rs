@@ -116,7 +116,6 @@ fn an_active_candidate_behind_a_translator_connects() {
     assert_eq!(world.kinds(0).unwrap().0, CandidateKind::PeerReflexive);
 }
 
-//= rfc8489#6.2.2
 #[test]
 fn a_check_over_tcp_is_sent_once_and_waits_long() {
     let mut lone = Lone::new(Role::Controlling, true);

@@ -1,7 +1,8 @@
 //! The socket.
 
 use std::io;
-use std::net::{SocketAddr, UdpSocket as StdSocket};
+use std::net::{IpAddr, SocketAddr, UdpSocket as StdSocket};
+use std::ops::RangeInclusive;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 
 use quinn_udp::{UdpSockRef, UdpSocketState};
@@ -123,6 +124,26 @@ impl UdpSocket {
         }
         socket.bind(&address.into())?;
         Self::from_std(socket.into(), config)
+    }
+
+    /// Binds a socket of `ip` to the first port of `ports` that is free, beginning somewhere in it: `start` says where, and is
+    /// best random, so that many sockets do not all look from the front.
+    ///
+    /// # Errors
+    /// As [`bind`](Self::bind), if no port of the range can be had; an empty range cannot.
+    pub fn bind_in_range(ip: IpAddr, ports: RangeInclusive<u16>, start: u16, config: UdpConfig) -> io::Result<Self> {
+        let count = usize::from(*ports.end()).saturating_sub((*ports.start()).into()) + usize::from(!ports.is_empty());
+        let skip = usize::from(start).checked_rem(count).unwrap_or(0);
+        let mut last = io::Error::new(io::ErrorKind::InvalidInput, "the port range is empty");
+        for port in ports.clone().skip(skip).chain(ports).take(count) {
+            match Self::bind_with(SocketAddr::new(ip, port), config) {
+                Ok(socket) => return Ok(socket),
+                // Another port does not make the address ours.
+                Err(error) if error.kind() == io::ErrorKind::AddrNotAvailable => return Err(error),
+                Err(error) => last = error,
+            }
+        }
+        Err(last)
     }
 
     /// Takes over a bound socket, for platforms that must open it in a way of their own.

@@ -3,7 +3,9 @@
 
 #[cfg(feature = "tokio")]
 mod asynchronous;
+mod mdns;
 mod stream;
 #[cfg(feature = "tls")]
 mod tls;
 mod udp;
+mod watcher;

@@ -1,0 +1,191 @@
+//! What users of other stacks have suffered, each named after the thread or advisory.
+
+use core::time::Duration;
+
+use weft_core::{Path, Transport};
+use weft_ice::{CandidateKind, Config, Event, IceState, Role};
+use weft_stun::Class;
+use weft_testkit::{Behaviour, NatConfig, for_seeds};
+
+use super::support::{A, Check, Lone, at, class, ms, path};
+use super::world::{SERVER, World, server_of};
+
+/// iroh#3250, str0m#325, libdatachannel#1484: every mapping against every filtering, each side behind a translator of its own,
+/// with STUN and with TURN. What theory says should be direct is direct.
+#[test]
+fn every_translator_against_every_other() {
+    const ALL: [Behaviour; 3] =
+        [Behaviour::EndpointIndependent, Behaviour::AddressDependent, Behaviour::AddressAndPortDependent];
+    for_seeds("every_translator_against_every_other", 1_000, |seed| {
+        let nats = ALL.map(|mapping| ALL.map(|filtering| NatConfig { mapping, filtering, ..NatConfig::HOME }));
+        for a in nats.iter().flatten() {
+            for b in nats.iter().flatten() {
+                let mut world = World::new(seed);
+                for nat in [a, b] {
+                    world.host(Config::default(), Some(*nat));
+                }
+                let now = world.now;
+                for n in 0..2 {
+                    world.agent(n).add_server(now, at(SERVER).into()).unwrap();
+                    world.agent(n).add_server(now, server_of(Transport::Udp)).unwrap();
+                }
+                world.describe();
+                let took = world.run_until(Duration::from_secs(10), |world| world.nominated());
+                assert!(took.is_some_and(|took| took <= ms(1500)), "{a:?} {b:?}: {took:?}");
+                let relayed = (0..2).any(|n| {
+                    let (local, remote) = world.kinds(n).unwrap();
+                    [local, remote].contains(&CandidateKind::Relayed)
+                });
+                assert_eq!(relayed, !punches(a, b) && !punches(b, a), "{a:?} {b:?}");
+            }
+        }
+    });
+}
+
+/// Whether a packet of `from` to the reflexive address of `to` gets in, and the answer back.
+fn punches(from: &NatConfig, to: &NatConfig) -> bool {
+    // `to` has sent to the reflexive address of `from`; that opens its own reflexive address only if it is seen as that there.
+    let to_is_as_told = to.mapping == Behaviour::EndpointIndependent;
+    let from_is_as_told = from.mapping == Behaviour::EndpointIndependent;
+    let gets_in = match to.filtering {
+        Behaviour::EndpointIndependent => true,
+        Behaviour::AddressDependent => to_is_as_told,
+        Behaviour::AddressAndPortDependent => to_is_as_told && from_is_as_told,
+    };
+    // The answer comes from another port if `to` is not seen as what it has told.
+    // Two that take another port for each port never come to an end.
+    let endless = [from, to].iter().all(|nat| nat.mapping == Behaviour::AddressAndPortDependent);
+    gets_in && !endless && (from.filtering != Behaviour::AddressAndPortDependent || to_is_as_told)
+}
+
+/// rtc#164: `failed_timeout = 0` still failed after 5 s; answer now, connect later. Nothing fails before its patience is over,
+/// and an agent without a description has all the time of the world.
+#[test]
+fn rtc_164_waiting_for_an_answer_is_not_failing() {
+    let mut lone = Lone::new(Role::Controlling, false);
+    lone.advance(Duration::from_secs(100_000));
+    assert_eq!(lone.agent.state(), IceState::New);
+    lone.describe();
+    lone.advance(ms(39_000));
+    assert_eq!(lone.agent.state(), IceState::Checking);
+    let patient = Config { patience: Duration::from_secs(1_000_000), ..Config::default() };
+    let mut lone = Lone::with(patient, Role::Controlling, true);
+    lone.remote_candidate(super::support::B, 0x7E00_FFFF);
+    lone.advance(Duration::from_secs(900_000));
+    assert_eq!(lone.agent.state(), IceState::Checking);
+    let hasty = Config { patience: Duration::ZERO, ..Config::default() };
+    let mut lone = Lone::with(hasty, Role::Controlling, true);
+    lone.advance(ms(1));
+    assert_eq!(lone.agent.state(), IceState::Failed);
+}
+
+/// pion/webrtc#460: 5 to 6 s to open. matchbox#35: 30 s gathering. At 100 ms a usable pair takes one round trip.
+#[test]
+fn pion_webrtc_460_a_pair_is_usable_within_one_and_a_tenth_round_trips() {
+    let mut world = World::new(1);
+    world.delay = ms(50);
+    for _ in 0..2 {
+        world.host(Config::default(), None);
+    }
+    world.describe();
+    let took = world.run_until(Duration::from_secs(5), |world| world.usable()).unwrap();
+    assert!(took <= ms(110), "{took:?}");
+}
+
+/// livekit rust-sdks#1332, libdatachannel#1270: "disconnected" for ever after the network has changed.
+#[test]
+fn rust_sdks_1332_disconnected_does_not_last() {
+    let mut world = World::new(2);
+    for _ in 0..2 {
+        world.host(Config::default(), None);
+    }
+    world.describe();
+    world.run_until(Duration::from_secs(5), |world| world.nominated()).unwrap();
+    world.black_holes = vec![at("198.51.100.2:1").ip()];
+    world.run(Duration::from_secs(14));
+    assert_eq!(world.agent(0).state(), IceState::Disconnected);
+    assert!(world.happened(0, |event| matches!(event, Event::RestartNeeded(_))), "asked for before it is too late");
+    world.black_holes.clear();
+    world.run(Duration::from_secs(5));
+    assert!(matches!(world.agent(0).state(), IceState::Connected | IceState::Completed));
+    world.black_holes = vec![at("198.51.100.2:1").ip()];
+    world.run(Duration::from_secs(40));
+    assert_eq!(world.agent(0).state(), IceState::Failed, "and an end there is");
+}
+
+/// matchbox#517: `unwrap()` panicked when the network was down. Godot#88: gathering failed. No address at all is a state.
+#[test]
+fn matchbox_517_no_network_is_no_panic() {
+    let mut world = World::new(3);
+    world.host(Config::default(), None);
+    let now = world.now;
+    world.agent(0).add_server(now, at(SERVER).into()).unwrap();
+    world.agent(0).end_of_local_candidates(now);
+    world.agent(0).remove_local_ip(now, at(A).ip());
+    let peer = weft_ice::Credentials::new("peer", "passwordpasswordpassword").unwrap();
+    world.agent(0).set_remote_credentials(now, &peer);
+    world.run(Duration::from_secs(60));
+    assert!(world.happened(0, |event| *event == Event::GatheringComplete));
+    assert!(world.happened(0, |event| matches!(event, Event::Failed(weft_ice::FailureReason::NoPairs))));
+}
+
+/// CVE-2023-49786, CVE-2023-51443, RTPEngine: a ClientHello from an address that no check came from killed the session.
+#[test]
+fn cve_2023_49786_dtls_from_an_unverified_address_is_not_let_through() {
+    let mut lone = Lone::new(Role::Controlled, true);
+    lone.connect();
+    let stranger = Path::udp(path().local, at("203.0.113.66:6000"));
+    assert_eq!(lone.receive(stranger, &[22, 254, 253, 0, 0]), None);
+    assert_eq!(lone.receive(path(), &[22, 254, 253, 0, 0]), Some(vec![22, 254, 253, 0, 0]));
+    assert_eq!(lone.agent.stats().unvalidated, 1);
+}
+
+/// STUN as a reflector: what is answered to strangers is no longer than what they sent, and rare.
+#[test]
+fn strangers_get_no_more_than_they_send() {
+    let mut lone = Lone::new(Role::Controlled, true);
+    let (mut received, mut sent) = (0, 0);
+    for n in 0..1000 {
+        let check = Check { key: None, ..lone.check() }.bytes();
+        received += check.len();
+        lone.receive(Path::udp(at(A), at(&format!("203.0.113.{}:53", n % 250 + 1))), &check);
+        sent += lone.drain().iter().map(|(_, bytes)| bytes.len()).sum::<usize>();
+    }
+    assert!(sent <= 10 * 36 && sent < received / 100, "{sent} for {received}");
+}
+
+/// str0m#709: a STUN message of 19 bytes; every length from 0 to 64 of every message an agent sends or takes.
+#[test]
+fn str0m_709_every_length_is_survived() {
+    let mut lone = Lone::new(Role::Controlling, true);
+    lone.remote_candidate(super::support::B, 0x7E00_FFFF);
+    let request = lone.transmit().unwrap().1;
+    let messages =
+        [lone.check().bytes(), super::support::success(&request, at(A), super::support::REMOTE_PWD), request];
+    for message in &messages {
+        for len in 0..64.min(message.len()) {
+            assert_eq!(lone.receive(path(), &message[..len]), None);
+        }
+    }
+    assert!(lone.agent.selected_path().is_none());
+    assert!(lone.drain().iter().all(|(_, bytes)| class(bytes) != Class::Success));
+}
+
+/// Section 6 of the same list: a flood of candidates.
+#[test]
+fn a_flood_of_candidates_is_capped_at_a_hundred() {
+    let mut lone = Lone::new(Role::Controlling, true);
+    let mut refused = 0;
+    for n in 0..10_000_u32 {
+        let address = format!("198.51.{}.{}:{}", n / 250 % 250, n % 250 + 1, 1024 + n % 40_000);
+        refused += u32::from(
+            lone.agent.add_remote_candidate(lone.now, super::support::candidate(&address, 1000 + n)).is_err(),
+        );
+    }
+    assert_eq!((refused, lone.agent.remote_candidates().count()), (9_900, 100));
+    let sent = lone.advance(Duration::from_secs(60));
+    let mut paths: Vec<_> = sent.iter().map(|(_, path, _)| *path).collect();
+    paths.sort();
+    paths.dedup();
+    assert_eq!(paths.len(), 100);
+}
