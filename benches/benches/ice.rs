@@ -53,7 +53,10 @@ impl Shared {
                 }
             }
         });
-        println!("{count} agents that wait: {} bytes of heap each", before.bytes_current / count as i64);
+        println!(
+            "{count} agents that wait: {} bytes of heap each",
+            before.bytes_current / i64::try_from(count).unwrap()
+        );
         for n in 0..count {
             let credentials = shared.agents[n].local_credentials().clone();
             let candidate = *shared.agents[n].local_candidates().next().unwrap();
@@ -71,7 +74,7 @@ impl Shared {
         assert!(
             shared.agents.iter().chain(&shared.peers).all(|agent| agent.selected_pair().is_some_and(|p| p.nominated))
         );
-        let both = connecting.bytes_current / count as i64;
+        let both = connecting.bytes_current / i64::try_from(count).unwrap();
         println!("{count} agents connected: at most {both} bytes more each, its peer's share included");
         println!("an agent itself: {} bytes", size_of::<Agent>());
         shared
