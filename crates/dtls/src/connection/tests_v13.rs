@@ -439,3 +439,29 @@ fn messages_about_connection_ids_that_break_the_rules_are_fatal() {
         assert_eq!(error.alert_sent(), Some(alert), "{message_type} {body:?}");
     }
 }
+
+/// A request for connection ids that was not answered can be followed by no other, so requests do not pile up.
+#[test]
+fn requests_for_connection_ids_without_end_are_refused() {
+    let (mut client, mut server) = pair();
+    client.use_connection_id(b"").unwrap();
+    server.use_connection_id(b"id").unwrap();
+    client.start(Instant::ORIGIN);
+    for _ in 0..3 {
+        pass(&mut client, &mut server).unwrap();
+        pass(&mut server, &mut client).unwrap();
+    }
+    let request = |client: &mut Connection, server: &mut Connection| {
+        client.core.flight.begin();
+        client.core.flight.push(3, HandshakeType::REQUEST_CONNECTION_ID, vec![1]);
+        let mut datagram = take(client).remove(0);
+        server.handle_input(Instant::ORIGIN, &mut datagram).map(drop)
+    };
+    request(&mut client, &mut server).unwrap();
+    server.give_connection_ids(&[b"ID"], false).unwrap();
+    request(&mut client, &mut server).unwrap();
+    let error = request(&mut client, &mut server).unwrap_err();
+    assert_eq!(error.alert_sent(), Some(AlertDescription::TOO_MANY_CIDS_REQUESTED));
+    let requests = core::iter::from_fn(|| server.poll_event());
+    assert_eq!(requests.filter(|event| matches!(event, crate::Event::ConnectionIdsRequested(1))).count(), 2);
+}

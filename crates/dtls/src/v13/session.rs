@@ -28,6 +28,8 @@ pub(crate) struct Session {
     /// Whether a RequestConnectionId is under way or unanswered, and whether a NewConnectionId is under way.
     requesting_ids: bool,
     giving_ids: bool,
+    /// The peer asked for ids and was given none yet.
+    ids_wanted: bool,
     /// Messages that wait for the flight before to be acknowledged.
     outbox: VecDeque<(HandshakeType, Vec<u8>)>,
 }
@@ -49,6 +51,7 @@ impl Session {
             asked_peer: None,
             requesting_ids: false,
             giving_ids: false,
+            ids_wanted: false,
             outbox: VecDeque::new(),
         }
     }
@@ -107,6 +110,12 @@ impl Session {
                     return Ok(Step::Unexpected);
                 }
                 let RequestConnectionId(number) = RequestConnectionId::parse(&message.body)?;
+                // One request may be unanswered; more would pile up here (RFC 9147 section 9).
+                if self.ids_wanted {
+                    let reason = "the peer asks for connection ids without waiting for an answer";
+                    return Err(Fault::refused(AlertDescription::TOO_MANY_CIDS_REQUESTED, reason));
+                }
+                self.ids_wanted = true;
                 core.notices.push(Event::ConnectionIdsRequested(number));
                 Ok(Step::Taken)
             }
@@ -164,6 +173,7 @@ impl Session {
             return false;
         }
         self.giving_ids = true;
+        self.ids_wanted &= immediate;
         let body = NewConnectionId::write(ids.iter().copied(), immediate);
         self.outbox.push_back((HandshakeType::NEW_CONNECTION_ID, body));
         true
