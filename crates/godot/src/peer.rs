@@ -129,6 +129,12 @@ impl Peer {
         self.inner.close();
     }
 
+    /// `restart_ice()`: `session_description_created` follows.
+    pub(crate) fn restart_ice(&mut self) -> i32 {
+        let done = self.inner.restart_ice();
+        self.answer(done)
+    }
+
     /// `get_selected_pair()`: how data travels, or `null`.
     pub(crate) fn selected_pair(&self) -> Value {
         let Some(pair) = self.inner.selected_pair() else { return Value::Nil };

@@ -3,10 +3,11 @@
 use std::ffi::{CStr, c_int, c_void};
 use std::ptr;
 
-use super::api::{InstanceCreate, InstanceDestroy, InstanceMethod, Method, MethodAttributes, Object, RawVariant};
+use super::api::{InstanceCreate, InstanceDestroy, InstanceMethod, MethodAttributes, Object, RawVariant};
 use super::channel::ChannelInstance;
 use super::engine::{Engine, Variant, c_string, guard};
 use super::peer::PeerInstance;
+use crate::peer::Peer;
 use crate::value::Value;
 
 /// The script class behind each peer connection.
@@ -31,7 +32,7 @@ pub(super) unsafe fn register(engine: &Engine, handle: *mut c_void) {
 
     let class = c_string(PEER_CLASS);
     for (name, method) in PEER_METHODS {
-        let method = InstanceMethod { method: *method, method_data: ptr::null_mut(), free: None };
+        let method = InstanceMethod { method: call, method_data: *method as *mut c_void, free: None };
         // SAFETY: as above.
         unsafe {
             (engine.nativescript.register_method)(
@@ -44,9 +45,6 @@ pub(super) unsafe fn register(engine: &Engine, handle: *mut c_void) {
         }
     }
 }
-
-/// Methods beyond the engine's.
-const PEER_METHODS: &[(&CStr, Method)] = &[(c"get_selected_pair", selected_pair), (c"get_stats", stats)];
 
 unsafe extern "C" fn create_peer(object: *mut Object, _: *mut c_void) -> *mut c_void {
     guard(ptr::null_mut(), || PeerInstance::create(object).cast::<c_void>())
@@ -66,36 +64,30 @@ unsafe extern "C" fn destroy_channel(_: *mut Object, _: *mut c_void, instance: *
     guard((), || unsafe { ChannelInstance::destroy(instance.cast::<ChannelInstance>()) });
 }
 
-/// Answers a script's call of a peer's method.
-///
-/// # Safety
-/// `instance` must be null or the user data of a peer.
-unsafe fn answer(instance: *mut c_void, make: impl FnOnce(&PeerInstance) -> Value) -> RawVariant {
+/// What a script's call of one of our methods gives.
+type Answer = fn(&PeerInstance) -> Value;
+
+/// Methods beyond the engine's.
+const PEER_METHODS: &[(&CStr, Answer)] = &[
+    (c"get_selected_pair", |peer| peer.with(|p| p.selected_pair()).unwrap_or(Value::Nil)),
+    (c"get_stats", |peer| peer.with(|p| p.stats()).unwrap_or(Value::Nil)),
+    (c"restart_ice", |peer| peer.with(Peer::restart_ice).map_or(Value::Nil, |code| Value::Int(code.into()))),
+];
+
+/// Any of [`PEER_METHODS`]: the method's data is what answers.
+unsafe extern "C" fn call(
+    _: *mut Object,
+    method: *mut c_void,
+    instance: *mut c_void,
+    _: c_int,
+    _: *mut *mut RawVariant,
+) -> RawVariant {
     let value = guard(Value::Nil, || {
-        // SAFETY: the caller's promise; the instance lives as long as its object.
-        unsafe { instance.cast::<PeerInstance>().as_ref() }.map_or(Value::Nil, make)
+        // SAFETY: `method` is the function of `register`, `instance` the user data of a peer.
+        unsafe {
+            let method = std::mem::transmute::<*mut c_void, Answer>(method);
+            instance.cast::<PeerInstance>().as_ref().map_or(Value::Nil, method)
+        }
     });
     Variant::from_value(&value).into_raw()
-}
-
-unsafe extern "C" fn selected_pair(
-    _: *mut Object,
-    _: *mut c_void,
-    instance: *mut c_void,
-    _: c_int,
-    _: *mut *mut RawVariant,
-) -> RawVariant {
-    // SAFETY: the engine hands in the instance of the object.
-    unsafe { answer(instance, |peer| peer.with(|p| p.selected_pair()).unwrap_or(Value::Nil)) }
-}
-
-unsafe extern "C" fn stats(
-    _: *mut Object,
-    _: *mut c_void,
-    instance: *mut c_void,
-    _: c_int,
-    _: *mut *mut RawVariant,
-) -> RawVariant {
-    // SAFETY: as above.
-    unsafe { answer(instance, |peer| peer.with(|p| p.stats()).unwrap_or(Value::Nil)) }
 }

@@ -11,6 +11,7 @@ use super::api::{
 use super::channel::{self, ChannelInstance};
 use super::engine::{Engine, Variant, engine, guard};
 use super::peer::{self, PeerInstance};
+use crate::peer::Peer;
 use crate::value::Value;
 
 /// The names that are compared with what the engine asks for, made once.
@@ -150,6 +151,7 @@ type Answer = fn(&PeerInstance) -> Value;
 const METHODS: &[(&CStr, Answer)] = &[
     (c"get_selected_pair", |peer| peer.with(|p| p.selected_pair()).unwrap_or(Value::Nil)),
     (c"get_stats", |peer| peer.with(|p| p.stats()).unwrap_or(Value::Nil)),
+    (c"restart_ice", |peer| peer.with(Peer::restart_ice).map_or(Value::Nil, |code| Value::Int(code.into()))),
 ];
 
 fn add_method(engine: &Engine, class: &RawStringName, name: &CStr, answer: Answer) {

@@ -11,7 +11,7 @@ use super::error::Error;
 use super::state::{Pending, Shared, State, lock};
 use crate::config::Config;
 use crate::event::{self, GatheringState};
-use crate::sans_io::Stats;
+use crate::sans_io::{OfferOptions, Stats};
 
 /// `ConnectionState`, with Godot's numbers.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
@@ -65,8 +65,15 @@ pub struct PeerConnection {
     shared: Shared,
     /// What [`initialize`](Self::initialize) starts from.
     base: Config,
-    /// The offer or answer that was made last.
-    created: Option<Description>,
+    created: Option<Created>,
+}
+
+/// The offer or answer that was made last.
+#[derive(Debug)]
+struct Created {
+    description: Description,
+    /// Whether it was set as local description.
+    applied: bool,
 }
 
 impl Default for PeerConnection {
@@ -144,20 +151,17 @@ impl PeerConnection {
     /// [`Error::Connection`] when the text was changed or no socket can be opened.
     pub fn set_local_description(&mut self, kind: &str, sdp: &str) -> Result<(), Error> {
         let description = described(kind, sdp)?;
-        if self.created.is_none() {
+        let Some(created) = &mut self.created else {
             return Err(Error::State("no description was created yet"));
+        };
+        if created.applied && created.description == description {
+            return Ok(());
         }
         let mut state = lock(&self.shared);
         state.bind()?;
         let (now, core) = state.begin()?;
-        if core.local_description().as_ref().is_some_and(|current| current.kind == description.kind)
-            && core.signaling_state() != SignalingState::HaveRemoteOffer
-            && self.created.as_ref() == Some(&description)
-        {
-            // Set a second time: nothing changes.
-            return Ok(());
-        }
         core.set_local_description(now, Some(description))?;
+        created.applied = true;
         state.turn();
         Ok(())
     }
@@ -287,6 +291,24 @@ impl PeerConnection {
         state.core().map_or(SignalingState::Stable, crate::sans_io::PeerConnection::signaling_state)
     }
 
+    /// Asks for new candidates and a new path, when networks have changed: an offer is made, and
+    /// [`Signal::SessionDescriptionCreated`] follows. Data goes on by the old path meanwhile, if it still works.
+    ///
+    /// # Errors
+    /// [`Error::State`] before the first offer was answered, or while another is under way.
+    pub fn restart_ice(&mut self) -> Result<(), Error> {
+        let offer = {
+            let mut state = lock(&self.shared);
+            let (_, core) = state.begin()?;
+            if core.signaling_state() != SignalingState::Stable || core.dtls_role().is_none() {
+                return Err(Error::State("ICE restarts once the first offer was answered"));
+            }
+            core.create_offer_with(OfferOptions::ICE_RESTART)?
+        };
+        self.announce(offer);
+        Ok(())
+    }
+
     /// The pair of candidates that data travels over, once there is one.
     pub fn selected_pair(&self) -> Option<PairInfo> {
         lock(&self.shared).core().and_then(|core| core.stats().selected_pair)
@@ -304,7 +326,7 @@ impl PeerConnection {
     }
 
     fn announce(&mut self, description: Description) {
-        self.created = Some(description.clone());
+        self.created = Some(Created { description: description.clone(), applied: false });
         lock(&self.shared).pending.push_back(Pending::Description(description));
     }
 }

@@ -378,6 +378,44 @@ fn connecting_on_one_machine_takes_well_under_a_second() {
 }
 
 #[test]
+fn ice_restarts_while_packets_flow() {
+    let mut lonely = peer();
+    assert_eq!(code(lonely.restart_ice()), 1);
+    let (mut couple, mut hers, mut his) = connected();
+    let sent = std::cell::Cell::new(0_u32);
+    // Either side may ask.
+    for round in 0..2 {
+        let asks = if round == 0 { &mut couple.a } else { &mut couple.b };
+        asks.restart_ice().unwrap();
+        let (kind, sdp) = match asks.next_signal() {
+            Some(Signal::SessionDescriptionCreated { kind, sdp }) => (kind, sdp),
+            other => panic!("no description but {other:?}"),
+        };
+        assert_eq!(kind, "offer");
+        asks.set_local_description(&kind, &sdp).unwrap();
+        let answers = if round == 0 { &mut couple.b } else { &mut couple.a };
+        answers.set_remote_description(&kind, &sdp).unwrap();
+        for _ in 0..200 {
+            hers.put_packet(&sent.get().to_be_bytes()).unwrap();
+            sent.set(sent.get() + 1);
+            couple.turn();
+        }
+        couple.until("the exchange is over", |c| {
+            c.a.signaling_state() == SignalingState::Stable && c.b.signaling_state() == SignalingState::Stable
+        });
+    }
+    let mut received = 0_u32;
+    couple.until("everything came", |_| {
+        while let Ok(packet) = his.get_packet() {
+            assert_eq!(packet, &received.to_be_bytes()[..]);
+            received += 1;
+        }
+        received == sent.get()
+    });
+    assert_eq!(couple.b.connection_state(), ConnectionState::Connected);
+}
+
+#[test]
 fn connections_can_move_between_threads() {
     fn moves<T: Send>() {}
     moves::<PeerConnection>();

@@ -71,6 +71,9 @@ class Couple:
 			peer.disconnect("session_description_created", self, "_description")
 			peer.disconnect("ice_candidate_created", self, "_candidate")
 
+	func told_count(what):
+		return told.count(what)
+
 	func received_count():
 		return received.size()
 

@@ -72,6 +72,9 @@ class Couple:
 				for connection in told_by.get_connections():
 					told_by.disconnect(connection["callable"])
 
+	func told_count(what):
+		return told.count(what)
+
 	func received_count():
 		return received.size()
 

@@ -147,3 +147,6 @@ func test_beyond_the_reference():
 	equal("type", pair["local"]["type"], "host")
 	check("address", pair["remote"]["address"] != "")
 	check("bytes", c.a.get_stats()["bytes_sent"] > 0)
+	equal("restart", c.a.restart_ice(), OK)
+	await until("the new offer is answered", c, "told_count", 2, ["b answer"])
+	equal("state", c.a.get_connection_state(), WebRTCPeerConnection.STATE_CONNECTED)
