@@ -1,7 +1,9 @@
 //! The peer connection as both engines see it: numbers for errors, dictionaries for options.
 
+use std::collections::VecDeque;
+
 use weft_core::Transport;
-use weft_rtc::ice::CandidateKind;
+use weft_rtc::ice::{CandidateKind, GatheringError};
 use weft_rtc::polled::{ChannelOptions, Configuration, Error, IceServer, PeerConnection};
 use weft_rtc::{GatheringState, SignalingState};
 
@@ -31,9 +33,14 @@ pub(crate) enum Signal {
     DataChannelReceived(Channel),
 }
 
+/// ICE errors kept for scripts.
+const MAX_ICE_ERRORS: usize = 16;
+
 /// A `WebRTCPeerConnection`.
 pub(crate) struct Peer {
     inner: PeerConnection,
+    /// What servers answered instead of a candidate, the latest last.
+    ice_errors: VecDeque<Value>,
     /// Says why a call was refused, where the game's developer looks.
     log: fn(&str),
 }
@@ -41,7 +48,7 @@ pub(crate) struct Peer {
 impl Peer {
     /// A new one, usable without `initialize`.
     pub(crate) fn new(log: fn(&str)) -> Self {
-        Self { inner: PeerConnection::new(), log }
+        Self { inner: PeerConnection::new(), ice_errors: VecDeque::new(), log }
     }
 
     pub(crate) fn initialize(&mut self, configuration: &Value) -> i32 {
@@ -93,6 +100,10 @@ impl Peer {
                 Polled::IceCandidateCreated { media, index, name } => {
                     Signal::IceCandidateCreated { media, index, name }
                 }
+                Polled::IceCandidateError(error) => {
+                    self.remember(&error);
+                    continue;
+                }
                 Polled::DataChannelReceived(channel) => Signal::DataChannelReceived(Channel::new(channel)),
                 _ => continue,
             });
@@ -133,6 +144,25 @@ impl Peer {
     pub(crate) fn restart_ice(&mut self) -> i32 {
         let done = self.inner.restart_ice();
         self.answer(done)
+    }
+
+    /// `get_ice_errors()`: which servers gave no candidate and why, up to 16, the latest last.
+    pub(crate) fn ice_errors(&self) -> Value {
+        Value::Array(self.ice_errors.iter().cloned().collect())
+    }
+
+    fn remember(&mut self, error: &GatheringError) {
+        if self.ice_errors.len() >= MAX_ICE_ERRORS {
+            self.ice_errors.pop_front();
+        }
+        let address = error.address.map(|address| address.to_string());
+        (self.log)(&format!("ICE server {}: {} {}", address.as_deref().unwrap_or("?"), error.code, error.reason));
+        self.ice_errors.push_back(Value::dictionary([
+            ("address", error.address.map(|address| address.ip().to_string()).into()),
+            ("port", error.address.map(|address| i64::from(address.port())).into()),
+            ("code", i64::from(error.code).into()),
+            ("text", error.reason.to_string().into()),
+        ]));
     }
 
     /// `get_selected_pair()`: how data travels, or `null`.
@@ -196,6 +226,8 @@ fn configuration_from(value: &Value) -> Result<Configuration, Error> {
             configuration.ice_servers.push(server_from(server)?);
         }
     }
+    configuration.relay_only =
+        matches!(value.get("iceTransportPolicy"), Some(Value::Text(policy)) if policy == "relay");
     Ok(configuration)
 }
 

@@ -151,6 +151,7 @@ type Answer = fn(&PeerInstance) -> Value;
 const METHODS: &[(&CStr, Answer)] = &[
     (c"get_selected_pair", |peer| peer.with(|p| p.selected_pair()).unwrap_or(Value::Nil)),
     (c"get_stats", |peer| peer.with(|p| p.stats()).unwrap_or(Value::Nil)),
+    (c"get_ice_errors", |peer| peer.with(|p| p.ice_errors()).unwrap_or(Value::Nil)),
     (c"restart_ice", |peer| peer.with(Peer::restart_ice).map_or(Value::Nil, |code| Value::Int(code.into()))),
 ];
 

@@ -20,6 +20,7 @@ pub(super) struct Engine {
     destroy_dictionary: Destroy,
     destroy_array: Destroy,
     destroy_strings: Destroy,
+    array_append: BuiltIn,
     array_size: BuiltIn,
     strings_size: BuiltIn,
     dictionary_keys: BuiltIn,
@@ -52,6 +53,7 @@ mod hash {
     pub(super) const EMIT_SIGNAL: i64 = 4_047_867_050;
     pub(super) const GET_REFERENCE_COUNT: i64 = 3_905_245_786;
     pub(super) const SET_DEFAULT_EXTENSION: i64 = 3_304_788_590;
+    pub(super) const APPEND: i64 = 3_316_032_543;
     pub(super) const SIZE: i64 = 3_173_160_232;
     pub(super) const KEYS: i64 = 4_144_163_970;
 }
@@ -92,6 +94,7 @@ impl Engine {
                 destroy_dictionary: destroy(kind::DICTIONARY)?,
                 destroy_array: destroy(kind::ARRAY)?,
                 destroy_strings: destroy(kind::STRINGS)?,
+                array_append: built_in(kind::ARRAY, c"append", hash::APPEND).ok_or("Array.append")?,
                 array_size: built_in(kind::ARRAY, c"size", hash::SIZE).ok_or("Array.size")?,
                 strings_size: built_in(kind::STRINGS, c"size", hash::SIZE).ok_or("PackedStringArray.size")?,
                 dictionary_keys: built_in(kind::DICTIONARY, c"keys", hash::KEYS).ok_or("Dictionary.keys")?,
@@ -295,12 +298,29 @@ impl Variant {
     pub(super) fn from_value(value: &Value) -> Self {
         let Some(engine) = engine() else { return Self::nil() };
         match value {
-            // No call of ours answers a list.
-            Value::Nil | Value::Other | Value::Array(_) => Self::nil(),
+            Value::Nil | Value::Other => Self::nil(),
             Value::Text(text) => Self::text(text),
             Value::Bool(value) => Self::convert(engine.from.bool, &raw const *value),
             Value::Int(value) => Self::convert(engine.from.int, &raw const *value),
             Value::Real(value) => Self::convert(engine.from.float, &raw const *value),
+            Value::Array(items) => {
+                let mut array = RawArray(0);
+                // SAFETY: the array is made, filled, copied into the variant, and destroyed.
+                unsafe {
+                    let Some(make) = (engine.interface.variant_get_ptr_constructor)(kind::ARRAY, 0) else {
+                        return Self::nil();
+                    };
+                    make((&raw mut array).cast(), ptr::null());
+                    for item in items {
+                        let item = Self::from_value(item);
+                        let arguments = [(&raw const item.0).cast::<c_void>()];
+                        (engine.array_append)((&raw mut array).cast(), arguments.as_ptr(), ptr::null_mut(), 1);
+                    }
+                    let variant = Self::convert(engine.from.array, &raw const array);
+                    (engine.destroy_array)((&raw mut array).cast());
+                    variant
+                }
+            }
             Value::Dictionary(entries) => {
                 let mut dictionary = RawDictionary(0);
                 // SAFETY: the dictionary is made, filled, copied into the variant, and destroyed.

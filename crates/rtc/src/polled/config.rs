@@ -1,6 +1,8 @@
 //! What `initialize` and `create_data_channel` are told.
 
+use weft_ice::Policy;
 use weft_sctp::{ChannelInit, Reliability};
+use weft_stun::Credentials;
 
 use super::Error;
 use crate::config::Config;
@@ -21,17 +23,36 @@ pub struct IceServer {
 pub struct Configuration {
     /// Servers to learn further candidates from.
     pub ice_servers: Vec<IceServer>,
+    /// Use relayed candidates alone, so that the other side learns no address of ours (W3C `iceTransportPolicy`).
+    pub relay_only: bool,
 }
 
 impl Configuration {
     /// `base` with these servers.
     pub(super) fn apply(&self, base: &Config) -> Result<Config, Error> {
+        let mut config = base.clone();
+        config.ice_servers.clear();
         for server in &self.ice_servers {
-            if server.urls.is_empty() {
-                return Err(Error::Parameter("an ICE server needs urls".to_owned()));
-            }
+            config.ice_servers.push(server.parse()?);
         }
-        Ok(base.clone())
+        if self.relay_only {
+            config.ice_transport_policy = Policy::Relay;
+        }
+        config.validate().map_err(|error| Error::Parameter(error.to_string()))?;
+        Ok(config)
+    }
+}
+
+impl IceServer {
+    fn parse(&self) -> Result<crate::config::IceServer, Error> {
+        if self.urls.is_empty() {
+            return Err(Error::Parameter("an ICE server needs urls".to_owned()));
+        }
+        let parse =
+            |url: &String| url.parse().map_err(|error| Error::Parameter(format!("ICE server {url:?}: {error}")));
+        let urls = self.urls.iter().map(parse).collect::<Result<_, _>>()?;
+        let credentials = self.username.as_ref().zip(self.credential.as_ref());
+        Ok(crate::config::IceServer { urls, credentials: credentials.map(|(name, word)| Credentials::new(name, word)) })
     }
 }
 

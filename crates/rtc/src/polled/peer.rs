@@ -2,7 +2,7 @@
 
 use std::sync::{Arc, Mutex};
 
-use weft_ice::PairInfo;
+use weft_ice::{GatheringError, PairInfo};
 use weft_sdp::jsep::{Description, IceCandidate, SdpType, SignalingState};
 
 use super::channel::DataChannel;
@@ -54,6 +54,8 @@ pub enum Signal {
     },
     /// The other side opened a channel. Dropping it closes it.
     DataChannelReceived(DataChannel),
+    /// A server gave no candidate (W3C `icecandidateerror`). Other ways go on.
+    IceCandidateError(Box<GatheringError>),
 }
 
 /// A peer connection that lives in its owner's loop.
@@ -255,6 +257,7 @@ impl PeerConnection {
                 index: candidate.sdp_mline_index.map_or(0, i32::from),
                 name: candidate.candidate,
             },
+            Pending::Error(error) => Signal::IceCandidateError(error),
             Pending::Channel(id) => Signal::DataChannelReceived(DataChannel::new(Arc::clone(&self.shared), &state, id)),
         })
     }

@@ -4,6 +4,7 @@ use std::collections::{HashSet, VecDeque};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use weft_core::{Instant, Rng};
+use weft_ice::GatheringError;
 use weft_net::{Clock, UdpSocket};
 use weft_sctp::{ChannelId, ChannelState};
 use weft_sdp::jsep::{Description, IceCandidate};
@@ -31,6 +32,7 @@ pub(super) enum Pending {
     Description(Description),
     Candidate(IceCandidate),
     Channel(ChannelId),
+    Error(Box<GatheringError>),
 }
 
 #[derive(Debug)]
@@ -147,6 +149,7 @@ impl State {
                 Event::IceCandidate(candidate) if !candidate.candidate.is_empty() => {
                     self.pending.push_back(Pending::Candidate(candidate));
                 }
+                Event::IceCandidateError(error) => self.pending.push_back(Pending::Error(error)),
                 Event::DataChannel(id) => {
                     self.held.insert(id);
                     self.pending.push_back(Pending::Channel(id));

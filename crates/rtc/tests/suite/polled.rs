@@ -72,6 +72,7 @@ fn relay(from: &mut PeerConnection, to: &mut PeerConnection, received: &mut Vec<
                 to.add_ice_candidate(&media, index, &name).unwrap();
             }
             Signal::DataChannelReceived(channel) => received.push(channel),
+            Signal::IceCandidateError(error) => panic!("there is no server: {error:?}"),
             other => panic!("unknown signal {other:?}"),
         }
     }
@@ -113,8 +114,13 @@ fn initialize_answers_by_its_servers() {
     assert_eq!(code(peer.initialize(&Configuration::default())), 0);
     let with = |urls: &[&str]| Configuration {
         ice_servers: vec![IceServer { urls: urls.iter().map(|&u| u.to_owned()).collect(), ..IceServer::default() }],
+        ..Configuration::default()
     };
     assert_eq!(code(peer.initialize(&with(&[]))), 31);
+    assert_eq!(code(peer.initialize(&with(&["stun.example.org"]))), 31, "no scheme");
+    assert_eq!(code(peer.initialize(&with(&["stun:192.0.2.1:port"]))), 31, "no port");
+    assert_eq!(code(peer.initialize(&with(&["turn:192.0.2.1"]))), 31, "no credentials");
+    assert_eq!(code(peer.initialize(&with(&["stun:192.0.2.1:3478", "stun:[2001:db8::1]"]))), 0);
 }
 
 #[test]
@@ -413,6 +419,25 @@ fn ice_restarts_while_packets_flow() {
         received == sent.get()
     });
     assert_eq!(couple.b.connection_state(), ConnectionState::Connected);
+}
+
+#[test]
+fn a_dead_server_delays_nothing() {
+    // Nobody listens there: the system answers with an ICMP error, or nobody does.
+    let dead = weft_net::UdpSocket::bind("127.0.0.1:0".parse().unwrap()).unwrap().local_addr();
+    let servers = Configuration {
+        ice_servers: vec![IceServer { urls: vec![format!("stun:{dead}")], ..IceServer::default() }],
+        ..Configuration::default()
+    };
+    let clock = Clock::new();
+    let mut couple = Couple::new();
+    couple.a.initialize(&servers).unwrap();
+    let hers = couple.a.create_data_channel("x", &negotiated(1)).unwrap();
+    let his = couple.b.create_data_channel("x", &negotiated(1)).unwrap();
+    couple.a.create_offer().unwrap();
+    couple.until("open", |_| hers.ready_state() == ChannelState::Open && his.ready_state() == ChannelState::Open);
+    assert!(elapsed(&clock) < Duration::from_millis(700), "{:?}", elapsed(&clock));
+    assert_eq!(couple.a.gathering_state(), GatheringState::Gathering);
 }
 
 #[test]

@@ -53,6 +53,8 @@ func test_initialize():
 	equal("no dictionary", peer.initialize({"iceServers": [7]}), ERR_INVALID_PARAMETER)
 	equal("no urls", peer.initialize({"iceServers": [{}]}), ERR_INVALID_PARAMETER)
 	equal("urls of a wrong type", peer.initialize({"iceServers": [{"urls": 7}]}), ERR_INVALID_PARAMETER)
+	equal("no scheme", peer.initialize({"iceServers": [{"urls": "stun.example.org"}]}), ERR_INVALID_PARAMETER)
+	equal("turn without credential", peer.initialize({"iceServers": [{"urls": "turn:192.0.2.1"}]}), ERR_INVALID_PARAMETER)
 	equal("no array", peer.initialize({"iceServers": 7}), OK)
 	equal("state", peer.get_connection_state(), WebRTCPeerConnection.STATE_NEW)
 
@@ -135,3 +137,4 @@ func test_beyond_the_reference():
 	equal("restart", c.a.restart_ice(), OK)
 	yield(until("the new offer is answered", c, "told_count", 2, ["b answer"]), "completed")
 	equal("state", c.a.get_connection_state(), WebRTCPeerConnection.STATE_CONNECTED)
+	equal("no server failed", c.a.get_ice_errors().size(), 0)
