@@ -189,6 +189,7 @@ impl<S: Socket> Sockets<S> {
             }
             self.update_limits();
             if peer.poll_transmit(now, &mut self.batch) == 0 {
+                self.streams.turn(now, peer, None);
                 return Ok(Progress::Done);
             }
             built(peer);

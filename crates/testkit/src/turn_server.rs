@@ -363,7 +363,8 @@ impl TurnServer {
             _ => ips.push(self.relay),
         }
         if request.has(AttributeType::ADDITIONAL_ADDRESS_FAMILY) {
-            ips.extend(self.config.relay_v6);
+            // As coturn, which repeats the address it has.
+            ips.push(self.config.relay_v6.unwrap_or(self.relay));
         }
         let port = self.next_port;
         self.next_port = self.next_port.checked_add(1).unwrap_or(50_000);

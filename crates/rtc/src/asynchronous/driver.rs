@@ -157,7 +157,7 @@ impl Driver {
     }
 
     /// One turn of one connection.
-    fn turn(&mut self, key: u64, cx: &Context<'_>) {
+    fn turn(&mut self, key: u64, cx: &mut Context<'_>) {
         let Some(shared) = self.connections.get(key).cloned() else {
             self.streams.remove(&key);
             return;
@@ -175,6 +175,10 @@ impl Driver {
                 self.streams.entry(key).or_default().turn(now, &mut state.core, Some(cx.waker()));
             }
             let built = state.core.poll_transmit(now, &mut self.batch);
+            if let Some(streams) = self.streams.get_mut(&key) {
+                // Gathering asks for connections when it is time to.
+                streams.turn(now, &mut state.core, Some(cx.waker()));
+            }
             state.dispatch();
             let (closed, deadline) = (state.core.is_closed(), state.core.poll_timeout());
             drop(state);
@@ -192,6 +196,10 @@ impl Driver {
                 }
                 break;
             }
+        }
+        // New connections are waited for from now on.
+        if self.streams.get(&key).is_some_and(|streams| streams.poll_ready(cx)) {
+            shared.notify();
         }
         self.connections.take_ufrag(key);
     }

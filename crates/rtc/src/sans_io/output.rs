@@ -31,8 +31,8 @@ impl PeerConnection {
             }
         }
         let built = (self.counters.datagrams_sent - before) as usize;
-        if built > 0 {
-            // Sending drains queues: channels may be writable again.
+        if built > 0 || !self.config.ice_servers.is_empty() {
+            // Sending drains queues: channels may be writable again. It may also ask for a connection to a server.
             self.settle(now);
         }
         built

@@ -157,27 +157,13 @@ impl Client {
     }
 
     fn on_allocated(&mut self, now: Instant, response: &Message<'_>) {
-        let mut relayed = response.attributes().filter(|raw| raw.kind == AttributeType::XOR_RELAYED_ADDRESS);
-        let id = response.transaction_id();
-        let mut next = || XorRelayedAddress::decode(relayed.next()?.value, &id).map(|address| address.0);
-        let (first, second) = (next(), next());
         let mapped = response.get::<XorMappedAddress>().ok().flatten();
-        let lifetime = response.get::<Lifetime>().ok().flatten();
-        let (Some(relayed), Some(XorMappedAddress(mapped)), Some(lifetime)) = (first, mapped, lifetime) else {
+        let lifetime = response.get::<Lifetime>().ok().flatten().filter(|lifetime| lifetime.0 > 0);
+        let v4 = self.granted(response, AddressFamily::V4);
+        let v6 = self.granted(response, AddressFamily::V6);
+        let (relayed, additional) = if v4.is_some() { (v4, v6) } else { (v6, None) };
+        let (Some(relayed), Some(XorMappedAddress(mapped)), Some(lifetime)) = (relayed, mapped, lifetime) else {
             return self.give_back(now);
-        };
-        let wanted = |address: SocketAddr| match self.config.family {
-            RelayFamily::Unspecified => address.is_ipv4(),
-            RelayFamily::Only(family) => AddressFamily::of(address.ip()) == family,
-            RelayFamily::Both => true,
-        };
-        let same_twice = second.is_some_and(|second| second.is_ipv4() == relayed.is_ipv4());
-        if !wanted(relayed) || !second.is_none_or(wanted) || same_twice || lifetime.0 == 0 {
-            return self.give_back(now);
-        }
-        let (relayed, additional) = match second {
-            Some(second) if second.is_ipv4() => (second, Some(relayed)),
-            other => (relayed, other),
         };
         let refused = response.get::<AddressErrorCode<'_>>().ok().flatten().map(|error| (error.family, error.code));
         self.state = State::Allocated;
@@ -186,6 +172,20 @@ impl Client {
         self.allocation = Some(allocation);
         self.emit(Event::Allocated(allocation));
         self.advance(now);
+    }
+
+    /// The relayed address of this family, if it was asked for. coturn repeats the one it has in place of one it has not.
+    fn granted(&self, response: &Message<'_>, family: AddressFamily) -> Option<SocketAddr> {
+        let wanted = match self.config.family {
+            RelayFamily::Unspecified => family == AddressFamily::V4,
+            RelayFamily::Only(only) => family == only,
+            RelayFamily::Both => true,
+        };
+        let id = response.transaction_id();
+        let relayed = response.attributes().filter(|raw| raw.kind == AttributeType::XOR_RELAYED_ADDRESS);
+        let mut relayed = relayed.filter_map(|raw| XorRelayedAddress::decode(raw.value, &id)).map(|address| address.0);
+        let usable = |address: &SocketAddr| address.port() != 0 && !address.ip().is_unspecified();
+        relayed.find(|address| wanted && AddressFamily::of(address.ip()) == family && usable(address))
     }
 
     /// An allocation we cannot use (RFC 8656 section 7.3).
