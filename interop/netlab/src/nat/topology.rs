@@ -60,6 +60,12 @@ impl Topology {
         run(&format!("ip -n {server} link add wan type bridge"))?;
         run(&format!("ip -n {server} addr add {SERVER}/24 dev wan"))?;
         run(&format!("ip -n {server} link set wan up"))?;
+        // What has no way to go vanishes, as on the internet: peers' private addresses. Without a route coturn would be told,
+        // and end the session.
+        run(&format!("ip -n {server} link add sink type veth peer name sink0"))?;
+        run(&format!("ip -n {server} link set sink arp off up"))?;
+        run(&format!("ip -n {server} link set sink0 up"))?;
+        run(&format!("ip -n {server} route add default dev sink"))?;
         for side in [Side::A, Side::B] {
             this.add_side(side)?;
         }
