@@ -125,7 +125,7 @@ async fn talk(peer: PeerConnection, channel: Option<DataChannel>) {
         timeline.pair_selected.zip(timeline.negotiated).map(|(selected, negotiated)| selected - negotiated)
     };
     // A better pair may still take over.
-    tokio::time::sleep(Duration::from_millis(2000)).await;
+    tokio::time::sleep(Duration::from_secs(2)).await;
     let Some(pair) = peer.stats().selected_pair else { return };
     let kinds = [pair.local.kind, pair.remote.kind];
     let way = if kinds.contains(&CandidateKind::Relayed) {
