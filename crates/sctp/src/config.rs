@@ -27,11 +27,17 @@ pub struct Config {
     /// The one message being received in order is held beside it, up to `max_message_size`; where messages are
     /// interleaved, those in the making may take as much again.
     pub receive_buffer: usize,
+    /// What `receive_buffer` may grow to, in bytes, where the peer fills it within a few round trips and the application
+    /// takes everything. Default 5 MiB: it does not grow.
+    pub max_receive_buffer: usize,
     /// How many messages and pieces of messages may be held. Default 65,536.
     pub max_receive_entries: usize,
     /// What may be queued or unacknowledged, in bytes, before `send` says `Full`. Default 8 MiB. One message larger than
     /// this is taken when nothing else is queued.
     pub send_buffer: usize,
+    /// What `send_buffer` may grow to, in bytes, where twice the congestion window is more. Default 8 MiB: it does not
+    /// grow.
+    pub max_send_buffer: usize,
     /// How many messages may be queued. Default 65,536.
     pub max_send_entries: usize,
     /// Largest message taken from the peer, in bytes; a larger one ends the association. Default 16 MiB.
@@ -99,8 +105,10 @@ impl Default for Config {
             in_streams: 65_535,
             max_streams: 65_535,
             receive_buffer: 5 << 20,
+            max_receive_buffer: 5 << 20,
             max_receive_entries: 65_536,
             send_buffer: 8 << 20,
+            max_send_buffer: 8 << 20,
             max_send_entries: 65_536,
             max_message_size: 16 << 20,
             rto_initial: Duration::from_secs(1),
@@ -141,6 +149,9 @@ impl Config {
             sack_delay: Duration::from_millis(100),
             max_init_retransmits: None,
             max_retransmits: None,
+            receive_buffer: 2 << 20,
+            max_receive_buffer: 32 << 20,
+            max_send_buffer: 64 << 20,
             max_burst: 16,
             slow_start_limit: 16,
             controller: ControllerKind::default(),

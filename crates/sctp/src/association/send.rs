@@ -185,7 +185,9 @@ impl Association {
 
     pub(super) fn has_room(&self, len: usize) -> bool {
         let buffered = self.buffered();
-        let bytes = buffered == 0 || buffered.saturating_add(len) <= self.config.send_buffer;
+        // A path that holds more than the buffer could never be filled.
+        let flight = self.controller.window().saturating_mul(2).min(self.config.max_send_buffer);
+        let bytes = buffered == 0 || buffered.saturating_add(len) <= self.config.send_buffer.max(flight);
         bytes && self.queue.messages < self.config.max_send_entries
     }
 

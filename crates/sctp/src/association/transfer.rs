@@ -61,6 +61,7 @@ impl Association {
             return;
         }
         self.inbound.ack.packet();
+        self.inbound.tune_window(now, self.rto.srtt());
         if self.state == State::ShutdownSent {
             // "MUST immediately respond to each received packet containing one or more DATA chunks with a SHUTDOWN
             // chunk and restart the T2-shutdown timer" (section 9.2).

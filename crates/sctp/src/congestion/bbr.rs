@@ -14,8 +14,10 @@ use weft_core::Instant;
 use super::filter::{MaxOfTwo, MinRtt};
 use super::{Acknowledged, Controller, RateSample, initial_window};
 
-/// How long a minimum of the round-trip time is believed.
+/// How long a minimum of the round-trip time is believed: shorter where nothing was lost for that long, so that it is the
+/// path that changed, and not others that keep its queue filled.
 const MIN_RTT_WINDOW: Duration = Duration::from_secs(10);
+const LOSSY_MIN_RTT_WINDOW: Duration = Duration::from_secs(60);
 /// After how long without a new minimum the queue is emptied to find one.
 const PROBE_RTT_INTERVAL: Duration = Duration::from_secs(5);
 /// For how long that takes at least.
@@ -26,21 +28,21 @@ const PROBE_RTT_GAIN: f64 = 0.5;
 const STARTUP_PACING_GAIN: f64 = 2.77;
 const DRAIN_PACING_GAIN: f64 = 0.5;
 const DOWN_PACING_GAIN: f64 = 0.9;
-const UP_PACING_GAIN: f64 = 1.25;
+const UP_PACING_GAIN: f64 = 1.4;
 const CWND_GAIN: f64 = 2.0;
 /// The bandwidth is fully used when it grew by less than this in three rounds.
 const FULL_BW_GROWTH: f64 = 1.25;
 const FULL_BW_ROUNDS: u32 = 3;
 /// A round's delay is that of a queue from here, times the minimum.
 const QUEUE_DELAY: f64 = 1.3;
-/// Losses with delay matter from this share of a round's packets.
-const LOSS_THRESHOLD: f64 = 0.005;
-/// What remains of a bound after such losses.
-const BETA: f64 = 0.75;
-/// What is left unused of the bound while not probing, for others to grow into.
-const HEADROOM: f64 = 0.85;
-/// How long the rate is kept before it is probed again: between this and twice this.
-const CRUISE: Duration = Duration::from_millis(900);
+/// What remains of what was in flight after losses with delay: CUBIC's factor.
+const BETA: f64 = 0.7;
+/// How far a probe raises the bound where others keep a queue standing.
+const SHARED_GROWTH: f64 = 1.08;
+/// How long the rate is kept before it is probed again: between so many round trips and twice that, and longer where
+/// others keep a queue standing, whose windows grow more slowly.
+const CRUISE_ROUNDS: u32 = 4;
+const SHARED_CRUISE: Duration = Duration::from_millis(1200);
 /// Chunks in flight at the least.
 const MIN_CHUNKS: usize = 4;
 
@@ -97,14 +99,17 @@ pub struct Bbr {
     cruise: Duration,
     /// What may be in flight, learned from losses with delay; bytes.
     inflight_hi: f64,
-    /// The same, for the time until the next probe.
-    inflight_lo: f64,
+    /// Others keep a queue standing.
+    shared: bool,
+    /// When something was lost last, and the round in which the bound was lowered last.
+    last_loss: Option<Instant>,
+    reduced_round: u64,
     cwnd: usize,
     /// The window before a timeout or ProbeRTT.
     saved_cwnd: usize,
     /// ProbeRTT ends then.
     probe_rtt_done: Option<Instant>,
-    bounds_before: Option<(f64, f64)>,
+    bounds_before: Option<f64>,
     /// Packets to begin with, where that was set.
     initial: Option<usize>,
 }
@@ -127,9 +132,11 @@ impl Bbr {
             extra_acked: MaxOfTwo::default(),
             aggregate_since: Instant::ORIGIN,
             aggregate: 0.0,
-            cruise: CRUISE,
+            cruise: SHARED_CRUISE,
             inflight_hi: f64::INFINITY,
-            inflight_lo: f64::INFINITY,
+            shared: false,
+            last_loss: None,
+            reduced_round: 0,
             cwnd: initial_window(chunk),
             saved_cwnd: 0,
             probe_rtt_done: None,
@@ -170,11 +177,14 @@ impl Bbr {
             State::Down => {
                 // Flows that share a queue must not all probe at once: the time of day is as good as a die.
                 let die = (now.as_nanos() / 1000).wrapping_mul(0x9E37_79B9_7F4A_7C15) >> 32;
-                self.cruise = CRUISE + CRUISE.mul_f64(die as f64 / f64::from(u32::MAX));
+                let rounds = self.min_rtt.value.unwrap_or_default() * CRUISE_ROUNDS;
+                let least = if self.shared { rounds.max(SHARED_CRUISE) } else { rounds };
+                self.cruise = least.mul_f64(1.0 + die as f64 / f64::from(u32::MAX));
                 self.bw.advance();
                 self.extra_acked.advance();
             }
-            State::Refill => self.inflight_lo = f64::INFINITY,
+            // No queue stands: the bound is out of date.
+            State::Refill if !self.shared => self.inflight_hi = f64::INFINITY,
             _ => {}
         }
     }
@@ -211,7 +221,9 @@ impl Bbr {
         if let Some(rtt) = ack.rtt {
             let stale = self.probe_rtt.add(now, rtt, PROBE_RTT_INTERVAL);
             let lower = self.min_rtt.value.is_none_or(|min| rtt <= min);
-            if lower || now > self.min_rtt.at + MIN_RTT_WINDOW {
+            let lossy = self.last_loss.is_some_and(|at| now - at < MIN_RTT_WINDOW);
+            let window = if lossy { LOSSY_MIN_RTT_WINDOW } else { MIN_RTT_WINDOW };
+            if lower || now > self.min_rtt.at + window {
                 self.min_rtt = self.probe_rtt;
             }
             if stale && self.state != State::ProbeRtt && self.full_bw_reached && ack.window_limited {
@@ -233,39 +245,45 @@ impl Bbr {
         }
     }
 
-    /// Losses in a round whose packets were late: the queue is full.
-    fn is_congested(&self, round: &Round) -> bool {
+    /// The packets of a round were late: a queue stands.
+    fn is_queued(&self, round: &Round) -> bool {
         let (Some(mean), Some(min)) = (round.mean_rtt(), self.min_rtt.value) else { return false };
-        let all = round.lost + round.acked;
-        round.lost >= 2 * self.chunk
-            && round.lost as f64 >= LOSS_THRESHOLD * all as f64
-            && mean.as_secs_f64() > min.as_secs_f64() * QUEUE_DELAY + 0.002
+        mean.as_secs_f64() > min.as_secs_f64() * QUEUE_DELAY + 0.000_2
     }
 
     fn on_round(&mut self, now: Instant, round: &Round) {
-        let congested = self.is_congested(round);
+        let queued = self.is_queued(round);
+        let congested = queued && round.lost > 0;
         if !self.full_bw_reached {
             self.check_full_bw(round, congested);
         }
+        if self.state == State::Cruise {
+            self.shared = queued;
+        }
+        if round.lost > 0 {
+            self.last_loss = Some(now);
+        }
+        let flight = round.flight as f64;
         if !congested {
             if self.state == State::Up && self.inflight_hi.is_finite() {
                 // Nothing was lost up there: the bound moves.
-                self.inflight_hi = self.inflight_hi.max(round.flight as f64 * UP_PACING_GAIN);
+                let growth = if self.shared { SHARED_GROWTH } else { UP_PACING_GAIN };
+                self.inflight_hi = self.inflight_hi.max(flight * growth);
             }
             return;
         }
-        self.bounds_before = Some((self.inflight_hi, self.inflight_lo));
+        if self.round.count < self.reduced_round + 2 {
+            return; // the same queue, still full
+        }
+        self.reduced_round = self.round.count;
+        self.bounds_before = Some(self.inflight_hi);
         let bdp = self.bdp().unwrap_or(0.0);
-        let flight = round.flight as f64;
-        match self.state {
-            State::Startup | State::Drain => self.inflight_hi = bdp.max(flight * BETA),
-            State::Up | State::Refill => {
-                self.inflight_hi = (flight * BETA).max(bdp * BETA);
-                self.enter(now, State::Down);
-            }
-            State::Down | State::Cruise | State::ProbeRtt => {
-                self.inflight_lo = (self.inflight_lo.min(flight) * BETA).max(bdp * 0.5);
-            }
+        self.inflight_hi = match self.state {
+            State::Startup | State::Drain => bdp.max(flight * BETA),
+            _ => (flight * BETA).max(bdp * BETA * 0.5),
+        };
+        if matches!(self.state, State::Up | State::Refill) {
+            self.enter(now, State::Down);
         }
     }
 
@@ -292,12 +310,12 @@ impl Bbr {
                 }
             }
             State::Down => {
-                if flight <= bdp.min(self.inflight_hi * HEADROOM) || self.rounds_in_state() > 8 {
+                if flight <= bdp.min(self.inflight_hi) || self.rounds_in_state() > 8 {
                     self.enter(now, State::Cruise);
                 }
             }
             State::Cruise => {
-                if now - self.state_since >= self.cruise.max(min_rtt * 6) {
+                if now - self.state_since >= self.cruise {
                     self.enter(now, State::Refill);
                 }
             }
@@ -332,7 +350,6 @@ impl Bbr {
                 }
             }
             Some(done) if now >= done => {
-                self.min_rtt.at = now;
                 self.probe_rtt.at = now;
                 self.cwnd = self.cwnd.max(self.saved_cwnd);
                 self.enter(now, State::Cruise);
@@ -356,9 +373,8 @@ impl Bbr {
             self.cwnd
         };
         let bound = match self.state {
-            State::Startup | State::Refill | State::Up => self.inflight_hi,
-            State::Drain | State::Down | State::Cruise => (self.inflight_hi * HEADROOM).min(self.inflight_lo),
-            State::ProbeRtt => self.inflight_lo.min(bdp * PROBE_RTT_GAIN),
+            State::ProbeRtt => self.inflight_hi.min(bdp * PROBE_RTT_GAIN),
+            _ => self.inflight_hi,
         };
         self.cwnd = self.cwnd.min(bound as usize).max(floor);
     }
@@ -384,9 +400,8 @@ impl Controller for Bbr {
 
     fn on_spurious_loss(&mut self, _now: Instant) {
         self.cwnd = self.cwnd.max(self.saved_cwnd);
-        if let Some((hi, lo)) = self.bounds_before.take() {
-            self.inflight_hi = self.inflight_hi.max(hi);
-            self.inflight_lo = self.inflight_lo.max(lo);
+        if let Some(bound) = self.bounds_before.take() {
+            self.inflight_hi = self.inflight_hi.max(bound);
         }
     }
 

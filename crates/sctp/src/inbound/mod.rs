@@ -6,11 +6,13 @@ mod interleaved;
 mod order;
 mod reassembly;
 mod skip;
+mod window;
 
+use core::time::Duration;
 use std::collections::VecDeque;
 
 use bytes::Bytes;
-use weft_core::Serial32;
+use weft_core::{Instant, Serial32};
 
 use crate::Config;
 use crate::message::Message;
@@ -22,6 +24,7 @@ pub(crate) use ack::AckState;
 pub(crate) use fragment::Fragment;
 use interleaved::Interleaved;
 use reassembly::Reassembly;
+use window::Window;
 
 /// What a held message or piece is charged against the receive buffer beside its bytes, so that tiny ones cannot take
 /// memory for nothing.
@@ -96,7 +99,7 @@ pub(crate) struct Inbound {
     waiting_charge: usize,
     waiting_entries: usize,
     taken_entries: usize,
-    limit: usize,
+    window: Window,
     max_entries: usize,
     max_message: usize,
     hold: Option<Box<Hold>>,
@@ -117,7 +120,7 @@ impl Inbound {
             waiting_charge: 0,
             waiting_entries: 0,
             taken_entries: 0,
-            limit: config.receive_buffer,
+            window: Window::new(config.receive_buffer, config.max_receive_buffer),
             max_entries: config.max_receive_entries,
             max_message: config.max_message_size,
             hold: None,
@@ -129,7 +132,7 @@ impl Inbound {
     /// for: the application can do nothing about messages that are not whole, so they must not shut the window for good.
     fn held(&self) -> usize {
         let making = match &self.interleaved {
-            Some(interleaved) => interleaved.charge.saturating_sub(self.limit.saturating_add(self.max_message)),
+            Some(interleaved) => interleaved.charge.saturating_sub(self.window.limit.saturating_add(self.max_message)),
             None => self.reassembly.charge.saturating_sub(self.reassembly.in_order_charge(self.cumulative)),
         };
         self.ready_charge + self.waiting_charge + making
@@ -148,7 +151,7 @@ impl Inbound {
         if self.entries() >= self.max_entries {
             return 0;
         }
-        u32::try_from(self.limit.saturating_sub(self.held())).unwrap_or(u32::MAX)
+        u32::try_from(self.window.limit.saturating_sub(self.held())).unwrap_or(u32::MAX)
     }
 
     fn has_room(&self, tsn: Serial32, len: usize) -> bool {
@@ -160,9 +163,9 @@ impl Inbound {
             }
             // It fills a hole, and is what everything else waits for. It may find room as long as the application keeps
             // taking: it either becomes ready or lengthens the message in the making.
-            return self.ready_charge <= self.limit && self.ready.len() + self.taken_entries < self.max_entries;
+            return self.ready_charge <= self.window.limit && self.ready.len() + self.taken_entries < self.max_entries;
         }
-        let (mut limit, mut entries) = (self.limit, self.max_entries);
+        let (mut limit, mut entries) = (self.window.limit, self.max_entries);
         if self.received.last().is_some_and(|last| tsn.precedes(last)) {
             // It fills a hole: the peer had leave to send it.
             limit = limit.saturating_mul(2);
@@ -214,7 +217,7 @@ impl Inbound {
         if longest > self.max_message {
             return Outcome::Violation("a message is larger than was allowed");
         }
-        if self.waiting_charge + making > self.limit.saturating_mul(times).saturating_add(self.max_message) {
+        if self.waiting_charge + making > self.window.limit.saturating_mul(times).saturating_add(self.max_message) {
             return Outcome::Violation("messages wait for others that were never sent");
         }
         Outcome::Accepted
@@ -235,13 +238,19 @@ impl Inbound {
     /// shut.
     pub(crate) fn give_back(&mut self, len: usize, packet: usize) -> bool {
         let before = self.a_rwnd();
+        self.window.on_taken(len);
         self.ready_charge = self.ready_charge.saturating_sub(len + ENTRY_CHARGE);
         self.taken_entries = self.taken_entries.saturating_sub(1);
         let after = self.a_rwnd();
         // Silly window avoidance as in RFC 1122 section 4.2.3.3: tell of a worthwhile step only.
-        let step = u32::try_from((self.limit / 4).max(packet)).unwrap_or(u32::MAX).min(self.limit as u32);
+        let step = u32::try_from((self.window.limit / 4).max(packet)).unwrap_or(u32::MAX).min(self.window.limit as u32);
         let told = self.ack.told_rwnd;
         after > before && told < step && after >= told.saturating_add(step / 2)
+    }
+
+    /// A packet with DATA arrived: the window may grow.
+    pub(crate) fn tune_window(&mut self, now: Instant, srtt: Option<Duration>) {
+        self.window.tune(now, srtt);
     }
 
     /// `len` bytes of a message taken are not held after all.
