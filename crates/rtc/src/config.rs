@@ -66,6 +66,10 @@ pub struct Config {
     pub receive_buffer: usize,
     /// How large a UDP payload may become, in bytes: 512 to 65,507. 1200 by default: what every path is expected to carry.
     pub max_datagram: usize,
+    /// How large a UDP payload may become, in bytes, once a probe has shown that the path takes it (RFC 8899). 1472 by
+    /// default, all that Ethernet takes over IPv4; no probes go beyond `max_datagram` where this is not larger. Where not
+    /// even `max_datagram` passes, datagrams become smaller, down to 548 bytes.
+    pub max_probed_datagram: usize,
     /// Congestion control of SCTP; BBR by default.
     pub controller: ControllerKind,
     /// Offer to interleave messages of different channels (RFC 8260), so that a large one does not hold up the others. On
@@ -99,6 +103,7 @@ impl Default for Config {
             send_buffer: 1024 * 1024,
             receive_buffer: 4 * 1024 * 1024,
             max_datagram: 1200,
+            max_probed_datagram: 1472,
             controller: ControllerKind::default(),
             interleaving: true,
             dtls_versions: None,

@@ -17,6 +17,14 @@ pub struct Config {
     /// Largest packet sent, common header included, in bytes. At least 508 is used. Default 1188, which makes a datagram
     /// of about 1210 bytes inside DTLS.
     pub mtu: usize,
+    /// Find out how large packets may be (RFC 8899). `mtu` is what is begun with, and confirmed by a probe. Default false:
+    /// packets are never larger nor smaller than `mtu`.
+    pub path_mtu_discovery: bool,
+    /// What packets fall back to where the path does not take `mtu`, in bytes. At least 508 is used. Default 508.
+    pub min_mtu: usize,
+    /// The largest packet tried, in bytes. Default 1188; 1432 with [`Config::rtc`], which makes datagrams of 1,472 bytes
+    /// inside DTLS, all that Ethernet takes over IPv4.
+    pub max_mtu: usize,
     /// Outgoing streams asked for. Default 65,535; each costs nothing until used.
     pub out_streams: u16,
     /// Incoming streams taken. Default 65,535.
@@ -101,6 +109,9 @@ impl Default for Config {
             local_port: 5000,
             remote_port: 5000,
             mtu: 1188,
+            path_mtu_discovery: false,
+            min_mtu: 508,
+            max_mtu: 1188,
             out_streams: 65_535,
             in_streams: 65_535,
             max_streams: 65_535,
@@ -146,10 +157,11 @@ impl Config {
             rto_initial: Duration::from_millis(500),
             rto_min: Duration::from_millis(300),
             rto_max: Duration::from_secs(10),
+            path_mtu_discovery: true,
+            max_mtu: 1432,
             sack_delay: Duration::from_millis(100),
             max_init_retransmits: None,
             max_retransmits: None,
-            receive_buffer: 2 << 20,
             max_receive_buffer: 32 << 20,
             max_send_buffer: 64 << 20,
             max_burst: 16,

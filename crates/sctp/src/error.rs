@@ -17,6 +17,13 @@ pub enum AssociationError {
     /// What was sent was retransmitted too often.
     #[error("the retransmission limit was reached")]
     RetransmissionLimit,
+    /// The path became smaller than packets under way, and drops their fragments, too. Only an association without what
+    /// was sent in them could go on.
+    #[error("the path takes packets of {size} bytes, and neither larger ones that were under way nor their fragments")]
+    PathTooSmall {
+        /// The size that passes, bytes.
+        size: usize,
+    },
     /// The peer broke the protocol.
     #[error("the peer broke the protocol: {0}")]
     ProtocolViolation(&'static str),

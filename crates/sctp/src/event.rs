@@ -93,6 +93,8 @@ pub struct Stats {
     pub timeouts: u64,
     /// Tail loss probes (RFC 8985 section 7).
     pub tail_probes: u64,
+    /// Times that large packets vanished and smaller ones were resorted to (RFC 8899 section 4.3).
+    pub black_holes: u64,
     /// Messages given up (partial reliability).
     pub messages_abandoned: u64,
     /// SACKs sent.

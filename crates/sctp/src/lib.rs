@@ -52,6 +52,7 @@ mod inbound;
 mod message;
 mod outbound;
 mod pacing;
+mod path_mtu;
 mod ranges;
 mod recovery;
 mod rto;

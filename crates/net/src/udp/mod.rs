@@ -1,5 +1,6 @@
 //! UDP sockets.
 
+mod fragment;
 mod noise;
 mod recv;
 mod send;

@@ -7,6 +7,7 @@ use std::sync::atomic::Ordering;
 use quinn_udp::{Transmit, UdpSockRef};
 use weft_core::{Path, Run, Transport};
 
+use super::fragment::{self, Io};
 use super::noise::is_noise;
 use super::socket::{Core, count};
 
@@ -17,9 +18,18 @@ impl Core {
     /// Sends `run` over `io`, the socket this is the core of.
     pub(super) fn send<S>(&self, io: &S, run: &Run<Path>, bytes: &[u8]) -> io::Result<()>
     where
+        S: Io,
         for<'a> UdpSockRef<'a>: From<&'a S>,
     {
-        self.send_by(&mut |transmit| self.state.try_send(io.into(), transmit), run, bytes)
+        let ipv6 = self.bound.is_ipv6();
+        if run.may_fragment {
+            fragment::set(io, ipv6, true);
+        }
+        let sent = self.send_by(&mut |transmit| self.state.try_send(io.into(), transmit), run, bytes);
+        if run.may_fragment {
+            fragment::set(io, ipv6, false);
+        }
+        sent
     }
 
     fn send_by(&self, call: Call<'_>, run: &Run<Path>, bytes: &[u8]) -> io::Result<()> {

@@ -96,7 +96,7 @@ impl Core {
 
 /// A non-blocking UDP socket for runs of datagrams.
 ///
-/// It never fragments, does not mark ECN, and tells for each datagram at which address it arrived. All methods take
+/// It fragments nothing but runs that may be, does not mark ECN, and tells for each datagram at which address it arrived. All methods take
 /// `&self` and may be called from several threads.
 #[derive(Debug)]
 pub struct UdpSocket {
@@ -179,7 +179,8 @@ impl UdpSocket {
     /// datagram by datagram, and [`limits`](Self::limits) shrinks. A run that outgrows the limits is split, too; if the
     /// socket blocks in the middle of such a run, its rest is dropped.
     ///
-    /// DF stays set even for runs that may be fragmented: those longer than the interface's MTU are dropped and counted.
+    /// Runs that may be fragmented go out with DF clear on Linux. Elsewhere DF stays set: those longer than the
+    /// interface's MTU are dropped and counted.
     ///
     /// # Errors
     /// [`WouldBlock`](io::ErrorKind::WouldBlock): nothing was sent; keep the run and try again when the socket is

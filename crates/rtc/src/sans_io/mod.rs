@@ -328,9 +328,14 @@ fn sctp_config(config: &Config) -> weft_sctp::Config {
         interleaving: config.interleaving,
         send_buffer: config.send_buffer,
         receive_buffer: config.receive_buffer.max(config.max_message_size as usize),
+        min_mtu: LEAST_DATAGRAM - DTLS_OVERHEAD,
+        max_mtu: config.max_probed_datagram.max(config.max_datagram).saturating_sub(DTLS_OVERHEAD),
         ..weft_sctp::Config::rtc()
     }
 }
+
+/// What every IPv4 host takes: 576 bytes less the IP and UDP headers.
+const LEAST_DATAGRAM: usize = 548;
 
 /// What the costliest DTLS protection adds to a record: 13 bytes of header, 8 of explicit nonce, 16 of tag.
 const DTLS_OVERHEAD: usize = 37;

@@ -75,7 +75,9 @@ impl PeerConnection {
         let Dtls::Running(dtls) = &mut self.dtls else { return None };
         let relay = self.ice.overhead();
         let overhead = dtls.overhead()?.and(relay);
-        let mut frame = batch.frame(self.config.max_datagram + relay.total(), overhead)?;
+        // Room for a probe of the path MTU, too.
+        let most = (self.channels.association().max_packet() + overhead.total()).max(self.config.max_datagram);
+        let mut frame = batch.frame(most + relay.total(), overhead)?;
         self.channels.poll_transmit(now, &mut frame)?;
         if let Err(spent) = dtls.wrap(&mut frame) {
             tracing::warn!(%spent, "a packet could not be sealed");

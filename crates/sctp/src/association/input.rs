@@ -172,6 +172,7 @@ impl Association {
                 None => self.stats.chunks_dropped += 1,
             },
             kind::ABORT => return self.on_abort(tag, chunk),
+            kind::PAD => {} // "the receiver of the PAD chunk MUST discard this chunk" (RFC 4820 section 3)
             kind::ERROR => match cause::first(value) {
                 Some((code::STALE_COOKIE, _)) => self.on_stale_cookie(now)?,
                 Some((code::UNRECOGNIZED_CHUNK, [kind::FORWARD_TSN | kind::I_FORWARD_TSN, ..])) => {

@@ -6,6 +6,7 @@ mod input;
 mod orders;
 mod output;
 mod path;
+mod path_mtu;
 mod recovery;
 mod reset;
 mod reset_tsn;
@@ -27,6 +28,7 @@ use crate::inbound::Inbound;
 use crate::message::Message;
 use crate::outbound::{Flight, SendQueue};
 use crate::pacing::Pacer;
+use crate::path_mtu::PathMtu;
 use crate::rto::Rto;
 use crate::wire::init::Extensions;
 use crate::wire::{Cause, abort, data, packet, sack};
@@ -53,6 +55,7 @@ pub(crate) enum Timer {
     /// The reordering window ends, or a tail loss probe is due.
     Recovery,
     Pacing,
+    PathMtu,
 }
 
 impl TimerKey for Timer {
@@ -67,6 +70,7 @@ impl TimerKey for Timer {
         Self::ShutdownGuard,
         Self::Recovery,
         Self::Pacing,
+        Self::PathMtu,
     ];
     fn index(self) -> usize {
         self as usize
@@ -104,6 +108,7 @@ struct Counters {
     data_chunks_dropped: u64,
     timeouts: u64,
     tail_probes: u64,
+    black_holes: u64,
     sacks_sent: u64,
     sacks_received: u64,
 }
@@ -122,7 +127,7 @@ pub struct Association {
     /// It ended, and will not start again.
     over: bool,
     dead: Option<AssociationError>,
-    timers: Timers<Timer, 10>,
+    timers: Timers<Timer, 11>,
     due: Due,
     replies: VecDeque<Reply>,
     control: VecDeque<Vec<u8>>,
@@ -158,6 +163,7 @@ pub struct Association {
     /// One chunk may leave although the peer's window has no room for it.
     window_probe: bool,
     pacer: Pacer,
+    path_mtu: PathMtu,
     /// One packet of new data may leave as a tail loss probe, whatever the window says.
     probe_new: bool,
     last_data_sent: Instant,
@@ -220,6 +226,7 @@ impl Association {
             window_probe: false,
             pacer: Pacer::new(config.pacing, 2 * mtu, config.max_burst_bytes),
             probe_new: false,
+            path_mtu: PathMtu::new(&config),
             last_data_sent: Instant::ORIGIN,
             timed_out: false,
             refused: None,
@@ -287,6 +294,7 @@ impl Association {
             data_chunks_dropped: self.stats.data_chunks_dropped,
             timeouts: self.stats.timeouts,
             tail_probes: self.stats.tail_probes,
+            black_holes: self.stats.black_holes,
             sacks_sent: self.stats.sacks_sent,
             sacks_received: self.stats.sacks_received,
         }
@@ -424,7 +432,9 @@ impl Association {
     fn fail(&mut self, error: AssociationError) -> AssociationError {
         match error {
             AssociationError::ProtocolViolation(what) => self.send_abort(&Cause::ProtocolViolation(what.as_bytes())),
-            AssociationError::RetransmissionLimit => self.send_abort(&Cause::UserInitiatedAbort(b"")),
+            AssociationError::RetransmissionLimit | AssociationError::PathTooSmall { .. } => {
+                self.send_abort(&Cause::UserInitiatedAbort(b""))
+            }
             AssociationError::NoAnswer | AssociationError::PeerAborted { .. } => {}
         }
         self.end();

@@ -5,7 +5,9 @@ use weft_core::{Frame, Full, Instant};
 
 use super::{Association, Timer, chunk_size};
 use crate::event::State;
-use crate::wire::{ForwardTsn, IForwardTsn, cookie, forward_tsn, i_forward_tsn, packet, sack, shutdown};
+use crate::wire::{
+    ForwardTsn, IForwardTsn, cookie, forward_tsn, heartbeat, i_forward_tsn, packet, pad, sack, shutdown,
+};
 
 /// How many chunks may be outstanding. Fewer than half of all Stream Sequence Numbers, so that the receiver can tell the
 /// order of two messages, whatever stream they are on (section 6.1: at most 65,535), and few enough for Gap Ack Blocks.
@@ -13,6 +15,12 @@ const MAX_OUTSTANDING: usize = 32_767;
 
 impl Association {
     pub(super) fn transmit(&mut self, now: Instant, frame: &mut Frame<'_>) -> Option<()> {
+        if self.write_probe(frame) {
+            return Some(());
+        }
+        if let Some(sent) = self.write_too_large(now, frame) {
+            return sent;
+        }
         frame.cap(self.mtu);
         while let Some(reply) = self.replies.pop_front() {
             if self.write_single(frame, reply.tag, &reply.chunk).is_ok() {
@@ -45,6 +53,52 @@ impl Association {
         self.stats.packets_sent += 1;
         packet::finish(frame, self.extensions.zero_checksum);
         Some(())
+    }
+
+    /// A probe of the path MTU: a packet of exactly that size.
+    fn write_probe(&mut self, frame: &mut Frame<'_>) -> bool {
+        if self.state != State::Established || !self.replies.is_empty() {
+            return false;
+        }
+        let rng = &mut self.rng;
+        let Some(probe) = self.path_mtu.take_probe(frame.capacity(), || rng.u64()) else { return false };
+        let mut chunk = Vec::new();
+        heartbeat::write(&mut chunk, &probe.nonce.to_be_bytes());
+        pad::write(&mut chunk, probe.size - packet::HEADER_LEN);
+        let written = packet::start(frame, self.ports(), self.peer_tag).and_then(|()| frame.push(&chunk));
+        if written.is_err() {
+            frame.truncate(0);
+            return false;
+        }
+        self.stats.packets_sent += 1;
+        packet::finish(frame, self.extensions.zero_checksum);
+        true
+    }
+
+    /// What is outstanding cannot be cut again when the path shrinks (section 6.9): such a chunk goes out alone, and the
+    /// network may fragment its packet. `None` when the next chunk is none of that kind.
+    fn write_too_large(&mut self, now: Instant, frame: &mut Frame<'_>) -> Option<Option<()>> {
+        let size = self.flight.lost_len(now)?.saturating_add(packet::HEADER_LEN);
+        if size <= self.mtu || self.inbound.ack.due() || !self.replies.is_empty() || !self.may_send_data(now) {
+            return None;
+        }
+        let written = packet::start(frame, self.ports(), self.peer_tag).is_ok()
+            && self.flight.retransmit(now, frame.remaining()).is_some_and(|chunk| chunk.write(frame).is_ok());
+        if !written {
+            frame.truncate(0);
+            return Some(None);
+        }
+        frame.set_may_fragment();
+        self.flight.free_retransmit = false;
+        self.path_mtu.on_fragmented();
+        self.pacer.spend(frame.len());
+        self.last_data_sent = now;
+        self.timers.set_if_idle(Timer::T3Rtx, now + self.rto.get());
+        self.set_recovery_timer();
+        self.stats.data_chunks_sent += 1;
+        self.stats.packets_sent += 1;
+        packet::finish(frame, self.extensions.zero_checksum);
+        Some(Some(()))
     }
 
     fn write_single(&mut self, frame: &mut Frame<'_>, tag: u32, chunk: &[u8]) -> Result<(), Full> {

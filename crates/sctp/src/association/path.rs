@@ -48,6 +48,9 @@ impl Association {
     }
 
     pub(super) fn on_heartbeat_ack(&mut self, now: Instant, info: &[u8]) {
+        if info.first_chunk().is_some_and(|nonce| self.on_probe_answer(now, u64::from_be_bytes(*nonce))) {
+            return;
+        }
         match self.heartbeat {
             Some((nonce, sent)) if info == nonce.to_be_bytes() => {
                 self.heartbeat = None;
@@ -75,6 +78,7 @@ impl Association {
                 self.on_recovery_timer(now);
                 Ok(())
             }
+            Timer::PathMtu => self.on_path_mtu_timer(now),
             Timer::Pacing => Ok(()), // what waited for it is sent by the next poll
             // T5-shutdown-guard: "the sender of the SHUTDOWN chunk ... MAY ... abort" (section 9.2).
             Timer::ShutdownGuard => Err(AssociationError::RetransmissionLimit),

@@ -9,6 +9,7 @@ use crate::congestion::Acknowledged;
 use crate::error::AssociationError;
 use crate::outbound::SackOutcome;
 use crate::recovery::Rack;
+use crate::wire::packet;
 
 impl Association {
     pub(super) fn after_ack(&mut self, now: Instant, outcome: &SackOutcome) {
@@ -20,7 +21,9 @@ impl Association {
         }
         if outcome.acked > 0 {
             self.errors = 0;
+            self.path_mtu.on_progress();
         }
+        self.watch_large_packets(now, outcome);
         self.tell_controller(now, outcome);
         self.burst = self.burst_allowance();
         if self.config.pacing {
@@ -98,6 +101,14 @@ impl Association {
         let probe = self.flight.a_rwnd == 0 && self.flight.len() == 1;
         self.rto.back_off();
         self.count_error()?;
+        if self.path_mtu.is_hopeless() {
+            return Err(AssociationError::PathTooSmall { size: self.mtu });
+        }
+        // One that no longer fits says nothing about what does.
+        let too_large = self.flight.oldest_len() + packet::HEADER_LEN > self.mtu;
+        if !probe && !too_large && self.path_mtu.on_timeout() {
+            self.on_black_hole(now);
+        }
         if probe {
             self.flight.lose_all();
         } else {
@@ -145,6 +156,7 @@ impl Association {
     pub(super) fn on_recovery_timer(&mut self, now: Instant) {
         if self.flight.rack.deadline.take().is_some() {
             let outcome = self.flight.on_reordering_timer(now, self.rto.srtt());
+            self.watch_large_packets(now, &outcome);
             self.tell_controller(now, &outcome);
             self.set_recovery_timer();
             return;

@@ -335,6 +335,7 @@ impl Association {
             self.timers.set(Timer::T3Rtx, now + self.rto.get());
         }
         self.schedule_heartbeat(now);
+        self.start_path_mtu(now);
         self.event(Event::Established);
     }
 

@@ -85,6 +85,8 @@ pub(crate) struct Flight {
     /// Fast Recovery as loss detection by time has it: it lasts until a transmission from this number on is acknowledged.
     pub(super) recovering: bool,
     pub(super) recovery_start: u32,
+    /// Transmissions of more bytes than this are large ones, by which a black hole shows.
+    pub(crate) large: u32,
 }
 
 impl Flight {
@@ -117,6 +119,7 @@ impl Flight {
             undo: Undo::default(),
             recovering: false,
             recovery_start: 0,
+            large: u32::MAX,
         }
     }
 
@@ -149,7 +152,8 @@ impl Flight {
             self.delivery.on_send(now);
         }
         self.in_flight += len;
-        if let Some(number) = self.transmissions.extend(tsn, again, now) {
+        let bytes = u32::try_from(wire_len(self.interleaving, len)).unwrap_or(u32::MAX);
+        if let Some(number) = self.transmissions.extend(tsn, bytes, again, now) {
             return number;
         }
         let flight = u32::try_from(self.in_flight).unwrap_or(u32::MAX);
@@ -157,6 +161,7 @@ impl Flight {
             first: tsn,
             last: tsn,
             left: 1,
+            bytes,
             again,
             sent: now,
             flight,
@@ -192,6 +197,18 @@ impl Flight {
         sent.transmissions = sent.transmissions.saturating_add(1);
         sent.transmission = transmission;
         Some(OutChunk { tsn, piece: &sent.piece, interleaving })
+    }
+
+    /// What the oldest chunk outstanding takes of a packet, bytes.
+    pub(crate) fn oldest_len(&self) -> usize {
+        self.ring.front().map_or(0, |sent| wire_len(self.interleaving, sent.piece.payload.len()))
+    }
+
+    /// What the first chunk to be sent again takes of a packet, bytes.
+    pub(crate) fn lost_len(&mut self, now: Instant) -> Option<usize> {
+        let tsn = self.first_lost(now)?;
+        let len = self.get_mut(tsn)?.piece.payload.len();
+        Some(wire_len(self.interleaving, len))
     }
 
     /// Whether something is to be sent again.

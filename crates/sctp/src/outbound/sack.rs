@@ -33,6 +33,9 @@ pub(crate) struct SackOutcome {
     pub(crate) lost: usize,
     /// What was taken for lost had arrived.
     pub(crate) spurious: bool,
+    /// A large packet arrived, and so many were lost.
+    pub(crate) large_arrived: bool,
+    pub(crate) large_lost: u32,
     /// Delivery rate.
     pub(crate) rate: Option<RateSample>,
     /// The transmission that chunks were acknowledged of last, and how many.
@@ -160,6 +163,7 @@ impl Flight {
             outcome.spurious |= self.undo.on_arrived(tsn);
             return;
         }
+        outcome.large_arrived |= transmission.bytes > self.large;
         self.delivery.on_ack(transmission);
         if again {
             self.undo.on_repaired();
@@ -281,7 +285,7 @@ impl Flight {
         let reo_wnd = self.rack.reordering_window(self.recovering, srtt);
         self.rack.deadline = None;
         while let Some((number, oldest)) = self.transmissions.oldest() {
-            let (first, last) = (oldest.first, oldest.last);
+            let (first, last, large) = (oldest.first, oldest.last, oldest.bytes > self.large);
             match self.rack.lost_at(number, oldest.sent, reo_wnd) {
                 None => break,
                 Some(at) if at > now => {
@@ -293,6 +297,7 @@ impl Flight {
             if !self.recovering && !Transmissions::before(number, self.recovery_start) {
                 self.begin_recovery(outcome);
             }
+            outcome.large_lost += u32::from(large);
             let before = self.in_flight;
             let mut tsn = first;
             while tsn.precedes_or_is(last) {

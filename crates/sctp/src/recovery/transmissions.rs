@@ -13,6 +13,8 @@ pub(crate) struct Transmission {
     pub(crate) last: Serial32,
     /// Of these chunks, those in flight by this transmission.
     pub(crate) left: u16,
+    /// What they took of the packet, bytes.
+    pub(crate) bytes: u32,
     /// The chunks had been sent before.
     pub(crate) again: bool,
     pub(crate) sent: Instant,
@@ -38,7 +40,7 @@ impl Transmissions {
     }
 
     /// The last one, if `tsn` continues it and may be added to it.
-    pub(crate) fn extend(&mut self, tsn: Serial32, again: bool, now: Instant) -> Option<u32> {
+    pub(crate) fn extend(&mut self, tsn: Serial32, bytes: u32, again: bool, now: Instant) -> Option<u32> {
         let number = self.next().wrapping_sub(1);
         let last = self.ring.back_mut()?;
         if last.last.next() != tsn || last.again != again || last.sent != now || last.left == u16::MAX {
@@ -46,6 +48,7 @@ impl Transmissions {
         }
         last.last = tsn;
         last.left += 1;
+        last.bytes += bytes;
         Some(number)
     }
 

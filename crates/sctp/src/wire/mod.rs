@@ -14,6 +14,7 @@ pub mod i_data;
 pub mod i_forward_tsn;
 pub mod init;
 pub mod packet;
+pub mod pad;
 pub mod param;
 pub mod reconfig;
 pub mod sack;
@@ -61,6 +62,8 @@ pub mod kind {
     pub const SHUTDOWN_COMPLETE: u8 = 14;
     /// I-DATA (RFC 8260 section 2.1).
     pub const I_DATA: u8 = 64;
+    /// PAD (RFC 4820 section 3).
+    pub const PAD: u8 = 132;
     /// RE-CONFIG (RFC 6525 section 3.1).
     pub const RE_CONFIG: u8 = 130;
     /// FORWARD TSN (RFC 3758 section 3.2).

@@ -9,6 +9,7 @@ mod hostile;
 mod interleave;
 mod lifecycle;
 mod partial;
+mod path_mtu;
 mod pieces;
 mod pitfalls;
 mod reconfig;

@@ -28,7 +28,9 @@ fn a_message_larger_than_memory() {
         let config = Config {
             interleaving,
             send_buffer: 200_000,
+            max_send_buffer: 200_000,
             receive_buffer: 200_000,
+            max_receive_buffer: 200_000,
             max_message_size: 200_000,
             ..Config::rtc()
         };

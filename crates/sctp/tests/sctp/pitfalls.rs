@@ -78,7 +78,7 @@ fn pion_sctp_138_partial_reliability_under_loss_stays_alive() {
 /// usrsctp#137: receive-buffer accounting stopped the transfer after about 64 MB.
 #[test]
 fn usrsctp_137_accounting_does_not_leak() {
-    let config = Config { receive_buffer: 200_000, ..Config::rtc() };
+    let config = Config { receive_buffer: 200_000, max_receive_buffer: 200_000, ..Config::rtc() };
     let link = LinkConfig { loss: Loss::Random(0.001), ..LinkConfig::with_delay_ms(1) };
     let mut pair = peers(&config, link, 3);
     transfer(&mut pair, 1500, |n| 1 + (n as usize * 7919) % 90_000, 600);

@@ -190,7 +190,13 @@ fn both_directions_at_once() {
 /// A reader that does not read stops the sender, and nothing is lost when it goes on.
 #[test]
 fn a_slow_reader_slows_the_sender() {
-    let config = Config { receive_buffer: 100_000, send_buffer: 50_000, ..Config::rtc() };
+    let config = Config {
+        receive_buffer: 100_000,
+        max_receive_buffer: 100_000,
+        send_buffer: 50_000,
+        max_send_buffer: 50_000,
+        ..Config::rtc()
+    };
     let mut pair = peers(&config, LinkConfig::with_delay_ms(5), 3);
     let (a, b) = open(&mut pair, ChannelInit::default());
     let mut sent = 0;

@@ -1,0 +1,69 @@
+//! The path MTU: what [`crate::path_mtu`] decides is done here.
+
+use weft_core::Instant;
+
+use super::{Association, Timer, chunk_size};
+use crate::error::AssociationError;
+use crate::outbound::SackOutcome;
+use crate::wire::packet;
+
+impl Association {
+    /// The largest packet it will ever send, in bytes: frames given to
+    /// [`poll_transmit`](weft_core::Layer::poll_transmit) should have room for it. One that is smaller bounds what is
+    /// found.
+    pub fn max_packet(&self) -> usize {
+        self.path_mtu.most()
+    }
+
+    pub(super) fn start_path_mtu(&mut self, now: Instant) {
+        if let Some(at) = self.path_mtu.start(now) {
+            self.timers.set(Timer::PathMtu, at);
+        }
+        let large = self.path_mtu.least().saturating_sub(packet::HEADER_LEN);
+        self.flight.large = u32::try_from(large).unwrap_or(u32::MAX);
+    }
+
+    /// `true`: the HEARTBEAT ACK answers a probe.
+    pub(super) fn on_probe_answer(&mut self, now: Instant, nonce: u64) -> bool {
+        let Some(at) = self.path_mtu.on_answer(now, nonce) else { return false };
+        self.timers.set(Timer::PathMtu, at);
+        self.adopt_mtu();
+        true
+    }
+
+    pub(super) fn on_path_mtu_timer(&mut self, now: Instant) -> Result<(), AssociationError> {
+        let at = self.path_mtu.on_timer(now);
+        self.timers.set(Timer::PathMtu, at);
+        self.adopt_mtu();
+        if self.path_mtu.is_hopeless() {
+            return Err(AssociationError::PathTooSmall { size: self.mtu });
+        }
+        Ok(())
+    }
+
+    pub(super) fn watch_large_packets(&mut self, now: Instant, outcome: &SackOutcome) {
+        if outcome.large_arrived {
+            self.path_mtu.on_large_arrived();
+        } else if outcome.large_lost > 0 && self.path_mtu.on_large_lost(outcome.large_lost) {
+            self.on_black_hole(now);
+        }
+        if outcome.advanced {
+            self.path_mtu.on_fragments_arrived();
+        }
+    }
+
+    pub(super) fn on_black_hole(&mut self, now: Instant) {
+        let at = self.path_mtu.on_black_hole(now);
+        self.timers.set(Timer::PathMtu, at);
+        self.stats.black_holes += 1;
+        self.adopt_mtu();
+    }
+
+    fn adopt_mtu(&mut self) {
+        let mtu = self.path_mtu.size();
+        if mtu != self.mtu {
+            self.mtu = mtu;
+            self.controller.set_chunk_size(chunk_size(mtu));
+        }
+    }
+}
