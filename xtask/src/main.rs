@@ -1,5 +1,6 @@
 //! The project's own chores: lint, layers, conformance, interop, benches, CI.
 
+mod bench;
 mod bogo;
 mod cargo;
 mod ci;
@@ -69,6 +70,8 @@ enum Command {
     Bogo(bogo::Command),
     /// The Godot plug-in: its suite in the real engine, or the folder for games.
     Godot(godot::Command),
+    /// Benchmarks with tables and JSON: `sctp`, `link`.
+    Bench(bench::Command),
     /// The tests against a real browser; all arguments go to them.
     Browser {
         #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
@@ -116,6 +119,7 @@ fn main() -> ExitCode {
         Command::Fuzz(command) => command.run(),
         Command::Bogo(command) => command.run(),
         Command::Godot(command) => command.run(),
+        Command::Bench(command) => command.run(),
         // `--json` among the arguments is for the browser tests, whose output is passed on as it is.
         Command::Browser { args } => cargo::browser(&args, false),
         Command::Nat { args } => cargo::netlab("nat", &args, false),

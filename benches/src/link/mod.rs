@@ -1,5 +1,7 @@
 //! Flows of a stack over one bottleneck, in virtual time.
 
+pub mod svg;
+
 use core::time::Duration;
 
 use bytes::Bytes;

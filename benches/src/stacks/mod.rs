@@ -1,11 +1,19 @@
 //! SCTP stacks behind one interface: ours and, with the feature `peers`, others.
 
+#[cfg(feature = "peers")]
+mod dcsctp;
+#[cfg(feature = "peers")]
+mod sctp_proto;
 mod weft;
 
 use bytes::Bytes;
 use weft_core::{Datagram, Frame, Instant, Path};
 use weft_testkit::Host;
 
+#[cfg(feature = "peers")]
+pub use dcsctp::DcSctp;
+#[cfg(feature = "peers")]
+pub use sctp_proto::SctpProto;
 pub use weft::Weft;
 
 /// What is known of a sender at a moment.

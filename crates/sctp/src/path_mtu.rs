@@ -77,7 +77,7 @@ pub(crate) struct PathMtu {
 impl PathMtu {
     pub(crate) fn new(config: &Config) -> Self {
         let base = config.packet_size() & !3;
-        let word = |n: usize| u16::try_from(n & !3).unwrap_or(u16::MAX & !3);
+        let word = |n: usize| u16::try_from(n & !3).unwrap_or(!3);
         Self {
             enabled: config.path_mtu_discovery,
             phase: Phase::Base,

@@ -433,7 +433,7 @@ impl Association {
         match error {
             AssociationError::ProtocolViolation(what) => self.send_abort(&Cause::ProtocolViolation(what.as_bytes())),
             AssociationError::RetransmissionLimit | AssociationError::PathTooSmall { .. } => {
-                self.send_abort(&Cause::UserInitiatedAbort(b""))
+                self.send_abort(&Cause::UserInitiatedAbort(b""));
             }
             AssociationError::NoAnswer | AssociationError::PeerAborted { .. } => {}
         }

@@ -18,8 +18,8 @@ impl Association {
         if self.write_probe(frame) {
             return Some(());
         }
-        if let Some(sent) = self.write_too_large(now, frame) {
-            return sent;
+        if self.write_too_large(now, frame) {
+            return Some(());
         }
         frame.cap(self.mtu);
         while let Some(reply) = self.replies.pop_front() {
@@ -76,17 +76,17 @@ impl Association {
     }
 
     /// What is outstanding cannot be cut again when the path shrinks (section 6.9): such a chunk goes out alone, and the
-    /// network may fragment its packet. `None` when the next chunk is none of that kind.
-    fn write_too_large(&mut self, now: Instant, frame: &mut Frame<'_>) -> Option<Option<()>> {
-        let size = self.flight.lost_len(now)?.saturating_add(packet::HEADER_LEN);
+    /// network may fragment its packet. `false` when the next chunk is none of that kind.
+    fn write_too_large(&mut self, now: Instant, frame: &mut Frame<'_>) -> bool {
+        let size = self.flight.lost_len(now).unwrap_or(0).saturating_add(packet::HEADER_LEN);
         if size <= self.mtu || self.inbound.ack.due() || !self.replies.is_empty() || !self.may_send_data(now) {
-            return None;
+            return false;
         }
         let written = packet::start(frame, self.ports(), self.peer_tag).is_ok()
             && self.flight.retransmit(now, frame.remaining()).is_some_and(|chunk| chunk.write(frame).is_ok());
         if !written {
             frame.truncate(0);
-            return Some(None);
+            return false;
         }
         frame.set_may_fragment();
         self.flight.free_retransmit = false;
@@ -98,7 +98,7 @@ impl Association {
         self.stats.data_chunks_sent += 1;
         self.stats.packets_sent += 1;
         packet::finish(frame, self.extensions.zero_checksum);
-        Some(Some(()))
+        true
     }
 
     fn write_single(&mut self, frame: &mut Frame<'_>, tag: u32, chunk: &[u8]) -> Result<(), Full> {

@@ -1,0 +1,188 @@
+//! `cargo xtask bench link`: throughput, fairness and delay over one bottleneck, in virtual time; ours, and with the
+//! feature `peers` others' too.
+
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+use std::process::ExitCode;
+use std::time::Duration;
+
+use clap::Parser;
+use serde_json::{Map, Value, json};
+use weft_benches::link::{Outcome, Scenario, run, svg};
+use weft_benches::stacks::{End, Weft};
+use weft_sctp::{Config, ControllerKind};
+
+/// SCTP over a bottleneck.
+#[derive(Parser)]
+struct Args {
+    /// Bandwidth, Mbit/s.
+    #[arg(long, default_value_t = 100)]
+    mbps: u64,
+    /// Round-trip time without a queue, ms.
+    #[arg(long, default_value_t = 40)]
+    rtt: u64,
+    /// Random loss, per cent.
+    #[arg(long, default_value_t = 0.0)]
+    loss: f64,
+    /// Bytes of the queue; without it 500 kB, and one bandwidth-delay product from 1 Gbit/s.
+    #[arg(long)]
+    queue: Option<usize>,
+    /// newreno, cubic or bbr; all of them without it.
+    #[arg(long)]
+    controller: Option<String>,
+    /// How many seeds.
+    #[arg(long, default_value_t = 3)]
+    seeds: u64,
+    /// How long each run takes, virtual seconds.
+    #[arg(long, default_value_t = 20)]
+    seconds: u64,
+    /// From when it is measured, virtual seconds.
+    #[arg(long, default_value_t = 0)]
+    from: u64,
+    /// Also two flows on the link for 60 s: each controller beside itself and beside the others.
+    #[arg(long)]
+    fairness: bool,
+    /// Where the drawings go: a directory.
+    #[arg(long, default_value = "target/bench-link")]
+    svg: PathBuf,
+    /// Print one JSON object.
+    #[arg(long)]
+    json: bool,
+}
+
+fn ours(kind: ControllerKind, seed: u64) -> (End, End) {
+    let config = Config { controller: kind, ..Config::rtc() };
+    let end = |seed| End::new(Box::new(Weft::new(config.clone(), seed)));
+    (end(seed * 2 + 1), end(seed * 2 + 2))
+}
+
+type Maker = Box<dyn Fn(u64) -> (End, End)>;
+
+/// Stack, controller, and how to make a sender and a receiver.
+fn makers(args: &Args) -> Result<Vec<(&'static str, &'static str, Maker)>, String> {
+    let kinds = match &args.controller {
+        None => ControllerKind::ALL.to_vec(),
+        Some(name) => {
+            vec![
+                ControllerKind::from_name(name)
+                    .ok_or_else(|| format!("no such controller: {name}; newreno, cubic, bbr"))?,
+            ]
+        }
+    };
+    let mut all: Vec<(&'static str, &'static str, Maker)> = Vec::new();
+    for kind in kinds {
+        all.push(("weft", kind.name(), Box::new(move |seed| ours(kind, seed))));
+    }
+    #[cfg(feature = "peers")]
+    {
+        use weft_benches::stacks::{DcSctp, SctpProto};
+        let dcsctp = || End::new(Box::new(DcSctp::new()));
+        let proto = || End::new(Box::new(SctpProto::new()));
+        all.push(("dcsctp", "default", Box::new(move |_| (dcsctp(), dcsctp()))));
+        all.push(("sctp-proto", "default", Box::new(move |_| (proto(), proto()))));
+    }
+    Ok(all)
+}
+
+fn scenario(args: &Args, seed: u64) -> Scenario {
+    let bandwidth = args.mbps * 1_000_000;
+    let rtt = Duration::from_millis(args.rtt);
+    let product = (bandwidth as f64 / 8.0 * rtt.as_secs_f64()) as usize;
+    let queue = args.queue.unwrap_or(if args.mbps >= 1000 { product } else { 500_000 });
+    let times = (Duration::from_secs(args.from), Duration::from_secs(args.seconds));
+    Scenario { bandwidth, rtt, queue, from: times.0, until: times.1, ..Scenario::standard(args.loss / 100.0, seed) }
+}
+
+fn mean(values: &[f64]) -> f64 {
+    values.iter().sum::<f64>() / values.len().max(1) as f64
+}
+
+fn of(outcomes: &[Outcome], value: impl Fn(&Outcome) -> f64) -> f64 {
+    mean(&outcomes.iter().map(value).collect::<Vec<_>>())
+}
+
+fn alone(args: &Args, stack: &str, controller: &str, make: &Maker) -> std::io::Result<Value> {
+    let outcomes: Vec<Outcome> = (0..args.seeds).map(|seed| run(&scenario(args, seed), vec![make(seed)])).collect();
+    let beside = Scenario { small: Some(Duration::from_millis(20)), ..scenario(args, 0) };
+    let small = run(&beside, vec![make(0)]);
+    std::fs::create_dir_all(&args.svg)?;
+    let file = args.svg.join(format!("{stack}-{controller}-{}mbps-{}ms-{}.svg", args.mbps, args.rtt, args.loss));
+    if let Some(first) = outcomes.first() {
+        let title = format!("{stack}, {controller}: {} Mbit/s, {} ms, {} % loss", args.mbps, args.rtt, args.loss);
+        std::fs::write(&file, svg::draw(&title, &scenario(args, 0), first))?;
+    }
+    let goodput = of(&outcomes, |o| o.goodput.iter().sum::<f64>() * 8.0 / 1e6);
+    Ok(json!({
+        "goodput_share": of(&outcomes, Outcome::total_share),
+        "goodput_mbps": goodput,
+        "median_rtt_ms": of(&outcomes, |o| o.median_rtt * 1e3),
+        "retransmissions": of(&outcomes, |o| o.retransmissions as f64),
+        "timeouts": of(&outcomes, |o| o.timeouts as f64),
+        "packet_bytes": of(&outcomes, |o| o.packet as f64),
+        "small_channel_p95_ms": small.small_p95() * 1e3,
+        "svg": file,
+    }))
+}
+
+/// Two flows that start within half a second of each other.
+fn pairs(args: &Args) -> Map<String, Value> {
+    let mut all = Map::new();
+    for (n, a) in ControllerKind::ALL.into_iter().enumerate() {
+        for b in ControllerKind::ALL.into_iter().skip(n) {
+            let outcomes: Vec<Outcome> = (0..args.seeds)
+                .map(|seed| {
+                    let (stagger, until) = (Duration::from_millis(50 * (seed + 1)), Duration::from_secs(60));
+                    let (x, y) = if seed % 2 == 0 { (a, b) } else { (b, a) };
+                    let mut outcome = run(
+                        &Scenario { stagger, until, ..scenario(args, seed) },
+                        vec![ours(x, seed), ours(y, seed + 100)],
+                    );
+                    if seed % 2 == 1 {
+                        outcome.goodput.reverse();
+                    }
+                    outcome
+                })
+                .collect();
+            let part = |at: usize| {
+                of(&outcomes, |o| o.goodput.get(at).copied().unwrap_or(0.0) / o.goodput.iter().sum::<f64>())
+            };
+            let value = json!({ a.name(): part(0), "beside": part(1), "jain": of(&outcomes, Outcome::jain) });
+            eprintln!("{} beside {}: {value}", a.name(), b.name());
+            all.insert(format!("{}+{}", a.name(), b.name()), value);
+        }
+    }
+    all
+}
+
+fn work(args: &Args) -> Result<(), String> {
+    let mut stacks: BTreeMap<&str, Map<String, Value>> = BTreeMap::new();
+    for (stack, controller, make) in makers(args)? {
+        let value = alone(args, stack, controller, &make).map_err(|e| e.to_string())?;
+        let number = |key: &str| value.get(key).and_then(Value::as_f64).unwrap_or(0.0);
+        eprintln!(
+            "{stack:10} {controller:8} share {:.3}, {:6.2} Mbit/s, median round trip {:6.1} ms, small channel p95 {:6.1} ms",
+            number("goodput_share"),
+            number("goodput_mbps"),
+            number("median_rtt_ms"),
+            number("small_channel_p95_ms"),
+        );
+        stacks.entry(stack).or_default().insert(controller.to_owned(), value);
+    }
+    if args.fairness {
+        stacks.entry("weft").or_default().insert("fairness".to_owned(), Value::Object(pairs(args)));
+    }
+    if args.json {
+        println!("{}", json!(stacks));
+    }
+    Ok(())
+}
+
+fn main() -> ExitCode {
+    match work(&Args::parse()) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("error: {error}");
+            ExitCode::FAILURE
+        }
+    }
+}

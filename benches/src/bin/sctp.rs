@@ -1,0 +1,196 @@
+//! `cargo xtask bench sctp`: what SCTP alone costs in memory, both ends: MiB for each CPU-second, instructions (by
+//! callgrind) and allocations for each data packet and message; ours, and with the feature `peers` others' too.
+
+use std::collections::BTreeMap;
+use std::process::{Command, ExitCode};
+use std::time::Duration;
+
+use bytes::Bytes;
+use clap::Parser;
+use serde_json::{Map, Value, json};
+use weft_benches::stacks::{Stack, Weft};
+use weft_core::{Frame, Instant, Overhead};
+use weft_sctp::Config;
+
+/// SCTP in memory.
+#[derive(Parser)]
+struct Args {
+    /// Message sizes, bytes.
+    #[arg(long, value_delimiter = ',', default_values_t = [65_536, 16_384, 1200, 32])]
+    sizes: Vec<usize>,
+    /// Print one JSON object.
+    #[arg(long)]
+    json: bool,
+    /// Do not count instructions (valgrind is then not needed).
+    #[arg(long)]
+    no_instructions: bool,
+    /// Only move so many messages with this stack: what callgrind counts.
+    #[arg(long, hide = true)]
+    count: Option<u64>,
+    /// That stack.
+    #[arg(long, hide = true)]
+    stack: Option<String>,
+}
+
+fn stacks() -> Vec<&'static str> {
+    let mut all = vec!["weft"];
+    if cfg!(feature = "peers") {
+        all.extend(["dcsctp", "sctp-proto"]);
+    }
+    all
+}
+
+fn make(stack: &str, seed: u64) -> Box<dyn Stack> {
+    match stack {
+        #[cfg(feature = "peers")]
+        "dcsctp" => Box::new(weft_benches::stacks::DcSctp::new()),
+        #[cfg(feature = "peers")]
+        "sctp-proto" => Box::new(weft_benches::stacks::SctpProto::new()),
+        _ => Box::new(Weft::new(Config { path_mtu_discovery: false, ..Config::rtc() }, seed)),
+    }
+}
+
+/// Two ends and the wire between them, which loses nothing.
+struct Wire {
+    now: Instant,
+    ends: [Box<dyn Stack>; 2],
+    buffer: Vec<u8>,
+    packets: u64,
+}
+
+impl Wire {
+    fn connected(stack: &str) -> Self {
+        let mut wire =
+            Self { now: Instant::ORIGIN, ends: [make(stack, 1), make(stack, 2)], buffer: vec![0; 2048], packets: 0 };
+        let [a, _] = &mut wire.ends;
+        a.connect(wire.now);
+        for _ in 0..10_000 {
+            wire.turn();
+            if wire.ends.iter().all(|end| end.is_up()) {
+                break;
+            }
+        }
+        wire
+    }
+
+    fn turn(&mut self) {
+        self.now += Duration::from_micros(50);
+        let [a, b] = &mut self.ends;
+        // As many as one call with segmentation offload carries.
+        self.packets += pump(self.now, a.as_mut(), b.as_mut(), &mut self.buffer, 64);
+        pump(self.now, b.as_mut(), a.as_mut(), &mut self.buffer, 64);
+        for end in [a, b] {
+            if end.next_timeout().is_some_and(|at| at <= self.now) {
+                end.timeout(self.now);
+            }
+        }
+    }
+
+    fn transfer(&mut self, messages: u64, message: &Bytes) {
+        let (mut to_send, mut received) = (messages, 0);
+        while received < messages {
+            while to_send > 0 {
+                let [a, _] = &mut self.ends;
+                if !a.send(self.now, 0, message) {
+                    break;
+                }
+                to_send -= 1;
+            }
+            self.turn();
+            let [a, b] = &mut self.ends;
+            b.read(self.now, &mut |_, _| received += 1);
+            a.read(self.now, &mut |_, _| {});
+        }
+    }
+}
+
+fn pump(now: Instant, from: &mut dyn Stack, to: &mut dyn Stack, buffer: &mut [u8], most: u64) -> u64 {
+    for n in 0..most {
+        let mut frame = Frame::new(buffer, Overhead::NONE);
+        if !from.transmit(now, &mut frame) {
+            return n;
+        }
+        to.receive(now, frame.content());
+    }
+    most
+}
+
+/// How many messages make a steady measurement.
+fn enough(stack: &str, size: usize) -> u64 {
+    let total: u64 = if stack == "weft" { 256 << 20 } else { 32 << 20 };
+    (total / size as u64).clamp(100, if stack == "weft" { 2_000_000 } else { 100_000 })
+}
+
+fn cpu_seconds() -> f64 {
+    let time = rustix::time::clock_gettime(rustix::time::ClockId::ThreadCPUTime);
+    time.tv_sec as f64 + time.tv_nsec as f64 / 1e9
+}
+
+/// Instructions of this program when it moves `count` messages, by callgrind.
+fn instructions(stack: &str, size: usize, count: u64) -> Option<f64> {
+    let own = std::env::current_exe().ok()?;
+    let out = Command::new("valgrind")
+        .args(["--tool=callgrind", "--callgrind-out-file=/dev/null"])
+        .arg(own)
+        .args(["--stack", stack, "--sizes", &size.to_string(), "--count", &count.to_string()])
+        .output()
+        .ok()?;
+    let text = String::from_utf8_lossy(&out.stderr).into_owned();
+    let line = text.lines().find(|line| line.contains("Collected :"))?;
+    line.split(':').next_back()?.trim().parse().ok()
+}
+
+fn measure(args: &Args, stack: &str, size: usize) -> Value {
+    let message = Bytes::from(vec![0x5A; size]);
+    let mut wire = Wire::connected(stack);
+    let count = enough(stack, size);
+    wire.transfer(count / 4 + 1, &message);
+    let (before, packets) = (cpu_seconds(), wire.packets);
+    wire.transfer(count, &message);
+    let (seconds, packets) = (cpu_seconds() - before, wire.packets - packets);
+    let rate = (count as usize * size) as f64 / 1_048_576.0 / seconds;
+    let packets_before = wire.packets;
+    let few = (count / 8).max(50);
+    let allocations = allocation_counter::measure(|| wire.transfer(few, &message)).count_total;
+    let few_packets = wire.packets - packets_before;
+    let per_packet = packets as f64 / count as f64;
+    let mut value = json!({
+        "mib_per_cpu_second": rate,
+        "packets_per_message": per_packet,
+        "allocations_per_packet": (allocations.saturating_sub(few) as f64) / few_packets as f64,
+        "allocations_per_message": allocations as f64 / few as f64,
+    });
+    if !args.no_instructions {
+        let (small, large) = ((2 << 20) / size as u64 + 20, (6 << 20) / size as u64 + 60);
+        let (small, large) = (small.min(20_000), large.min(60_000));
+        if let (Some(a), Some(b), Some(map)) =
+            (instructions(stack, size, small), instructions(stack, size, large), value.as_object_mut())
+        {
+            let per_message = (b - a) / (large - small) as f64;
+            map.insert("instructions_per_message".to_owned(), json!(per_message));
+            map.insert("instructions_per_packet".to_owned(), json!(per_message / per_packet));
+        }
+    }
+    value
+}
+
+fn main() -> ExitCode {
+    let args = Args::parse();
+    if let (Some(count), Some(stack)) = (args.count, &args.stack) {
+        let message = Bytes::from(vec![0x5A; args.sizes.first().copied().unwrap_or(1200)]);
+        Wire::connected(stack).transfer(count, &message);
+        return ExitCode::SUCCESS;
+    }
+    let mut all: BTreeMap<&str, Map<String, Value>> = BTreeMap::new();
+    for &size in &args.sizes {
+        for stack in stacks() {
+            let value = measure(&args, stack, size);
+            eprintln!("{size:>6} B {stack:10} {value}");
+            all.entry(stack).or_default().insert(size.to_string(), value);
+        }
+    }
+    if args.json {
+        println!("{}", json!(all));
+    }
+    ExitCode::SUCCESS
+}

@@ -1,0 +1,31 @@
+//! `cargo xtask bench`: the benchmarks of `benches` that print tables and JSON.
+
+use crate::{Outcome, Result, shell};
+
+#[derive(clap::Args)]
+pub(crate) struct Command {
+    /// `sctp`: what it costs, in memory. `link`: throughput, fairness and delay over a bottleneck, in virtual time.
+    #[arg(value_parser = ["sctp", "link"])]
+    what: String,
+    /// Other stacks, too (`dcsctp`, `sctp-proto`), in the same run.
+    #[arg(long)]
+    peers: bool,
+    /// Handed on; `--help` among them lists what there is.
+    #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
+    args: Vec<String>,
+}
+
+impl Command {
+    pub(crate) fn run(&self) -> Result<Outcome> {
+        let mut args = self.args.clone();
+        let peers = self.peers || args.iter().any(|arg| arg == "--peers");
+        args.retain(|arg| arg != "--peers");
+        let mut run = shell::cargo();
+        run.args(["run", "--release", "--package", "weft-benches", "--bin", &self.what]);
+        if peers {
+            run.args(["--features", "peers"]);
+        }
+        let ok = shell::run(run.arg("--").args(&args), false)?;
+        Ok(Outcome::new(ok, format!("bench {}", self.what)))
+    }
+}
