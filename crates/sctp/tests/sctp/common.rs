@@ -234,9 +234,9 @@ impl Victim {
     }
 
     /// With these parameters in our INIT.
-    pub(crate) fn with_params(config: Config, params: &[u8]) -> Self {
+    pub(crate) fn with_params(mut config: Config, params: &[u8]) -> Self {
         let now = Instant::from_millis(5);
-        let config = Config { path_mtu_discovery: false, ..config };
+        config.path_mtu_discovery = false;
         let mut it = Association::new(config, Rng::from_test_seed(77));
         it.handle_input(now, &packet(0, &[(kind::INIT, 0, &init_value(OUR_TAG, 1000, params))])).unwrap();
         let answer = packets(&mut it, now).remove(0);
