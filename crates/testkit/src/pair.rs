@@ -98,7 +98,7 @@ pub struct Pair<A, B> {
     pub a_nat: Option<Nat>,
     /// What translates B's addresses, if anything.
     pub b_nat: Option<Nat>,
-    /// Size of the frames given to the hosts: the longest datagram, room included. 1,452 bytes unless changed.
+    /// Size of the frames given to the hosts: the longest datagram, room included. 1,500 bytes unless changed.
     pub max_datagram: usize,
     /// Room set aside in those frames.
     pub room: Overhead,
@@ -126,7 +126,7 @@ impl<A: Host, B: Host> Pair<A, B> {
             b_to_a: Link::new(b_to_a, rng.fork()),
             a_nat: None,
             b_nat: None,
-            max_datagram: 1_452,
+            max_datagram: 1_500,
             room: Overhead::NONE,
             clock: Clock::new(),
             alive: [true; 2],
