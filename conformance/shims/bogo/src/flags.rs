@@ -13,8 +13,6 @@ const SWITCHES: &[&str] = &[
     "-expect-no-hrr",
     "-expect-no-peer-cert",
     "-expect-session-miss",
-    "-key-update",
-    "-key-update-before-read",
     "-no-tls12",
     "-no-tls13",
     "-require-any-client-certificate",
