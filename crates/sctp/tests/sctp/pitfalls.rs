@@ -53,7 +53,8 @@ fn sipsorcery_1758_zero_length_chunk() {
 fn pion_sctp_138_partial_reliability_under_loss_stays_alive() {
     for loss in [0.04, 0.1] {
         let link = LinkConfig { loss: Loss::Random(loss), ..LinkConfig::with_delay_ms(30) };
-        let mut pair = peers(&Config { receive_buffer: 60_000, ..Config::rtc() }, link, 6);
+        let config = Config { receive_buffer: 60_000, max_receive_buffer: 60_000, ..Config::rtc() };
+        let mut pair = peers(&config, link, 6);
         let init =
             ChannelInit { ordered: false, reliability: Reliability::MaxRetransmits(0), ..ChannelInit::default() };
         let (a, b) = open(&mut pair, init);
