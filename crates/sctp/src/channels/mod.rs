@@ -36,7 +36,7 @@ const DEFAULT_REMOTE_MAX_MESSAGE_SIZE: u64 = 65_536;
 /// Data channels over one association.
 ///
 /// Messages not yet read count against the receive window, so that a slow reader slows the sender. Sending is bounded by
-/// [`Config::send_buffer`]: [`SendError::Full`] says to wait for [`ChannelEvent::Writable`].
+/// [`Config::send_buffer`]: [`SendError::Full`](crate::SendError::Full) says to wait for [`ChannelEvent::Writable`].
 #[derive(Debug)]
 pub struct DataChannels {
     association: Association,
