@@ -4,10 +4,11 @@ use crate::{Outcome, Result, shell};
 
 #[derive(clap::Args)]
 pub(crate) struct Command {
-    /// `sctp`: what it costs, in memory. `link`: throughput, fairness and delay over a bottleneck, in virtual time.
-    #[arg(value_parser = ["sctp", "link"])]
+    /// `counts`: instructions of the main paths against their baselines. `sctp`: what it costs, in memory. `link`:
+    /// throughput, fairness and delay over a bottleneck, in virtual time.
+    #[arg(value_parser = ["counts", "sctp", "link"])]
     what: String,
-    /// Other stacks, too (`dcsctp`, `sctp-proto`), in the same run.
+    /// Other stacks, too, in the same run (`sctp` and `link`: `dcsctp`, `sctp-proto`).
     #[arg(long)]
     peers: bool,
     /// Handed on; `--help` among them lists what there is.
@@ -16,6 +17,12 @@ pub(crate) struct Command {
 }
 
 impl Command {
+    /// What CI runs.
+    pub(crate) fn counts(json: bool) -> Result<Outcome> {
+        let args = if json { vec!["--json".to_owned()] } else { Vec::new() };
+        Self { what: "counts".to_owned(), peers: false, args }.run()
+    }
+
     pub(crate) fn run(&self) -> Result<Outcome> {
         let mut args = self.args.clone();
         let peers = self.peers || args.iter().any(|arg| arg == "--peers");

@@ -2,7 +2,7 @@
 
 use std::time::Instant;
 
-use crate::{Outcome, Result, cargo, conformance, examples, godot, layers, lint};
+use crate::{Outcome, Result, bench, cargo, conformance, examples, godot, layers, lint};
 
 #[derive(clap::Args)]
 pub(crate) struct Command {
@@ -27,6 +27,7 @@ const STEPS: &[Step] = &[
     ("package", cargo::package),
     ("conformance", |json| conformance::Command::check(json).run()),
     ("fuzz corpora", cargo::replay),
+    ("instruction counts", bench::Command::counts),
     ("godot 3", godot::Command::ci3),
     ("godot 4", godot::Command::ci4),
     ("turn", |json| cargo::netlab("turn", &[], json)),
@@ -76,7 +77,7 @@ impl Command {
             println!();
             for d in done {
                 let state = if d.ok { "passed" } else { "FAILED" };
-                println!("{:<14} {state:<7} {:>7.1} s  {}", d.name, d.seconds, d.summary);
+                println!("{:<18} {state:<7} {:>7.1} s  {}", d.name, d.seconds, d.summary);
             }
         }
         Outcome::new(failed == 0, summary)
