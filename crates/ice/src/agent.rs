@@ -25,6 +25,11 @@ const TRIGGERED_BURST: u32 = 8;
 /// The closest pace of all checks (RFC 8445 section 14.2).
 const TRIGGERED_PERIOD: Duration = Duration::from_millis(5);
 
+/// Peer-reflexive candidates that may take the place of failed ones at once, when there are as many as may be, and how long until
+/// the next.
+const RECYCLING_BURST: u32 = 4;
+const RECYCLING_PERIOD: Duration = Duration::from_millis(500);
+
 /// An ICE agent for one data stream with one component. See the [crate's documentation](crate).
 #[derive(Debug)]
 pub struct Agent {
@@ -51,6 +56,7 @@ pub struct Agent {
     pub(crate) next_ordinary: Instant,
     pub(crate) triggered_pace: Bucket,
     pub(crate) unauthenticated_pace: Bucket,
+    pub(crate) recycling_pace: Bucket,
     pub(crate) last_heard: Instant,
     /// Since when the peer owes us an answer.
     pub(crate) owed_since: Option<Instant>,
@@ -97,6 +103,7 @@ impl Agent {
             next_ordinary: Instant::ORIGIN,
             triggered_pace: Bucket::new(TRIGGERED_BURST, TRIGGERED_PERIOD),
             unauthenticated_pace: Bucket::new(config.max_unauthenticated_errors, per_error),
+            recycling_pace: Bucket::new(RECYCLING_BURST, RECYCLING_PERIOD),
             last_heard: Instant::ORIGIN,
             owed_since: None,
             last_data: None,

@@ -44,6 +44,13 @@ impl Checklist {
         self.pairs.retain(|pair| pair.id != id);
     }
 
+    /// Removes all pairs with this remote candidate.
+    pub(crate) fn forget_remote(&mut self, remote: usize) {
+        self.pairs.retain(|pair| pair.remote != remote);
+        let pairs = &self.pairs;
+        self.triggered.retain(|queued| pairs.iter().any(|pair| pair.id == *queued));
+    }
+
     /// Local candidates have moved in their list, or are gone, and the pairs of those with them.
     pub(crate) fn relocate(&mut self, moved: &[Option<usize>]) {
         let to = |index: usize| moved.get(index).copied().flatten();

@@ -91,7 +91,7 @@ impl Agent {
         transaction.on_sent(now);
         let use_candidate = role == Role::Controlling && pair.nominate;
         let nomination = nomination.filter(|_| use_candidate);
-        pair.check = Some(Check { transaction, role, tie_breaker, use_candidate, nomination });
+        pair.check = Some(Check { transaction, role, tie_breaker, use_candidate, nomination, tainted: false });
         self.session.nomination = nomination.unwrap_or(self.session.nomination);
         self.write_check(id, frame)
     }
@@ -147,8 +147,7 @@ impl Agent {
             Some((pair, check)) => {
                 // A response without the right integrity is as if it had not come (RFC 8489 section 9.1.4).
                 if !self.session.remote.as_ref().is_some_and(|remote| authentic(&remote.key)) {
-                    self.stats.stray_responses += 1;
-                    return;
+                    return self.discard_response(now, pair, id);
                 }
                 self.stats.responses_received += 1;
                 self.heard(now, &path);
@@ -164,6 +163,17 @@ impl Agent {
             }
         }
         self.settle(now);
+    }
+
+    /// Somebody else's response to a check. Over TCP, where no other will come, the check ends with it (RFC 8489 section 9.1.4).
+    fn discard_response(&mut self, now: Instant, id: PairId, of: TransactionId) {
+        self.stats.stray_responses += 1;
+        let Some(pair) = self.session.checklist.get_mut(id) else { return };
+        pair.taint(of);
+        if pair.path.transport != Transport::Udp {
+            self.fail(id, CheckResult::Unauthentic);
+            self.settle(now);
+        }
     }
 
     fn on_check_response(&mut self, now: Instant, path: Path, id: PairId, check: &Check, message: &Message<'_>) {
@@ -282,12 +292,13 @@ impl Agent {
         let concluded = self.is_concluded();
         let mut index = 0;
         while let Some(pair) = self.session.checklist.pairs.get_mut(index) {
-            let timed_out = pair.check.as_ref().is_some_and(|check| check.transaction.step(now) == Step::TimedOut);
+            let over = pair.check.as_ref().filter(|check| check.transaction.step(now) == Step::TimedOut);
+            let result = over.map(|check| if check.tainted { CheckResult::Unauthentic } else { CheckResult::TimedOut });
             pair.drop_expired(now);
             let id = pair.id;
             let abandoned = concluded && pair.state == PairState::InProgress && pair.checks().next().is_none();
-            if timed_out {
-                self.fail(id, CheckResult::TimedOut);
+            if let Some(result) = result {
+                self.fail(id, result);
             }
             if abandoned {
                 self.session.checklist.pairs.remove(index);

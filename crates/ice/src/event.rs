@@ -141,6 +141,8 @@ pub enum CheckResult {
     Succeeded,
     /// No response came.
     TimedOut,
+    /// Responses came, and the peer made none of them: their integrity does not hold (RFC 8489 section 9.1.4).
+    Unauthentic,
     /// The response came another way than the request went (RFC 8445 section 7.2.5.2.1).
     NotSymmetric,
     /// An error response with this code came.

@@ -142,8 +142,13 @@ impl Agent {
                 index
             }
             None if self.session.remotes.len() >= self.config.max_remote_candidates => {
-                self.stats.discarded += 1;
-                return Err(CandidateError::TooMany);
+                let room = self.session.recycle_remote();
+                let Some((index, slot)) = room.and_then(|at| Some((at, self.session.remotes.get_mut(at)?))) else {
+                    self.stats.discarded += 1;
+                    return Err(CandidateError::TooMany);
+                };
+                *slot = candidate;
+                index
             }
             None => {
                 self.session.remotes.push(candidate);

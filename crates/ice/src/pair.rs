@@ -1,7 +1,7 @@
 //! Candidate pairs: RFC 8445 section 6.1.2.
 
 use weft_core::{Instant, Path};
-use weft_stun::{RtoEstimator, Transaction};
+use weft_stun::{RtoEstimator, Transaction, TransactionId};
 
 use crate::candidate::Foundation;
 use crate::event::Role;
@@ -29,6 +29,8 @@ pub(crate) struct Check {
     pub(crate) use_candidate: bool,
     /// The value of NOMINATION, with renomination.
     pub(crate) nomination: Option<u32>,
+    /// A response was discarded because its integrity did not hold.
+    pub(crate) tainted: bool,
 }
 
 /// How many cancelled checks of a pair may still be answered.
@@ -108,6 +110,13 @@ impl Pair {
     /// The checks that a response may belong to.
     pub(crate) fn checks(&self) -> impl Iterator<Item = &Check> {
         self.check.iter().chain(self.cancelled.iter().flatten())
+    }
+
+    /// A response to the check `id` was discarded.
+    pub(crate) fn taint(&mut self, id: TransactionId) {
+        if let Some(check) = self.check.as_mut().filter(|check| check.transaction.id() == id) {
+            check.tainted = true;
+        }
     }
 
     /// Ends the transaction `of`; the others live on.

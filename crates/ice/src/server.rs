@@ -164,7 +164,7 @@ impl Agent {
             return;
         }
         self.heard(now, &path);
-        let Some(remote) = self.session.find_remote(&path).or_else(|| self.learn_remote(&path, priority)) else {
+        let Some(remote) = self.session.find_remote(&path).or_else(|| self.learn_remote(now, &path, priority)) else {
             self.stats.discarded += 1;
             return;
         };
@@ -203,10 +203,11 @@ impl Agent {
     }
 
     /// Learns a peer-reflexive remote candidate (RFC 8445 section 7.3.1.3).
-    fn learn_remote(&mut self, path: &Path, priority: u32) -> Option<usize> {
-        let index = self.session.remotes.len();
+    fn learn_remote(&mut self, now: Instant, path: &Path, priority: u32) -> Option<usize> {
+        let mut index = self.session.remotes.len();
         if index >= self.config.max_remote_candidates {
-            return None;
+            // Few in a second, or two translators that give every check another port would keep both sides busy for ever.
+            index = Some(()).filter(|()| self.recycling_pace.take(now)).and_then(|()| self.session.recycle_remote())?;
         }
         let tcp_type = self.locals.at(path).and_then(|local| self.locals.get(local)?.candidate.tcp_type);
         let tcp_type = tcp_type.map(TcpType::opposite);
@@ -220,7 +221,10 @@ impl Agent {
             related: None,
             tcp_type,
         };
-        self.session.remotes.push(candidate);
+        match self.session.remotes.get_mut(index) {
+            Some(slot) => *slot = candidate,
+            None => self.session.remotes.push(candidate),
+        }
         self.emit(Event::RemotePeerReflexive(candidate));
         Some(index)
     }

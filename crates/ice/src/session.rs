@@ -5,12 +5,12 @@ use std::collections::VecDeque;
 use weft_core::{Instant, Path, Rng};
 use weft_stun::{IntegrityKey, TransactionId};
 
-use crate::candidate::{Candidate, same};
+use crate::candidate::{Candidate, CandidateKind, same};
 use crate::checklist::Checklist;
 use crate::config::Config;
 use crate::credentials::Credentials;
 use crate::event::{PairInfo, RestartReason, Role};
-use crate::pair::PairId;
+use crate::pair::{PairId, PairState};
 use crate::server::Nominates;
 
 /// The peer's side of the credentials, ready for use.
@@ -84,6 +84,18 @@ impl Session {
     /// Index of the remote candidate with this address.
     pub(crate) fn find_remote(&self, path: &Path) -> Option<usize> {
         self.remotes.iter().position(|remote| remote.transport == path.transport && same(remote.address, path.remote))
+    }
+
+    /// Room for a remote candidate where there is none: that of a peer-reflexive one which no pair works or may still work with.
+    /// Translators that give every check another port bring forth such without end.
+    pub(crate) fn recycle_remote(&mut self) -> Option<usize> {
+        let pairs = &self.checklist.pairs;
+        let is_used = |index| pairs.iter().any(|pair| pair.remote == index && pair.state != PairState::Failed);
+        let mut remotes = self.remotes.iter().enumerate();
+        let (index, _) =
+            remotes.find(|(index, remote)| remote.kind == CandidateKind::PeerReflexive && !is_used(*index))?;
+        self.checklist.forget_remote(index);
+        Some(index)
     }
 
     /// Notes that something authenticated came by `path`. Bounded: the oldest that is not in use gives way.

@@ -84,6 +84,11 @@ impl IntegrityKey {
         }
     }
 
+    /// The session key that comes with an access token (`mac_key` of RFC 7635 section 5). It is used as it is.
+    pub fn mac_key(key: &[u8]) -> Self {
+        Self::raw(key)
+    }
+
     fn raw(key: &[u8]) -> Self {
         Self { sha1: Hmac::new(&block::<Sha1>(key).into()), sha256: Hmac::new(&block::<Sha256>(key).into()) }
     }

@@ -34,6 +34,7 @@
 //! | [`Transaction`], [`RtoEstimator`] | when to send a request again and when to give it up |
 
 mod crc;
+mod credentials;
 mod error;
 mod integrity;
 mod long_term;
@@ -43,17 +44,19 @@ pub mod turn;
 mod url;
 mod wire;
 
+pub use credentials::{Credentials, NotBase64, OAuthToken};
 pub use error::{Malformed, ParseError};
 pub use integrity::{Integrity, IntegrityKey, PasswordAlgorithmId, userhash};
-pub use long_term::{CredentialError, Credentials, LongTerm, Verdict};
+pub use long_term::{CredentialError, LongTerm, Verdict};
 pub use transaction::{RtoEstimator, Step, Timing, Transaction};
 pub use url::{Host, Scheme, ServerUrl, UrlError};
 pub use wire::attribute::{
-    AdditionalAddressFamily, AddressErrorCode, AddressFamily, AlternateDomain, AlternateServer, Attribute,
+    AccessToken, AdditionalAddressFamily, AddressErrorCode, AddressFamily, AlternateDomain, AlternateServer, Attribute,
     AttributeType, ChangeRequest, ChannelNumber, Crc32s, Data, DontFragment, DtlsInStun, DtlsInStunAck, ErrorCode,
     EvenPort, IceControlled, IceControlling, Icmp, Lifetime, MappedAddress, Nonce, OtherAddress, PasswordAlgorithm,
     PasswordAlgorithms, Priority, Realm, RequestedAddressFamily, RequestedTransport, ReservationToken, ResponseOrigin,
-    Software, UnknownAttributes, UseCandidate, Userhash, Username, XorMappedAddress, XorPeerAddress, XorRelayedAddress,
+    Software, ThirdPartyAuthorization, UnknownAttributes, UseCandidate, Userhash, Username, XorMappedAddress,
+    XorPeerAddress, XorRelayedAddress,
 };
 pub use wire::{
     Attributes, ChannelData, Class, HEADER_LEN, MAGIC_COOKIE, Message, MessageBuilder, Method, NotTurn, RawAttribute,

@@ -6,6 +6,7 @@ mod it {
     mod attributes;
     mod long_term;
     mod structure;
+    mod survival;
     mod transactions;
     mod turn;
     mod urls;

@@ -79,4 +79,4 @@ pub use nat::{Behaviour, Nat, NatConfig};
 pub use packet::Packet;
 pub use pair::{Pair, Side, Stalled, Traced, Verdict};
 pub use seeds::{for_seeds, seeds};
-pub use turn_server::{Sent, TurnServer, TurnServerConfig};
+pub use turn_server::{Sent, ThirdParty, TurnServer, TurnServerConfig};

@@ -7,10 +7,10 @@ use std::fmt::Write as _;
 
 use weft_core::{Frame, Full, Instant, Overhead, Rng};
 use weft_stun::{
-    AddressFamily, AlternateServer, AttributeType, ChannelData, ChannelNumber, Class, Data, ErrorCode, IntegrityKey,
-    Lifetime, Message, MessageBuilder, Method, Nonce, PasswordAlgorithmId, Realm, RequestedAddressFamily,
-    RequestedTransport, TransactionId, Userhash, Username, XorMappedAddress, XorPeerAddress, XorRelayedAddress,
-    userhash,
+    AccessToken, AddressFamily, AlternateServer, AttributeType, ChannelData, ChannelNumber, Class, Data, ErrorCode,
+    IntegrityKey, Lifetime, Message, MessageBuilder, Method, Nonce, PasswordAlgorithmId, Realm, RequestedAddressFamily,
+    RequestedTransport, ThirdPartyAuthorization, TransactionId, Userhash, Username, XorMappedAddress, XorPeerAddress,
+    XorRelayedAddress, userhash,
 };
 
 /// How a [`TurnServer`] behaves.
@@ -36,6 +36,8 @@ pub struct TurnServerConfig {
     pub denied: Vec<IpAddr>,
     /// Answer 400 in place of 437 to CreatePermission and ChannelBind, as coturn does.
     pub mismatch_is_bad_request: bool,
+    /// Takes access tokens (RFC 7635), and nothing else unless there is a `user`, too.
+    pub third_party: Option<ThirdParty>,
     /// Relayed IPv6 addresses, where it has them.
     pub relay_v6: Option<IpAddr>,
 }
@@ -54,9 +56,19 @@ impl Default for TurnServerConfig {
             alternate: None,
             denied: Vec::new(),
             mismatch_is_bad_request: false,
+            third_party: None,
             relay_v6: None,
         }
     }
+}
+
+/// What a server has agreed on with an authorization server.
+#[derive(Clone, Debug)]
+pub struct ThirdParty {
+    /// Under which name it is known there.
+    pub server_name: String,
+    /// The tokens that are good, and the session key in each.
+    pub tokens: Vec<(Vec<u8>, Vec<u8>)>,
 }
 
 #[derive(Debug)]
@@ -65,6 +77,8 @@ struct Allocation {
     expires: Instant,
     permissions: BTreeMap<IpAddr, Instant>,
     channels: BTreeMap<u16, (SocketAddr, Instant)>,
+    /// The session key of the access token it belongs to.
+    mac_key: Option<Vec<u8>>,
     /// The request that made it, whose repetitions get the same answer.
     made_by: TransactionId,
 }
@@ -87,6 +101,12 @@ pub struct TurnServer {
     pub requests: BTreeMap<u16, u64>,
     /// Send indications and ChannelData messages that were relayed, and those dropped for want of a permission.
     pub relayed: (u64, u64, u64),
+}
+
+impl ThirdParty {
+    fn key(&self, token: &[u8]) -> Option<&Vec<u8>> {
+        self.tokens.iter().find(|(known, _)| known == token).map(|(_, key)| key)
+    }
 }
 
 /// An error response.
@@ -196,7 +216,7 @@ impl TurnServer {
     fn request(&mut self, now: Instant, from: SocketAddr, request: &Message<'_>) -> Option<Vec<u8>> {
         let mut buf = [0; 1024];
         let mut frame = Frame::new(&mut buf, Overhead::NONE);
-        let key = if request.method() == Method::BINDING { Ok(None) } else { self.authenticate(now, request) };
+        let key = if request.method() == Method::BINDING { Ok(None) } else { self.authenticate(from, request) };
         let (id, method) = (request.transaction_id(), request.method());
         let outcome = match &key {
             Ok(_) => self.grant(now, from, request),
@@ -239,6 +259,9 @@ impl TurnServer {
         }
         let _ = write!(nonce, "{:016x}", self.rng.u64());
         reply.attribute(&Realm(&self.config.realm))?.attribute(&Nonce(&nonce))?;
+        if let Some(third_party) = &self.config.third_party {
+            reply.attribute(&ThirdPartyAuthorization(&third_party.server_name))?;
+        }
         self.nonces.insert(nonce, now);
         if self.config.algorithms {
             reply.raw(AttributeType::PASSWORD_ALGORITHMS, &[0, 2, 0, 0, 0, 1, 0, 0])?;
@@ -247,8 +270,10 @@ impl TurnServer {
     }
 
     /// RFC 8489 section 9.2.4.
-    fn authenticate(&self, _: Instant, request: &Message<'_>) -> Outcome<Option<(IntegrityKey, bool)>> {
-        let Some((user, password)) = &self.config.user else { return Ok(None) };
+    fn authenticate(&self, from: SocketAddr, request: &Message<'_>) -> Outcome<Option<(IntegrityKey, bool)>> {
+        if self.config.user.is_none() && self.config.third_party.is_none() {
+            return Ok(None);
+        }
         let sha256 = request.has(AttributeType::MESSAGE_INTEGRITY_SHA256);
         if !sha256 && !request.has(AttributeType::MESSAGE_INTEGRITY) {
             return Err(Refusal(ErrorCode::UNAUTHENTICATED));
@@ -259,6 +284,10 @@ impl TurnServer {
         if !self.nonces.contains_key(nonce) {
             return Err(Refusal(ErrorCode::STALE_NONCE));
         }
+        if let Some(key) = self.session_key(from, request)? {
+            return Ok(Some((key, false)));
+        }
+        let Some((user, password)) = &self.config.user else { return Err(Refusal(ErrorCode::UNAUTHENTICATED)) };
         if request.has(AttributeType::PASSWORD_ALGORITHMS) != self.config.algorithms || sha256 != self.config.algorithms
         {
             return Err(bad());
@@ -276,6 +305,23 @@ impl TurnServer {
         Ok(Some((key, sha256)))
     }
 
+    /// The key of the access token in the request, or of the one that the allocation was made with (RFC 7635 sections 7 and 9).
+    fn session_key(&self, from: SocketAddr, request: &Message<'_>) -> Outcome<Option<IntegrityKey>> {
+        let Some(third_party) = &self.config.third_party else { return Ok(None) };
+        let made_with = self.allocations.get(&from).and_then(|allocation| allocation.mac_key.as_ref());
+        let mac_key = match request.get::<AccessToken<'_>>() {
+            Ok(Some(_)) if !matches!(request.method(), Method::ALLOCATE | Method::REFRESH) => {
+                return Err(Refusal(ErrorCode::BAD_REQUEST));
+            }
+            Ok(Some(AccessToken(token))) => third_party.key(token),
+            _ => made_with,
+        };
+        let Some(mac_key) = mac_key else { return Ok(None) };
+        let key = IntegrityKey::mac_key(mac_key);
+        let holds = request.check_integrity(&key).holds();
+        if holds { Ok(Some(key)) } else { Err(Refusal(ErrorCode::UNAUTHENTICATED)) }
+    }
+
     /// Does what is asked for, and gives the lifetime to answer with.
     fn grant(&mut self, now: Instant, from: SocketAddr, request: &Message<'_>) -> Outcome<Option<Lifetime>> {
         let lifetime = Lifetime(self.config.lifetime.as_secs() as u32);
@@ -289,6 +335,7 @@ impl TurnServer {
         }
         let bad = Refusal(ErrorCode::BAD_REQUEST);
         let expires = now + self.config.lifetime;
+        let token_key = self.token_key(request);
         let denied = self.config.denied.clone();
         let odd = self.config.mismatch_is_bad_request && request.method() != Method::REFRESH;
         let mismatch = if odd { ErrorCode::BAD_REQUEST } else { ErrorCode::ALLOCATION_MISMATCH };
@@ -300,6 +347,7 @@ impl TurnServer {
             }
             Method::REFRESH => {
                 allocation.expires = expires;
+                allocation.mac_key = token_key.or(allocation.mac_key.take());
                 Ok(Some(lifetime))
             }
             Method::CREATE_PERMISSION => {
@@ -341,6 +389,11 @@ impl TurnServer {
         }
     }
 
+    fn token_key(&self, request: &Message<'_>) -> Option<Vec<u8>> {
+        let AccessToken(token) = request.get().ok()??;
+        self.config.third_party.as_ref()?.key(token).cloned()
+    }
+
     fn allocate(&mut self, now: Instant, from: SocketAddr, request: &Message<'_>) -> Outcome<()> {
         if let Some(known) = self.allocations.get(&from) {
             let same = known.made_by == request.transaction_id();
@@ -373,6 +426,7 @@ impl TurnServer {
             expires: now + self.config.lifetime,
             permissions: BTreeMap::new(),
             channels: BTreeMap::new(),
+            mac_key: self.token_key(request),
             made_by: request.transaction_id(),
         };
         self.allocations.insert(from, allocation);

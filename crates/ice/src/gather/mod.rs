@@ -139,6 +139,27 @@ impl Agent {
         self.settle(now);
     }
 
+    /// Other credentials for a TURN server, from now on: a new access token before the old one expires (RFC 7635), or what a TURN
+    /// REST service has given out anew. Where it has failed, it is asked again.
+    pub fn set_server_credentials(&mut self, now: Instant, id: ServerId, credentials: &weft_stun::Credentials) {
+        let Some(known) = self.gatherer.servers.iter_mut().find(|known| known.id == id && known.server.is_turn())
+        else {
+            return;
+        };
+        known.server.kind = ServerKind::Turn(Some(credentials.clone()));
+        for job in self.gatherer.jobs.iter_mut().filter(|job| job.server == id) {
+            match &mut job.state {
+                JobState::Relay(relay) => relay.client.set_credentials(now, credentials.clone()),
+                state @ JobState::Failed => {
+                    *state = JobState::Waiting;
+                    self.gatherer.announced = false;
+                }
+                _ => {}
+            }
+        }
+        self.settle(now);
+    }
+
     /// The server with this id.
     pub fn server(&self, id: ServerId) -> Option<&Server> {
         self.gatherer.servers.iter().find(|known| known.id == id).map(|known| &known.server)

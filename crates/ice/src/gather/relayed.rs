@@ -226,6 +226,12 @@ impl Agent {
                     self.reconnect(index);
                 }
             }
+            turn::Event::TokenRequired { server: name } => {
+                let Some(job) = self.gatherer.jobs.get(index) else { return };
+                let (server, path) = (job.server, job.route());
+                let failure = turn::Failure::TokenRequired { server: name };
+                self.gathering_failed(server, Some(path), 401, &failure.to_string());
+            }
             turn::Event::Failed(failure) => {
                 self.forget_relayed(now, index);
                 let Some(job) = self.gatherer.jobs.get_mut(index) else { return };

@@ -63,7 +63,9 @@ pub(crate) struct Unknown {
 impl Unknown {
     pub(crate) fn of(message: &Message<'_>) -> Self {
         let mut unknown = Self::default();
-        for (slot, kind) in unknown.types.iter_mut().zip(message.unknown_required()) {
+        // A token that nobody asked for (RFC 7635 section 7).
+        let token = message.has(AttributeType::ACCESS_TOKEN).then_some(AttributeType::ACCESS_TOKEN);
+        for (slot, kind) in unknown.types.iter_mut().zip(message.unknown_required().chain(token)) {
             *slot = kind.0.to_be_bytes();
             unknown.len += 1;
         }

@@ -128,6 +128,32 @@ fn responses_without_the_right_integrity_have_not_come() {
     assert_eq!(lone.agent.stats().stray_responses, 6);
 }
 
+//= rfc8489#9.1.4
+//# If all the responses received are discarded, then instead of signaling a timeout after ending the transaction, the layer MUST signal that the integrity protection was violated.
+//= rfc8489#9.1.5
+//# A client sending subsequent requests to the same server MUST send only the MESSAGE-INTEGRITY-SHA256 or the MESSAGE-INTEGRITY attribute that matches the attribute that was received in the response to the initial request.
+#[test]
+fn a_check_that_only_forgers_have_answered_says_so() {
+    for (forged, expected) in [(true, CheckResult::Unauthentic), (false, CheckResult::TimedOut)] {
+        let mut lone = Lone::new(Role::Controlling, true);
+        lone.remote_candidate(B, 0x7E00_FFFF);
+        let sent = lone.drain();
+        if forged {
+            lone.receive(path(), &success(&sent[0].1, at(A), "wrongwrongwrongwrongwrong"));
+            // Nor does an answer count that has the other hash: checks have MESSAGE-INTEGRITY, first and last.
+            lone.receive(path(), &success_sha256(&sent[0].1));
+        }
+        let sent = lone.advance(std::time::Duration::from_secs(40));
+        for (_, _, bytes) in &sent {
+            let message = Message::parse(bytes).unwrap();
+            assert!(message.has(AttributeType::MESSAGE_INTEGRITY));
+            assert!(!message.has(AttributeType::MESSAGE_INTEGRITY_SHA256));
+        }
+        assert_eq!(sent.len(), 6);
+        assert!(lone.events().contains(&Event::Check(path(), expected)));
+    }
+}
+
 fn success_sha256(request: &[u8]) -> Vec<u8> {
     let id = Message::parse(request).unwrap().transaction_id();
     let mut buf = [0; 256];

@@ -143,6 +143,41 @@ fn a_refusal_is_told_with_code_and_reason() {
     assert!(codes.contains(&486) && codes.contains(&701), "{codes:?}");
 }
 
+/// RFC 7635: an access token through the agent, and the next one before the first expires.
+#[test]
+fn a_relay_that_takes_access_tokens() {
+    use weft_stun::OAuthToken;
+    use weft_testkit::ThirdParty;
+    let accepts = |n: u8| {
+        let tokens = vec![(vec![n; 100], vec![n; 20])];
+        Some(ThirdParty { server_name: "turn1@example.com".to_owned(), tokens })
+    };
+    let token = |n: u8| Credentials::third_party(OAuthToken::new("kid", vec![n; 100], [n; 20]));
+    let mut world = World::new(9);
+    (world.server.config.user, world.server.config.third_party) = (None, accepts(1));
+    world.host(Config { policy: Policy::Relay, ..Config::default() }, None);
+    world.host(Config::default(), None);
+    let now = world.now;
+    let server = Server { kind: weft_ice::ServerKind::Turn(None), ..server_of(Transport::Udp) };
+    let id = world.agent(0).add_server(now, server).unwrap();
+    world.describe();
+    world.run(ms(500));
+    let told = errors(&world, 0)[0].clone();
+    assert_eq!((told.server, told.code), (id, 401));
+    assert!(told.reason.contains("turn1@example.com"), "{}", told.reason);
+    // The application has asked for a token under that name.
+    let now = world.now;
+    world.agent(0).set_server_credentials(now, id, &token(1));
+    world.run_until(Duration::from_secs(5), |world| world.nominated()).unwrap();
+    assert_eq!(world.kinds(0).unwrap().0, CandidateKind::Relayed);
+    world.server.config.third_party = accepts(2);
+    let now = world.now;
+    world.agent(0).set_server_credentials(now, id, &token(2));
+    world.run(Duration::from_secs(1800));
+    assert!(world.usable());
+    assert_eq!(errors(&world, 0).len(), 1);
+}
+
 #[test]
 fn servers_are_capped_and_checked() {
     let mut world = World::new(4);

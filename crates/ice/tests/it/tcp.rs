@@ -140,6 +140,28 @@ fn a_check_over_tcp_is_sent_once_and_waits_long() {
     assert!(lone.events().contains(&Event::Check(path, weft_ice::CheckResult::TimedOut)));
 }
 
+//= rfc8489#9.1.4
+//# If the request was sent over a reliable transport, the response MUST be discarded, and the layer MUST immediately end the transaction and signal that the integrity protection was violated.
+#[test]
+fn a_forged_answer_over_tcp_ends_the_check() {
+    let mut lone = Lone::new(Role::Controlling, true);
+    lone.agent.add_local_candidate(lone.now, LocalCandidate::tcp_active(at("192.0.2.1:0").ip())).unwrap();
+    let remote = weft_ice::Candidate {
+        transport: Transport::Tcp,
+        tcp_type: Some(TcpType::Passive),
+        ..super::support::candidate("198.51.100.2:9000", 0x5A00_FFFF)
+    };
+    lone.agent.add_remote_candidate(lone.now, remote).unwrap();
+    lone.drain();
+    let path = Path { transport: Transport::Tcp, local: at("192.0.2.1:0"), remote: at("198.51.100.2:9000") };
+    lone.agent.stream_opened(lone.now, &path);
+    let sent = lone.drain();
+    let forged = super::support::success(&sent[0].1, at("192.0.2.1:4000"), "wrongwrongwrongwrongwrong");
+    lone.receive(path, &forged);
+    assert!(lone.events().contains(&Event::Check(path, weft_ice::CheckResult::Unauthentic)));
+    assert_eq!(lone.agent.selected_path(), None);
+}
+
 #[test]
 fn strangers_on_a_listening_port_cost_nothing() {
     // What comes by connections that nobody has authenticated on leaves no trace.

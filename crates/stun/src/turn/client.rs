@@ -11,6 +11,7 @@ use super::config::Config;
 use super::event::{Allocation, Event, Failure, LostReason};
 use super::peers::{Grant, PERMISSIONS_A_REQUEST, Peers};
 use super::request::{Kind, Request};
+use crate::credentials::Credentials;
 use crate::long_term::LongTerm;
 use crate::wire::{Class, MessageBuilder, Method};
 use crate::{AddressFamily, RtoEstimator, Step, Timing, TransactionId};
@@ -88,6 +89,12 @@ pub struct Client {
     pub(super) long_term: LongTerm,
     pub(super) requests: Vec<Request>,
     pub(super) peers: Peers,
+    /// Credentials for the next allocation: those of the present one stay with it.
+    next_credentials: Option<Credentials>,
+    /// A Refresh tells the server of a new access token; nothing else is asked before it is answered.
+    pub(super) renewing: bool,
+    /// An allocation may exist whose making was not confirmed to us.
+    pub(super) unconfirmed: bool,
     pub(super) allocation: Option<Allocation>,
     pub(super) expires: Instant,
     pub(super) refresh_at: Instant,
@@ -108,13 +115,16 @@ impl Client {
     /// TCP or TLS path is open already. `rng` must be seeded from the system's entropy.
     pub fn new(now: Instant, config: Config, path: Path, rng: Rng) -> Self {
         let mut client = Self {
-            long_term: LongTerm::new(config.credentials.clone()),
+            long_term: long_term(&config),
             config,
             rng,
             path,
             state: State::Closed,
             requests: Vec::new(),
             peers: Peers::default(),
+            next_credentials: None,
+            renewing: false,
+            unconfirmed: false,
             allocation: None,
             expires: Instant::FAR_FUTURE,
             refresh_at: Instant::FAR_FUTURE,
@@ -138,7 +148,8 @@ impl Client {
             self.rto = RtoEstimator::default();
         }
         self.path = path;
-        self.long_term = LongTerm::new(self.config.credentials.clone());
+        self.long_term = long_term(&self.config);
+        self.next_credentials = None;
         self.visited.retain(|(_, at)| now - *at < REDIRECTION_MEMORY);
         self.visited.push((path.remote, now));
         self.allocate(now);
@@ -251,6 +262,37 @@ impl Client {
         }
     }
 
+    /// Uses other credentials from now on. A new access token takes the place of the old one at once, also for the allocation there
+    /// is, which is refreshed with it (RFC 7635 section 9): call this before the old one expires, or when
+    /// [`Event::TokenRequired`] says that it has. A username and password are for the next allocation, as no server takes others
+    /// than those that the present one was made with (RFC 8656 section 5). A client that has failed begins anew with
+    /// [`connect`](Self::connect).
+    pub fn set_credentials(&mut self, now: Instant, credentials: Credentials) {
+        self.config.credentials = Some(credentials.clone());
+        if !self.long_term.uses_token() || credentials.token().is_none() {
+            self.next_credentials = Some(credentials);
+            return;
+        }
+        self.long_term.set_credentials(credentials);
+        match self.state {
+            State::Allocated => {
+                self.requests.clear();
+                self.peers.ask_again(now);
+                (self.renewing, self.refresh_at) = (true, now);
+                self.advance(now);
+            }
+            State::Allocating | State::Closing => {
+                // What is under way was signed with the old key.
+                self.unconfirmed |= self.state == State::Allocating;
+                let kinds: Vec<_> = self.requests.drain(..).map(|request| request.kind).collect();
+                for kind in kinds {
+                    self.start(now, kind);
+                }
+            }
+            State::AwaitingConnection | State::Closed | State::Failed => {}
+        }
+    }
+
     /// Gives the allocation back: a Refresh with a lifetime of zero, repeated until the server has confirmed it, then
     /// [`Event::Closed`]. Who cannot wait drops the client: the allocation then expires by itself.
     pub fn close(&mut self, now: Instant) {
@@ -286,6 +328,10 @@ impl Client {
     pub(super) fn allocate(&mut self, now: Instant) {
         self.requests.clear();
         self.forget_allocation(now);
+        if let Some(credentials) = self.next_credentials.take() {
+            self.long_term.set_credentials(credentials);
+        }
+        self.unconfirmed = false;
         self.state = State::Allocating;
         self.keepalive_at = self.config.keepalive.map_or(Instant::FAR_FUTURE, |interval| now + interval);
         self.start(now, Kind::Allocate);
@@ -293,6 +339,7 @@ impl Client {
 
     pub(super) fn forget_allocation(&mut self, now: Instant) {
         self.allocation = None;
+        self.renewing = false;
         (self.expires, self.refresh_at) = (Instant::FAR_FUTURE, Instant::FAR_FUTURE);
         self.peers.reset(now);
     }
@@ -340,6 +387,9 @@ impl Client {
             self.refresh_at = Instant::FAR_FUTURE;
             self.start(now, Kind::Refresh);
         }
+        if self.renewing {
+            return;
+        }
         let channels = self.peers.channels.iter_mut().filter(|channel| channel.wanted && channel.due <= now);
         let mut binds = Vec::new();
         for channel in channels {
@@ -369,6 +419,7 @@ impl Client {
         let due = |request: &&mut Request| request.transaction.step(now) == Step::Send;
         let Some(request) = self.requests.iter_mut().find(due) else { return false };
         let written = request.write(&self.config, self.plain, &self.long_term, frame);
+        let too_large = self.path.transport == Transport::Udp && frame.len() > self.config.max_datagram;
         self.stats.retransmissions += u64::from(request.transaction.sent() > 0);
         request.transaction.on_sent(now);
         if let Kind::Permit(ips) = &request.kind {
@@ -376,9 +427,12 @@ impl Client {
                 permission.sent |= ips.contains(&permission.ip);
             }
         }
-        if written.is_err() {
+        if written.is_err() || too_large {
             frame.truncate(0);
             self.stats.unsendable += 1;
+            if too_large {
+                self.fail(Failure::TooLarge);
+            }
             return false;
         }
         self.stats.requests += 1;
@@ -413,6 +467,11 @@ impl Client {
             self.on_no_response(now, request);
         }
     }
+}
+
+/// Credentials as TURN uses them.
+fn long_term(config: &Config) -> LongTerm {
+    LongTerm::new(config.credentials.clone()).preferring_sha256()
 }
 
 /// A redirection to a server visited so long ago is followed (RFC 8489 section 10).
@@ -458,7 +517,7 @@ impl Layer for Client {
         let allocated = self.state == State::Allocated;
         let own = allocated.then(|| self.expires.min(self.refresh_at)).into_iter();
         let keepalive = (allocated && self.path.transport == Transport::Udp).then_some(self.keepalive_at);
-        let peers = if allocated { self.peers.deadline() } else { None };
+        let peers = if allocated && !self.renewing { self.peers.deadline() } else { None };
         let next = requests.chain(own).chain(keepalive).chain(peers).min();
         next.filter(|at| *at != Instant::FAR_FUTURE)
     }

@@ -35,6 +35,9 @@ pub struct Config {
     /// Over UDP, a Binding indication keeps the NAT's mapping after so long a silence of ours: 15 s (Tr of RFC 8445
     /// section 11). `None` sends none.
     pub keepalive: Option<Duration>,
+    /// The longest request over UDP, in bytes: 1200, what WebRTC takes every path to carry. A longer one (a long username, an access
+    /// token) is not sent, as it would not arrive everywhere (RFC 8489 section 6.1).
+    pub max_datagram: usize,
     /// Peers' IP addresses that may have a permission at a time: 128.
     pub max_permissions: usize,
     /// Peers that may have a channel at a time, those that are on their way out included: 64. There are 4096 channel numbers.
@@ -54,6 +57,7 @@ impl Default for Config {
             timing: Timing::default(),
             software: Some(concat!("weft-stun ", env!("CARGO_PKG_VERSION")).to_owned()),
             keepalive: Some(Duration::from_secs(15)),
+            max_datagram: 1200,
             max_permissions: 128,
             max_channels: 64,
             max_redirections: 4,

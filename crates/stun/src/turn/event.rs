@@ -49,6 +49,12 @@ pub enum Event {
         /// Why.
         icmp: Icmp,
     },
+    /// The server does not take the access token any more (RFC 7635 section 8). The allocation lasts until it expires;
+    /// [`set_credentials`](super::Client::set_credentials) with a new token keeps it.
+    TokenRequired {
+        /// The name to ask the authorization server with.
+        server: String,
+    },
     /// The allocation is gone. The client tries to get another by itself.
     Lost(LostReason),
     /// There is no allocation and the client gives up. [`connect`](super::Client::connect) begins anew.
@@ -96,6 +102,13 @@ pub enum Failure {
     /// Username and password came to nothing.
     #[error(transparent)]
     Credentials(#[from] CredentialError),
+    /// The server takes access tokens, and there is none or none it accepts (RFC 7635): get one,
+    /// [`set_credentials`](super::Client::set_credentials), and [`connect`](super::Client::connect) again.
+    #[error("the server asks for an access token of an authorization server, which knows it as {server}")]
+    TokenRequired {
+        /// The name to ask the authorization server with.
+        server: String,
+    },
     /// What came in answer was not made by somebody who knows the password.
     #[error("the answers do not come from the server: their integrity does not hold")]
     Integrity,
@@ -135,6 +148,9 @@ pub enum Failure {
     /// Servers send us round in circles, or too far.
     #[error("servers send us from one to the other")]
     RedirectionLoop,
+    /// The request is longer than [`Config::max_datagram`](super::Config): username, realm and access token are too long.
+    #[error("the request does not fit into one datagram")]
+    TooLarge,
     /// The TCP or TLS connection ended before there was an allocation.
     #[error("the connection to the server ended")]
     Disconnected,
@@ -144,7 +160,9 @@ impl Failure {
     /// The error code of the server's response, if one is the cause.
     pub fn code(&self) -> Option<u16> {
         match self {
-            Self::Credentials(CredentialError::Required | CredentialError::Wrong) => Some(401),
+            Self::Credentials(CredentialError::Required | CredentialError::Wrong) | Self::TokenRequired { .. } => {
+                Some(401)
+            }
             Self::AllocationMismatch => Some(437),
             Self::QuotaReached => Some(486),
             Self::InsufficientCapacity => Some(508),

@@ -147,6 +147,16 @@ impl Peers {
         new
     }
 
+    /// Requests under way are dropped: what they were to bring is due again.
+    pub(super) fn ask_again(&mut self, now: Instant) {
+        for permission in self.permissions.iter_mut().filter(|permission| permission.grant == Grant::Asked) {
+            (permission.grant, permission.due) = (Grant::Wanted, now);
+        }
+        for channel in self.channels.iter_mut().filter(|channel| channel.wanted && channel.due == Instant::FAR_FUTURE) {
+            channel.due = now;
+        }
+    }
+
     /// The allocation is gone: what is wanted is to be asked for again, from the next one.
     pub(super) fn reset(&mut self, now: Instant) {
         for permission in &mut self.permissions {

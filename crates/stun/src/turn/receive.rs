@@ -11,7 +11,7 @@ use super::config::RelayFamily;
 use super::event::{Allocation, Event, Failure, LostReason};
 use super::peers::Grant;
 use super::request::{Kind, Request};
-use crate::long_term::Verdict;
+use crate::long_term::{CredentialError, Verdict};
 use crate::wire::attribute::{
     AddressErrorCode, AddressFamily, AlternateDomain, AlternateServer, Attribute as _, AttributeType, ErrorCode, Icmp,
     Lifetime, UnknownAttributes, XorMappedAddress, XorPeerAddress, XorRelayedAddress,
@@ -99,6 +99,8 @@ impl Client {
         if let Some(round_trip) = request.transaction.round_trip(now) {
             self.rto.on_round_trip(now, round_trip);
         }
+        // A copy of it may have made an allocation before this one came too late for its nonce.
+        let unconfirmed = self.long_term.is_authenticating() && request.transaction.sent() > 1;
         let verdict = self.long_term.judge(response);
         if verdict == Verdict::Discard {
             self.stats.unauthentic += 1;
@@ -113,6 +115,7 @@ impl Client {
         let Request { kind, .. } = self.requests.remove(at);
         match verdict {
             Verdict::Retry => {
+                self.unconfirmed |= unconfirmed && kind == Kind::Allocate;
                 // The nonce is another for all of them.
                 let others: Vec<_> = self.requests.drain(..).map(|request| request.kind).collect();
                 self.start(now, kind);
@@ -121,9 +124,32 @@ impl Client {
                 }
             }
             Verdict::Refused(_) if self.state == State::Closing => self.finish_closing(),
-            Verdict::Refused(error) => self.fail(Failure::Credentials(error)),
+            Verdict::Refused(error) => self.on_credentials_refused(now, kind, error),
             Verdict::Accept if response.class() == Class::Error => self.on_error(now, kind, response),
             _ => self.on_success(now, kind, response),
+        }
+    }
+
+    fn on_credentials_refused(&mut self, now: Instant, kind: Kind, error: CredentialError) {
+        let lacks_token = matches!(error, CredentialError::TokenRequired | CredentialError::TokenRefused);
+        let server = self.long_term.third_party().filter(|_| lacks_token).map(str::to_owned);
+        match (server, kind) {
+            (Some(server), Kind::Allocate | Kind::Deallocate) => self.fail(Failure::TokenRequired { server }),
+            (Some(server), kind) => {
+                // What there is lasts until it expires; what was asked for is asked for again with a new token.
+                self.emit(Event::TokenRequired { server });
+                if kind == Kind::Refresh {
+                    self.on_renewed(now);
+                }
+            }
+            (None, _) => self.fail(Failure::Credentials(error)),
+        }
+    }
+
+    /// The Refresh that held up everything else has come to its end.
+    fn on_renewed(&mut self, now: Instant) {
+        if core::mem::take(&mut self.renewing) {
+            self.advance(now);
         }
     }
 
@@ -134,7 +160,10 @@ impl Client {
         match kind {
             Kind::Allocate => self.on_allocated(now, response),
             Kind::Refresh => match response.get::<Lifetime>() {
-                Ok(Some(lifetime)) if lifetime.0 > 0 => self.set_lifetime(now, lifetime),
+                Ok(Some(lifetime)) if lifetime.0 > 0 => {
+                    self.set_lifetime(now, lifetime);
+                    self.on_renewed(now);
+                }
                 _ => self.lose(now, LostReason::Forgotten),
             },
             Kind::Deallocate => self.on_deallocated(now),
@@ -234,11 +263,14 @@ impl Client {
     fn on_error_code(&mut self, now: Instant, kind: Kind, code: u16, reason: &str, unknown: Option<AttributeType>) {
         match kind {
             Kind::Deallocate => self.on_deallocated(now),
+            // It is ours. The answer was lost, and with a new nonce came a new transaction id, by which the server no longer knows
+            // it for a repetition (RFC 8656 section 7.2): another takes its place.
+            Kind::Allocate if code == 437 && self.unconfirmed => self.start(now, Kind::Deallocate),
             Kind::Allocate => self.fail(Failure::of(code, reason, unknown)),
             _ if code == 437 => self.lose(now, LostReason::Forgotten),
             _ if code == 441 => self.fail(Failure::of(code, reason, unknown)),
             // It lasts until it expires.
-            Kind::Refresh => {}
+            Kind::Refresh => self.on_renewed(now),
             Kind::Permit(ips) => self.on_permission_refused(now, &ips, code, reason),
             Kind::Bind(_, peer) => self.on_channel_refused(now, peer, code, reason),
         }
@@ -314,7 +346,7 @@ impl Client {
             Kind::Allocate => self.fail(failure),
             Kind::Deallocate => self.on_deallocated(now),
             // It lasts until it expires.
-            Kind::Refresh => {}
+            Kind::Refresh => self.on_renewed(now),
             Kind::Permit(ips) => {
                 for ip in ips {
                     self.on_permission_refused(now, &[ip], 0, "no answer");

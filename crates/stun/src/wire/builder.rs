@@ -16,6 +16,7 @@ use crate::wire::attribute::{Attribute, AttributeType};
 pub struct MessageBuilder<'f, 'b> {
     frame: &'f mut Frame<'b>,
     start: usize,
+    method: Method,
     id: TransactionId,
 }
 
@@ -29,7 +30,12 @@ impl<'f, 'b> MessageBuilder<'f, 'b> {
         let [c0, c1, c2, c3] = MAGIC_COOKIE.to_be_bytes();
         head.copy_from_slice(&[t0, t1, 0, 0, c0, c1, c2, c3]);
         tail.copy_from_slice(&id.0);
-        Ok(Self { frame, start, id })
+        Ok(Self { frame, start, method, id })
+    }
+
+    /// The function of the message.
+    pub fn method(&self) -> Method {
+        self.method
     }
 
     /// Appends an attribute, with padding of zeros.

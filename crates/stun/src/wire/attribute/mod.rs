@@ -16,6 +16,7 @@ mod errors;
 mod ice;
 mod sped;
 mod text;
+mod third_party;
 mod turn;
 
 pub use address::{
@@ -26,6 +27,7 @@ pub use errors::{ErrorCode, UnknownAttributes};
 pub use ice::{IceControlled, IceControlling, Priority, UseCandidate};
 pub use sped::{Crc32s, DtlsInStun, DtlsInStunAck};
 pub use text::{AlternateDomain, Nonce, PasswordAlgorithm, PasswordAlgorithms, Realm, Software, Userhash, Username};
+pub use third_party::{AccessToken, ThirdPartyAuthorization};
 pub use turn::{
     AdditionalAddressFamily, AddressErrorCode, AddressFamily, ChannelNumber, Data, DontFragment, EvenPort, Icmp,
     Lifetime, RequestedAddressFamily, RequestedTransport, ReservationToken,
@@ -105,6 +107,8 @@ types! {
     REQUESTED_TRANSPORT = 0x0019, "REQUESTED-TRANSPORT";
     /// RFC 8656 section 18.9.
     DONT_FRAGMENT = 0x001A, "DONT-FRAGMENT";
+    /// RFC 7635 section 6.2.
+    ACCESS_TOKEN = 0x001B, "ACCESS-TOKEN";
     /// RFC 8489 section 14.6.
     MESSAGE_INTEGRITY_SHA256 = 0x001C, "MESSAGE-INTEGRITY-SHA256";
     /// RFC 8489 section 14.12.
@@ -143,6 +147,8 @@ types! {
     RESPONSE_ORIGIN = 0x802B, "RESPONSE-ORIGIN";
     /// RFC 5780 section 7.4.
     OTHER_ADDRESS = 0x802C, "OTHER-ADDRESS";
+    /// RFC 7635 section 6.1.
+    THIRD_PARTY_AUTHORIZATION = 0x802E, "THIRD-PARTY-AUTHORIZATION";
     /// What libwebrtc tells of its network; of no use to others.
     GOOG_NETWORK_INFO = 0xC057, "GOOG-NETWORK-INFO";
     /// draft-hancke-webrtc-sped.

@@ -197,6 +197,33 @@ fn an_address_in_use_asks_for_another_port() {
     assert_eq!(world.client.state(), State::Allocated);
 }
 
+/// The answer to an Allocate request is lost, and the nonce runs out before it is sent again: with the new nonce the server sees
+/// another request, and answers that there is an allocation (437). It is the client's own, and makes way.
+#[test]
+fn an_allocation_whose_answer_was_lost_is_not_in_our_way() {
+    for_seeds("an_allocation_whose_answer_was_lost_is_not_in_our_way", 10_000, |seed| {
+        let nonce_lifetime = Duration::from_millis(200 + seed % 1000);
+        let mut world = World::new(seed, config(), TurnServerConfig { nonce_lifetime, ..Default::default() });
+        world.loss = 0.3;
+        world.run(SECOND * 20);
+        world.loss = 0.0;
+        world.run(SECOND * 25);
+        let failed = |event: &Event| matches!(event, Event::Failed(Failure::AllocationMismatch));
+        assert!(!world.has(failed), "seed {seed}: {:?}", world.events);
+    });
+    // The very case: all three answers of the server but the second are lost.
+    let nonce_lifetime = Duration::from_millis(300);
+    let mut world = World::new(1, config(), TurnServerConfig { nonce_lifetime, ..Default::default() });
+    world.run(Duration::from_millis(60));
+    world.loss_to_client = true;
+    world.run(Duration::from_millis(400));
+    assert_eq!((world.servers[0].allocations(), world.client.state()), (1, State::Allocating));
+    world.loss_to_client = false;
+    world.run(SECOND);
+    assert_eq!(world.client.state(), State::Allocated, "{:?}", world.events);
+    assert_eq!(world.servers[0].allocations(), 1);
+}
+
 #[test]
 fn both_families_in_one_allocation() {
     let v6 = "2001:db8::101".parse().unwrap();

@@ -2,4 +2,5 @@
 
 mod allocation;
 mod data;
-mod world;
+mod third_party;
+pub(crate) mod world;

@@ -31,6 +31,8 @@ pub(crate) struct World {
     pub(crate) loss: f64,
     /// The servers do not answer.
     pub(crate) dead: bool,
+    /// What the servers answer is lost.
+    pub(crate) loss_to_client: bool,
     delay: Duration,
     in_flight: Vec<(Instant, u64, SocketAddr, SocketAddr, Vec<u8>)>,
     order: u64,
@@ -65,6 +67,7 @@ impl World {
             sent: Vec::new(),
             loss: 0.0,
             dead: false,
+            loss_to_client: false,
             delay: Duration::from_millis(25),
             in_flight: Vec::new(),
             order: 0,
@@ -110,7 +113,7 @@ impl World {
         }
         if let Some(server) = self.servers.iter_mut().find(|server| server.is_at(to)) {
             let replies = if self.dead { Vec::new() } else { server.handle(self.now, from, to, &bytes) };
-            for (from, to, bytes) in replies {
+            for (from, to, bytes) in replies.into_iter().filter(|_| !self.loss_to_client).collect::<Vec<_>>() {
                 self.launch(from, to, bytes);
             }
             return;
