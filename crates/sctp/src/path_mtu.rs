@@ -122,6 +122,13 @@ impl PathMtu {
         Some(self.arm(now))
     }
 
+    /// It is another path now: begins anew. Gives when the timer is to fire.
+    pub(crate) fn retest(&mut self, now: Instant) -> Option<Instant> {
+        self.size = self.base;
+        self.timeouts = 0;
+        self.enabled.then(|| self.on_black_hole(now))
+    }
+
     fn arm(&mut self, now: Instant) -> Instant {
         self.due = true;
         self.tries += 1;

@@ -3,6 +3,7 @@
 mod add_streams;
 mod cookie;
 mod input;
+mod new_path;
 mod orders;
 mod output;
 mod path;
@@ -169,6 +170,8 @@ pub struct Association {
     last_data_sent: Instant,
     /// T3-rtx expired, and nothing was acknowledged since.
     timed_out: bool,
+    /// What is outstanding left by another path than the one there is now, and nothing was acknowledged since.
+    moved: bool,
     /// A send was refused for want of room; the largest that was.
     refused: Option<usize>,
     /// Retransmissions in a row without an answer (RFC 9260 section 8.1).
@@ -229,6 +232,7 @@ impl Association {
             path_mtu: PathMtu::new(&config),
             last_data_sent: Instant::ORIGIN,
             timed_out: false,
+            moved: false,
             refused: None,
             errors: 0,
             heartbeat: None,

@@ -23,6 +23,14 @@ impl Association {
         self.flight.large = u32::try_from(large).unwrap_or(u32::MAX);
     }
 
+    /// It is another path now.
+    pub(super) fn retest_path_mtu(&mut self, now: Instant) {
+        if let Some(at) = self.path_mtu.retest(now) {
+            self.timers.set(Timer::PathMtu, at);
+            self.adopt_mtu();
+        }
+    }
+
     /// `true`: the HEARTBEAT ACK answers a probe.
     pub(super) fn on_probe_answer(&mut self, now: Instant, nonce: u64) -> bool {
         let Some(at) = self.path_mtu.on_answer(now, nonce) else { return false };

@@ -18,6 +18,7 @@ impl Association {
         }
         if outcome.acked > 0 || outcome.advanced {
             self.timed_out = false;
+            self.moved = false;
         }
         if outcome.acked > 0 {
             self.errors = 0;
@@ -81,7 +82,7 @@ impl Association {
         self.set_pacing_rate();
     }
 
-    fn set_pacing_rate(&mut self) {
+    pub(super) fn set_pacing_rate(&mut self) {
         let controller = &self.controller;
         let (own, window, slow_start) = (controller.pacing_rate(), controller.window(), controller.in_slow_start());
         self.pacer.set_rate(own, window, slow_start, self.rto.srtt());
@@ -99,17 +100,21 @@ impl Association {
         self.stats.timeouts += 1;
         // A probe of a closed window says nothing about the path.
         let probe = self.flight.a_rwnd == 0 && self.flight.len() == 1;
-        self.rto.back_off();
+        // Nor does what was sent by another path say anything about this one.
+        let moved = core::mem::take(&mut self.moved);
+        if !moved {
+            self.rto.back_off();
+        }
         self.count_error()?;
         if self.path_mtu.is_hopeless() {
             return Err(AssociationError::PathTooSmall { size: self.mtu });
         }
         // One that no longer fits says nothing about what does.
         let too_large = self.flight.oldest_len() + packet::HEADER_LEN > self.mtu;
-        if !probe && !too_large && self.path_mtu.on_timeout() {
+        if !probe && !moved && !too_large && self.path_mtu.on_timeout() {
             self.on_black_hole(now);
         }
-        if probe {
+        if probe || moved {
             self.flight.lose_all();
         } else {
             self.controller.on_timeout(now);

@@ -350,6 +350,7 @@ impl Association {
         self.local_initial_tsn = cookie.local_tsn;
         self.controller.restart();
         self.timed_out = false;
+        self.moved = false;
         self.tie = self.rng.u64();
         self.event(Event::Restarted);
         self.accept(now, cookie);

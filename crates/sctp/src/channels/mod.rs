@@ -109,6 +109,11 @@ impl DataChannels {
         Ok(())
     }
 
+    /// Packets go by another path from now on: [`Association::change_path`].
+    pub fn change_path(&mut self, now: Instant, rtt: Option<core::time::Duration>) {
+        self.association.change_path(now, rtt);
+    }
+
     /// The peer's `max-message-size`: `None` for no limit. Until it is set, 65,536 bytes (RFC 8841 section 6.1).
     pub fn set_remote_max_message_size(&mut self, bytes: Option<u64>) {
         self.remote_max = bytes;

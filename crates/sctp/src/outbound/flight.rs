@@ -307,6 +307,13 @@ impl Flight {
         }
     }
 
+    /// What is outstanding left by another path than what follows.
+    pub(crate) fn change_path(&mut self, now: Instant) {
+        self.sample_from = self.next_tsn();
+        self.delivery.change_path(now);
+        self.rack.change_path();
+    }
+
     /// When the newest transmission left.
     pub(crate) fn last_sent(&self) -> Option<Instant> {
         self.transmissions.last_sent()

@@ -169,7 +169,9 @@ impl Flight {
             self.undo.on_repaired();
             return;
         }
-        outcome.latest_rtt = Some(now - sent);
+        if self.delivery.is_current(sent) {
+            outcome.latest_rtt = Some(now - sent);
+        }
         if transmission.first.follows_or_is(self.sample_from) {
             outcome.rtt = Some(now - sent);
         }

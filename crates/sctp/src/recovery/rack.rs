@@ -70,6 +70,12 @@ impl Rack {
         self.min_rtt.map(|(rtt, _)| rtt)
     }
 
+    /// It is another path now, with times of its own.
+    pub(crate) fn change_path(&mut self) {
+        self.min_rtt = None;
+        (self.reordering_seen, self.reo_wnd_mult) = (false, 1);
+    }
+
     pub(crate) fn newest(&self) -> Option<u32> {
         self.newest
     }

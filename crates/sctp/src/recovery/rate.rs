@@ -37,6 +37,8 @@ pub(crate) struct Delivery {
     /// Until this much is delivered, the application limits what is sent; 0 when it does not.
     app_limited: u64,
     newest: Option<Newest>,
+    /// What left before then went another way.
+    path_since: Instant,
 }
 
 impl Delivery {
@@ -48,6 +50,7 @@ impl Delivery {
             lost: 0,
             app_limited: 0,
             newest: None,
+            path_since: Instant::ORIGIN,
         }
     }
 
@@ -55,6 +58,17 @@ impl Delivery {
     pub(crate) fn on_send(&mut self, now: Instant) {
         self.first_sent = now;
         self.delivered_time = now;
+    }
+
+    /// It is another path now.
+    pub(crate) fn change_path(&mut self, now: Instant) {
+        self.path_since = now;
+        self.on_send(now);
+    }
+
+    /// Whether what left at `sent` says something about the path there is.
+    pub(crate) fn is_current(&self, sent: Instant) -> bool {
+        sent >= self.path_since
     }
 
     /// What a transmission that leaves now remembers.
@@ -80,7 +94,7 @@ impl Delivery {
     /// Something of `transmission` was acknowledged.
     pub(crate) fn on_ack(&mut self, transmission: &Transmission) {
         let Transmission { sent, flight, stamp, .. } = *transmission;
-        if self.newest.is_none_or(|newest| stamp.delivered >= newest.stamp.delivered) {
+        if self.is_current(sent) && self.newest.is_none_or(|newest| stamp.delivered >= newest.stamp.delivered) {
             self.newest = Some(Newest { sent, flight, stamp });
         }
     }

@@ -8,6 +8,7 @@ mod ends;
 mod hostile;
 mod interleave;
 mod lifecycle;
+mod new_path;
 mod partial;
 mod path_mtu;
 mod pieces;
