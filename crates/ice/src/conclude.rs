@@ -3,6 +3,7 @@
 use weft_core::{Instant, Path};
 
 use crate::agent::Agent;
+use crate::candidate::CandidateKind;
 use crate::event::{Event, FailureReason, IceState, RestartReason, Role};
 use crate::pair::{Pair, PairId, PairState, pair_priority};
 
@@ -65,6 +66,13 @@ impl Agent {
         }
     }
 
+    /// Whether data by this pair goes through a relay of either side.
+    fn is_relayed(&self, pair: &Pair) -> bool {
+        let local = self.locals.get(pair.local).map(|local| local.candidate.kind);
+        let remote = self.session.remotes.get(pair.remote).map(|remote| remote.kind);
+        local == Some(CandidateKind::Relayed) || remote == Some(CandidateKind::Relayed)
+    }
+
     /// The controlling side's choice: its next check says so.
     fn choose(&mut self, id: PairId) {
         self.session.chosen = Some(id);
@@ -82,8 +90,14 @@ impl Agent {
         }
         let Some(first_valid) = self.session.first_valid else { return };
         let Some(best) = self.best_valid(now, false).filter(|best| !best.suspect) else { return };
-        let better = self.session.checklist.pairs.iter().any(|pair| pair.is_open() && pair.priority > best.priority);
-        if better && now < first_valid + self.config.nomination_wait {
+        let mut better =
+            self.session.checklist.pairs.iter().filter(|pair| pair.is_open() && pair.priority > best.priority);
+        let wait = if self.is_relayed(best) && better.clone().any(|pair| !self.is_relayed(pair)) {
+            self.config.relay_nomination_wait.max(self.config.nomination_wait)
+        } else {
+            self.config.nomination_wait
+        };
+        if better.next().is_some() && now < first_valid + wait {
             return;
         }
         let id = best.id;
@@ -231,6 +245,7 @@ impl Agent {
             .chain(triggered)
             .chain(ordinary)
             .chain(nomination.map(|first| first + self.config.nomination_wait).filter(|at| *at > now))
+            .chain(nomination.map(|first| first + self.config.relay_nomination_wait).filter(|at| *at > now))
             .chain(selected)
             .chain(self.doubt_at().filter(|at| *at > now))
             .chain(session.consent.next.filter(|_| !self.config.lite))

@@ -33,6 +33,9 @@ pub struct Config {
     /// How long the controlling side waits for a better pair after the first valid one, unless that is the best there can
     /// be: 150 ms. Data flows meanwhile.
     pub nomination_wait: Duration,
+    /// The same while the best valid pair is relayed and better ones that are not may still work: 800 ms. A hole in a translator
+    /// may take one repetition of a check to punch, and a nominated relay may stay for the whole session.
+    pub relay_nomination_wait: Duration,
     /// The basic period of consent checks: 5 s, at least 5 s so that the randomised period is never less than 4 s
     /// (RFC 7675 section 5.1).
     pub consent_interval: Duration,
@@ -92,6 +95,7 @@ impl Default for Config {
             last_wait: 16,
             patience: Duration::from_millis(39_500),
             nomination_wait: Duration::from_millis(150),
+            relay_nomination_wait: Duration::from_millis(800),
             consent_interval: Duration::from_secs(5),
             consent_timeout: Duration::from_secs(30),
             disconnected_after: Duration::from_secs(10),

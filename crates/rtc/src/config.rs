@@ -1,5 +1,6 @@
 //! What a peer connection is told at birth.
 
+use std::net::SocketAddr;
 use std::ops::RangeInclusive;
 use std::sync::Arc;
 use std::time::Duration;
@@ -13,6 +14,9 @@ use crate::error::Error;
 
 /// The least leaves room for a DTLS record around the smallest SCTP packet; the most is what UDP over IPv4 carries.
 const MAX_DATAGRAM: RangeInclusive<usize> = 512..=65_507;
+
+/// Bounds of what may be kept of a peer's candidates.
+const CAPS: RangeInclusive<usize> = 1..=10_000;
 
 /// A STUN or TURN server (`RTCIceServer`).
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -36,6 +40,32 @@ impl IceServer {
     }
 }
 
+/// Which TCP candidates there are (RFC 6544): where UDP does not pass, a peer or server that takes TCP connections is reached
+/// all the same. They come after all that works by UDP.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug, Default)]
+pub enum TcpCandidates {
+    /// None.
+    None,
+    /// Those that open connections, as browsers have. They take no socket until they are used.
+    #[default]
+    Active,
+    /// Those that open connections and those that take them: a listening socket at each address. For servers.
+    ActiveAndPassive,
+}
+
+/// What is done with names of multicast DNS (`.local`, RFC 6762).
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug, Default)]
+pub enum MdnsPolicy {
+    /// Nothing: candidates with names are ignored, as where there is no multicast. The peer behind one is learnt from its own
+    /// checks.
+    Off,
+    /// Names of the peer's candidates are resolved.
+    #[default]
+    Resolve,
+    /// And our own addresses are signalled by names that stand for them, so that nobody off this link learns them.
+    Hide,
+}
+
 /// Settings of a peer connection. The defaults are right for a browser at the other end of the internet.
 #[derive(Clone, Debug)]
 #[non_exhaustive]
@@ -49,6 +79,26 @@ pub struct Config {
     pub interfaces: Option<Vec<String>>,
     /// UDP port to bind on every interface; 0 lets the system choose.
     pub port: u16,
+    /// UDP ports to bind, one on every interface, in place of [`port`](Self::port): the first one that is free from a random
+    /// one on. For firewalls. `None` by default.
+    pub port_range: Option<RangeInclusive<u16>>,
+    /// Follow network interfaces: sockets are bound on those that appear and closed on those that vanish, and ICE moves. On by
+    /// default; of no effect for the sans-IO connection, whose driver does this.
+    pub follow_interfaces: bool,
+    /// Which TCP candidates to use; active ones by default. Passive ones listen on [`port`](Self::port) or one of
+    /// [`port_range`](Self::port_range).
+    pub tcp_candidates: TcpCandidates,
+    /// What to do with `.local` names; those of the peer are resolved by default.
+    pub mdns: MdnsPolicy,
+    /// DNS servers to ask for the names of [`ice_servers`](Self::ice_servers); those of the system (`/etc/resolv.conf`) when
+    /// empty. At most 8.
+    pub dns_servers: Vec<SocketAddr>,
+    /// Candidates of the peer to keep at most: 1 to 10,000; 100 by default.
+    pub max_remote_candidates: usize,
+    /// Candidate pairs to check at most: 1 to 10,000; 100 by default (RFC 8445 section 6.1.2.5).
+    pub max_candidate_pairs: usize,
+    /// Report the result of each connectivity check. Off by default.
+    pub report_checks: bool,
     /// Servers to gather candidates from; none by default.
     pub ice_servers: Vec<IceServer>,
     /// Which candidates to use: all, or with [`Policy::Relay`] relayed ones alone, so that the peer learns no address of ours.
@@ -96,6 +146,14 @@ impl Default for Config {
             loopback: false,
             interfaces: None,
             port: 0,
+            port_range: None,
+            follow_interfaces: true,
+            tcp_candidates: TcpCandidates::default(),
+            mdns: MdnsPolicy::default(),
+            dns_servers: Vec::new(),
+            max_remote_candidates: 100,
+            max_candidate_pairs: 100,
+            report_checks: false,
             ice_servers: Vec::new(),
             ice_transport_policy: Policy::All,
             tls_roots: Vec::new(),
@@ -133,6 +191,7 @@ impl Config {
         if self.max_message_size == 0 {
             return refuse("max_message_size must be at least 1 byte");
         }
+        self.validate_sockets()?;
         for server in &self.ice_servers {
             for url in &server.urls {
                 if url.scheme().is_turn() && server.credentials.is_none() {
@@ -146,14 +205,36 @@ impl Config {
         if self.send_buffer == 0 {
             return refuse("send_buffer must be at least 1 byte");
         }
-        if self.interfaces.as_ref().is_some_and(Vec::is_empty) {
-            return refuse("interfaces must name one at least, or be None for all");
-        }
         if self.dtls_versions.as_ref().is_some_and(Vec::is_empty) {
             return refuse("dtls_versions must have one at least, or be None for all");
         }
         if self.dtls_groups.as_ref().is_some_and(Vec::is_empty) {
             return refuse("dtls_groups must have one at least, or be None for all");
+        }
+        Ok(())
+    }
+
+    fn validate_sockets(&self) -> Result<(), Error> {
+        let refuse = |what| Err(Error::Config(what));
+        if let Some(range) = &self.port_range {
+            if range.is_empty() || *range.start() == 0 {
+                return refuse("port_range must hold one port at least, and not begin with 0");
+            }
+            if self.port != 0 {
+                return refuse("port and port_range exclude each other");
+            }
+        }
+        if self.dns_servers.len() > 8 || self.dns_servers.iter().any(|server| server.port() == 0) {
+            return refuse("dns_servers must be at most 8 addresses, with ports that are not 0");
+        }
+        if !CAPS.contains(&self.max_remote_candidates) {
+            return refuse("max_remote_candidates must be 1 to 10,000");
+        }
+        if !CAPS.contains(&self.max_candidate_pairs) {
+            return refuse("max_candidate_pairs must be 1 to 10,000");
+        }
+        if self.interfaces.as_ref().is_some_and(Vec::is_empty) {
+            return refuse("interfaces must name one at least, or be None for all");
         }
         Ok(())
     }
@@ -176,6 +257,20 @@ impl Config {
     #[must_use]
     pub fn with_certificate(mut self, certificate: Arc<Certificate>) -> Self {
         self.certificate = Some(certificate);
+        self
+    }
+
+    /// Sets [`tcp_candidates`](Self::tcp_candidates).
+    #[must_use]
+    pub fn with_tcp_candidates(mut self, which: TcpCandidates) -> Self {
+        self.tcp_candidates = which;
+        self
+    }
+
+    /// Sets [`mdns`](Self::mdns).
+    #[must_use]
+    pub fn with_mdns(mut self, policy: MdnsPolicy) -> Self {
+        self.mdns = policy;
         self
     }
 

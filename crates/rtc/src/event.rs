@@ -1,7 +1,7 @@
 //! States and events, with the names and meanings of W3C webrtc-pc.
 
 use weft_core::Path;
-use weft_ice::{GatheringError, PairInfo, ServerId, StreamKind};
+use weft_ice::{CheckResult, GatheringError, PairInfo, RestartReason, ServerId, StreamKind};
 use weft_sctp::{ChannelId, CloseReason};
 pub use weft_sdp::jsep::{IceCandidate, SignalingState};
 
@@ -128,6 +128,9 @@ pub enum Failure {
 pub enum Request {
     /// The name of a server is to be resolved; `server_resolved` takes the addresses.
     Resolve(ServerId, String),
+    /// The `.local` name of a candidate of the peer's is to be resolved by multicast DNS; `candidate_resolved` takes the
+    /// addresses, or none. Nothing waits for it.
+    ResolveCandidate(String),
     /// A TCP connection is to be opened from the IP address of `local`, whose port is 0, to `remote`; `stream_opened` or
     /// `stream_closed` tells what came of it. The path, as it is here, names the connection from then on: datagrams come
     /// and go with it, framed as the kind says.
@@ -156,9 +159,17 @@ pub enum Event {
     IceCandidate(IceCandidate),
     /// A STUN or TURN server gave no candidate (`icecandidateerror`): which, from where, with what code and why.
     IceCandidateError(Box<GatheringError>),
+    /// A connectivity check ended ([`Config::report_checks`](crate::Config::report_checks)).
+    IceCheck(Path, CheckResult),
     /// Data now travels over this pair.
     SelectedPair(Box<PairInfo>),
-    /// An offer should be made: the first channel was created.
+    /// A pair works that is better than the one in use, and the peer cannot be asked to move to it: a
+    /// [restart of ICE](crate::sans_io::PeerConnection::restart_ice) would. Only the controlling side is told.
+    BetterPair(Box<PairInfo>),
+    /// The pair in use is lost and no other was found: ICE has to restart. [`NegotiationNeeded`](Self::NegotiationNeeded)
+    /// follows, and the next offer restarts it.
+    IceRestartNeeded(RestartReason),
+    /// An offer should be made: the first channel was created, or ICE is to be restarted.
     NegotiationNeeded,
     /// Something failed for good.
     Failed(Failure),

@@ -112,7 +112,7 @@ pub mod sans_io;
 
 #[cfg(feature = "tokio")]
 pub use asynchronous::{ByteStream, DataChannel, Endpoint, PeerConnection, PeerEvent};
-pub use config::{Config, IceServer};
+pub use config::{Config, IceServer, MdnsPolicy, TcpCandidates};
 pub use error::Error;
 pub use event::{
     ConnectionState, DtlsState, Event, Failure, GatheringState, IceCandidate, IceConnectionState, Request, SctpState,

@@ -3,6 +3,8 @@
 use std::future::poll_fn;
 use std::task::Poll;
 
+use weft_core::Path;
+use weft_ice::{CheckResult, PairInfo, RestartReason};
 use weft_sctp::{ChannelId, ChannelState};
 use weft_sdp::jsep::{Description, SignalingState};
 
@@ -21,6 +23,16 @@ pub enum PeerEvent {
     IceCandidate(IceCandidate),
     /// A STUN or TURN server gave no candidate: which, from where, with what code and why.
     IceCandidateError(Box<weft_ice::GatheringError>),
+    /// A connectivity check ended ([`Config::report_checks`]).
+    IceCheck(Path, CheckResult),
+    /// Data now travels over this pair.
+    SelectedPair(Box<PairInfo>),
+    /// A pair works that is better than the one in use, and the peer cannot be asked to move to it: a
+    /// [restart of ICE](PeerConnection::restart_ice) would. Only the controlling side is told.
+    BetterPair(Box<PairInfo>),
+    /// The pair in use is lost and no other was found, as when a network interface vanished.
+    /// [`NegotiationNeeded`](Self::NegotiationNeeded) follows, and the next offer restarts ICE.
+    IceRestartNeeded(RestartReason),
     /// `signalingState` changed.
     SignalingState(SignalingState),
     /// `iceGatheringState` changed.
@@ -29,7 +41,7 @@ pub enum PeerEvent {
     IceConnectionState(IceConnectionState),
     /// `connectionState` changed.
     ConnectionState(ConnectionState),
-    /// An offer should be made.
+    /// An offer should be made: the first channel was created, or ICE is to be restarted.
     NegotiationNeeded,
     /// Something failed for good.
     Failed(Failure),
@@ -362,6 +374,10 @@ fn public(event: Event) -> Option<PeerEvent> {
         Event::GatheringState(state) => PeerEvent::GatheringState(state),
         Event::IceConnectionState(state) => PeerEvent::IceConnectionState(state),
         Event::ConnectionState(state) => PeerEvent::ConnectionState(state),
+        Event::IceCheck(path, result) => PeerEvent::IceCheck(path, result),
+        Event::SelectedPair(pair) => PeerEvent::SelectedPair(pair),
+        Event::BetterPair(pair) => PeerEvent::BetterPair(pair),
+        Event::IceRestartNeeded(reason) => PeerEvent::IceRestartNeeded(reason),
         Event::NegotiationNeeded => PeerEvent::NegotiationNeeded,
         Event::Failed(failure) => PeerEvent::Failed(failure),
         _ => return None,

@@ -124,6 +124,7 @@ impl<T: Stream> Streams<T> {
     fn serve(&mut self, now: Instant, peer: &mut PeerConnection, request: Request, wake: Option<&Waker>) {
         match request {
             Request::Resolve(server, name) => self.resolve(server, name, wake.cloned()),
+            Request::ResolveCandidate(name) => peer.candidate_resolved(now, &name, &[]),
             Request::OpenStream(path, kind) => match self.open(&path, kind, peer.config()) {
                 Ok(socket) => self.links.push(Link { path, socket, open: false, backlog: VecDeque::new() }),
                 Err(error) => {

@@ -101,7 +101,10 @@ impl PeerConnection {
 
     /// Data goes by `path` from now on. What SCTP knows of the old one says nothing about it (RFC 8831 section 5, RFC 8261
     /// section 6.1).
-    pub(super) fn take_path(&mut self, _now: Instant, path: Path) {
-        self.path = Some(path);
+    pub(super) fn take_path(&mut self, now: Instant, path: Path) {
+        let moved = self.path.replace(path).is_some_and(|before| before != path);
+        if moved {
+            self.channels.change_path(now, self.ice.rtt());
+        }
     }
 }

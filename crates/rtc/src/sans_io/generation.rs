@@ -3,11 +3,9 @@
 //! The agent runs one generation. An offer that restarts ICE announces the next, and the agent changes over when it is
 //! answered, so that taking the offer back costs nothing.
 
-use std::net::SocketAddr;
-
 use weft_core::Instant;
 use weft_dtls::{Certificate, HashAlgorithm};
-use weft_ice::{Credentials, LocalCandidate};
+use weft_ice::{CandidateKind, Credentials, LocalCandidate};
 use weft_sdp::jsep::{LocalParameters, RemoteParameters, SignalingState};
 use weft_sdp::{IceOptions, MaxMessageSize};
 
@@ -33,15 +31,18 @@ pub(super) struct Generations {
     pub(super) offered: Option<Generation>,
     /// That of an answer to an offer which restarts ICE, until it is applied.
     pub(super) answered: Option<Generation>,
-    /// Our candidates, which all generations share.
-    gathered: Vec<weft_sdp::Candidate>,
     /// The peer's user name fragment and password that the agent was told.
     remote: Option<(String, String)>,
 }
 
 impl Generations {
     pub(super) fn new(local: LocalParameters) -> Self {
-        Self { current: Generation::new(local), offered: None, answered: None, gathered: Vec::new(), remote: None }
+        Self { current: Generation::new(local), offered: None, answered: None, remote: None }
+    }
+
+    /// The peer's user name fragment that the agent was told.
+    pub(super) fn remote_ufrag(&self) -> Option<&str> {
+        self.remote.as_ref().map(|(ufrag, _)| ufrag.as_str())
     }
 
     fn all_mut(&mut self) -> impl Iterator<Item = &mut Generation> {
@@ -170,11 +171,12 @@ impl PeerConnection {
             self.ice.set_remote_credentials(now, &credentials);
             self.generations.remote = Some((remote.ufrag.clone(), remote.pwd.clone()));
         }
+        self.ice.set_remote_renomination(remote.ice_options.contains(RENOMINATION));
         for candidate in &remote.candidates {
             self.add_remote(now, candidate);
         }
         if remote.end_of_candidates {
-            self.ice.end_of_remote_candidates(now);
+            self.end_remote(now);
         }
     }
 
@@ -200,12 +202,11 @@ impl PeerConnection {
         }
         self.set_gathering(GatheringState::Gathering);
         // Candidates of the generation before are as good in this one (RFC 8445 section 9).
-        for candidate in self.generations.gathered.clone() {
+        let known = self.ice.local_candidates().filter(|known| known.kind != CandidateKind::PeerReflexive);
+        for candidate in known.map(|candidate| self.to_sdp(candidate)).collect::<Vec<_>>() {
             self.announce(&candidate);
         }
-        for address in self.host_addresses.clone() {
-            self.gather(now, address);
-        }
+        self.gather_all(now);
         // Host candidates are known at once; those of servers follow.
         self.ice.end_of_local_candidates(now);
         if self.ice.is_gathering_complete() {
@@ -225,26 +226,22 @@ impl PeerConnection {
     }
 
     /// One host candidate.
-    pub(super) fn gather(&mut self, now: Instant, address: SocketAddr) {
-        let candidate = match self.ice.add_local_candidate(now, LocalCandidate::host(address)) {
-            Ok(Some(candidate)) => convert::to_sdp(candidate),
-            Ok(None) => return,
-            Err(error) => {
-                tracing::debug!(%address, %error, "not a candidate");
-                return;
+    pub(super) fn gather(&mut self, now: Instant, candidate: LocalCandidate) {
+        match self.ice.add_local_candidate(now, candidate) {
+            Ok(Some(added)) => {
+                let added = *added;
+                self.gathered(now, &added);
             }
-        };
-        self.timeline.first_candidate.get_or_insert(now);
-        self.announce(&candidate);
-        self.generations.gathered.push(candidate);
+            Ok(None) => {}
+            Err(error) => tracing::debug!(address = %candidate.address, %error, "not a candidate"),
+        }
     }
 
-    /// One candidate of a server.
+    /// One candidate, of a socket or a server.
     pub(super) fn gathered(&mut self, now: Instant, candidate: &weft_ice::Candidate) {
-        let candidate = convert::to_sdp(candidate);
+        let candidate = self.to_sdp(candidate);
         self.timeline.first_candidate.get_or_insert(now);
         self.announce(&candidate);
-        self.generations.gathered.push(candidate);
     }
 
     /// Signals a candidate in all generations that still gather.
@@ -266,6 +263,9 @@ impl PeerConnection {
     }
 }
 
+/// The ice-option of draft-thatcher-ice-renomination: a better pair that comes to work later is moved to.
+const RENOMINATION: &str = "renomination";
+
 fn is_of(remote: &RemoteParameters, (ufrag, pwd): &(String, String)) -> bool {
     remote.ufrag == *ufrag && remote.pwd == *pwd
 }
@@ -275,6 +275,7 @@ pub(super) fn parameters(config: &Config, certificate: &Certificate, ice: &Crede
     let fingerprint = convert::fingerprint_to_sdp(&certificate.fingerprint(HashAlgorithm::Sha256));
     let mut local = LocalParameters::new(ice.ufrag(), ice.pwd(), vec![fingerprint]);
     local.max_message_size = MaxMessageSize::Bytes(config.max_message_size.into());
-    local.ice_options = if config.trickle { IceOptions::webrtc() } else { IceOptions::new(["ice2"]) };
+    let trickle = config.trickle.then_some("trickle");
+    local.ice_options = IceOptions::new(trickle.into_iter().chain(["ice2", RENOMINATION]));
     local
 }

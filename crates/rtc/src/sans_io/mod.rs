@@ -8,6 +8,7 @@
 //! ```
 
 mod association;
+mod candidates;
 mod channel;
 mod generation;
 mod input;
@@ -20,7 +21,6 @@ mod snap;
 mod stats;
 
 use std::collections::VecDeque;
-use std::net::SocketAddr;
 use std::sync::Arc;
 
 use weft_core::{Instant, Path, Rng};
@@ -29,7 +29,7 @@ use weft_ice::Agent;
 use weft_sctp::DataChannels;
 use weft_sdp::jsep::{IceCandidate, Negotiator, NegotiatorConfig, SignalingState};
 
-use crate::config::Config;
+use crate::config::{Config, MdnsPolicy};
 use crate::error::Error;
 use crate::event::{ConnectionState, DtlsState, Event, GatheringState, IceConnectionState, Request, SctpState};
 use association::Terms;
@@ -69,7 +69,8 @@ pub struct PeerConnection {
     restart_by: Option<Instant>,
     /// Where data went last.
     path: Option<Path>,
-    host_addresses: Vec<SocketAddr>,
+    sockets: candidates::Sockets,
+    unresolved: candidates::Unresolved,
     /// DTLS datagrams that came before there was a connection for them: the peer knew first that a path works.
     early_dtls: Vec<Vec<u8>>,
     /// Candidates that came before the description they belong to.
@@ -114,7 +115,8 @@ pub struct Counters {
     pub unknown_first_byte: u64,
     /// DTLS datagrams that came before there was a DTLS connection, beyond the few that are kept for it.
     pub early_dtls: u64,
-    /// Remote candidates of kinds not supported (TCP, unresolved names), or more than are kept.
+    /// Remote candidates of kinds not supported (TCP with simultaneous open, names that were not resolved), or more than are
+    /// kept.
     pub ignored_candidates: u64,
     /// UDP payload bytes in.
     pub bytes_received: u64,
@@ -137,8 +139,7 @@ impl PeerConnection {
             Some(certificate) => Arc::clone(certificate),
             None => Arc::new(Certificate::generate().map_err(|e| Error::Certificate(e.to_string()))?),
         };
-        let policy = weft_ice::Config { policy: config.ice_transport_policy, ..weft_ice::Config::default() };
-        let mut ice = Agent::new(policy, weft_ice::Role::Controlling, rng.fork());
+        let mut ice = Agent::new(ice_config(&config), weft_ice::Role::Controlling, rng.fork());
         for server in &config.ice_servers {
             for url in &server.urls {
                 let added = weft_ice::Server::from_url(url, server.credentials.clone());
@@ -163,7 +164,8 @@ impl PeerConnection {
             to_replace: Vec::new(),
             restart_by: None,
             path: None,
-            host_addresses: Vec::new(),
+            sockets: candidates::Sockets::default(),
+            unresolved: candidates::Unresolved::default(),
             early_dtls: Vec::new(),
             early_candidates: Vec::new(),
             states: States::default(),
@@ -174,43 +176,6 @@ impl PeerConnection {
             rng,
             config,
         })
-    }
-
-    /// Tells the connection an address it can be reached at: that of a bound socket. Candidates are made of it when a
-    /// local description is set; once all candidates of a generation were signalled none may follow (RFC 8838 section 13),
-    /// so an address that comes later is used from the next [restart of ICE](Self::restart_ice) on.
-    pub fn add_host_address(&mut self, now: Instant, address: SocketAddr) {
-        if self.states.closed || self.host_addresses.contains(&address) {
-            return;
-        }
-        self.host_addresses.push(address);
-        if self.states.gathering == GatheringState::Gathering {
-            self.gather(now, address);
-        }
-    }
-
-    /// What the driver is to do: resolve the name of a server, open or close a connection. Without servers in
-    /// [`Config::ice_servers`] there is nothing of the kind.
-    pub fn poll_request(&mut self) -> Option<Request> {
-        self.requests.pop_front()
-    }
-
-    /// The addresses of a server's name; none if it has none.
-    pub fn server_resolved(&mut self, now: Instant, server: weft_ice::ServerId, addresses: &[std::net::IpAddr]) {
-        self.ice.server_resolved(now, server, addresses);
-        self.settle(now);
-    }
-
-    /// The connection that [`Request::OpenStream`] asked for is open.
-    pub fn stream_opened(&mut self, now: Instant, path: &Path) {
-        self.ice.stream_opened(now, path);
-        self.settle(now);
-    }
-
-    /// The connection was not opened, or has ended.
-    pub fn stream_closed(&mut self, now: Instant, path: &Path) {
-        self.ice.stream_closed(now, path);
-        self.settle(now);
     }
 
     /// `signalingState`.
@@ -316,6 +281,17 @@ impl Default for States {
             negotiation_needed: false,
             closed: false,
         }
+    }
+}
+
+fn ice_config(config: &Config) -> weft_ice::Config {
+    weft_ice::Config {
+        policy: config.ice_transport_policy,
+        hide_addresses: config.mdns == MdnsPolicy::Hide,
+        max_remote_candidates: config.max_remote_candidates,
+        max_pairs: config.max_candidate_pairs,
+        report_checks: config.report_checks,
+        ..weft_ice::Config::default()
     }
 }
 

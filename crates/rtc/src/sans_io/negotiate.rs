@@ -6,7 +6,6 @@ use weft_sdp::DtlsRole;
 use weft_sdp::jsep::{Description, IceCandidate, SdpType, SignalingState, Trickled};
 
 use super::PeerConnection;
-use crate::convert;
 use crate::error::Error;
 use crate::event::Event;
 
@@ -174,18 +173,10 @@ impl PeerConnection {
         }
         match trickled {
             Trickled::Candidate(candidate) => self.add_remote(now, &candidate),
-            Trickled::EndOfCandidates => self.ice.end_of_remote_candidates(now),
+            Trickled::EndOfCandidates => self.end_remote(now),
             Trickled::Ignored => {}
         }
         Ok(())
-    }
-
-    pub(super) fn add_remote(&mut self, now: Instant, candidate: &weft_sdp::Candidate) {
-        // A `.local` name is not resolved: the browser behind it is learnt from its own checks.
-        let added = convert::from_sdp(candidate).map(|candidate| self.ice.add_remote_candidate(now, candidate));
-        if !matches!(added, Some(Ok(()))) {
-            self.counters.ignored_candidates += 1;
-        }
     }
 
     /// Reports the signaling state and whether another exchange is needed.

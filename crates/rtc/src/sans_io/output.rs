@@ -31,11 +31,17 @@ impl PeerConnection {
             }
         }
         let built = (self.counters.datagrams_sent - before) as usize;
-        if built > 0 || !self.config.ice_servers.is_empty() {
-            // Sending drains queues: channels may be writable again. It may also ask for a connection to a server.
+        if built > 0 || self.may_connect() {
+            // Sending drains queues: channels may be writable again. It may also ask for a connection to a server or the peer.
             self.settle(now);
         }
         built
+    }
+
+    /// Whether there is somebody to open a TCP connection to.
+    fn may_connect(&self) -> bool {
+        let passive = |remote: &weft_ice::Candidate| remote.tcp_type == Some(weft_ice::TcpType::Passive);
+        !self.config.ice_servers.is_empty() || self.ice.remote_candidates().any(passive)
     }
 
     fn count(&mut self, len: usize) {

@@ -92,6 +92,9 @@ impl PeerConnection {
                 self.requests.push_back(Request::OpenStream(*path, kind.clone()));
             }
             weft_ice::Event::CloseStream(path) => self.requests.push_back(Request::CloseStream(*path)),
+            weft_ice::Event::Check(path, result) => self.events.push_back(Event::IceCheck(*path, *result)),
+            weft_ice::Event::BetterPair(pair) => self.events.push_back(Event::BetterPair(Box::new(*pair))),
+            weft_ice::Event::RestartNeeded(reason) => self.restart_needed(*reason),
             _ => {}
         }
     }

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use weft_core::{Path, Rng};
-use weft_rtc::{DataChannelInit, Description, Error, MessageKind};
+use weft_rtc::{Config, DataChannelInit, Description, Error, IceServer, MessageKind};
 use weft_testkit::{A_V4, B_V4, Packet, Side, for_seeds};
 
 use crate::support::{connected, link, negotiate, peers};
@@ -126,4 +126,48 @@ fn unknown_first_bytes_are_dropped() {
     let now = pair.now();
     pair.a.pc.send(now, id, MessageKind::Text, Bytes::from_static(b"still here")).unwrap();
     pair.run_until(Duration::from_secs(5), |p| p.b.messages.len() == 1).unwrap();
+}
+
+#[test]
+#[allow(clippy::reversed_empty_ranges)] // what it is about
+fn settings_out_of_range_are_named() {
+    let cases: Vec<(&str, Box<dyn Fn(&mut Config)>)> = vec![
+        ("max_datagram", Box::new(|c| c.max_datagram = 511)),
+        ("max_datagram", Box::new(|c| c.max_datagram = 65_508)),
+        ("max_message_size", Box::new(|c| c.max_message_size = 0)),
+        ("send_buffer", Box::new(|c| c.send_buffer = 0)),
+        ("interfaces", Box::new(|c| c.interfaces = Some(Vec::new()))),
+        ("dtls_versions", Box::new(|c| c.dtls_versions = Some(Vec::new()))),
+        ("dtls_groups", Box::new(|c| c.dtls_groups = Some(Vec::new()))),
+        ("port_range", Box::new(|c| c.port_range = Some(5_000..=4_999))),
+        ("port_range", Box::new(|c| c.port_range = Some(0..=10))),
+        ("port and port_range", Box::new(|c| (c.port, c.port_range) = (1, Some(5..=6)))),
+        ("max_remote_candidates", Box::new(|c| c.max_remote_candidates = 0)),
+        ("max_remote_candidates", Box::new(|c| c.max_remote_candidates = 10_001)),
+        ("max_candidate_pairs", Box::new(|c| c.max_candidate_pairs = 0)),
+        ("max_candidate_pairs", Box::new(|c| c.max_candidate_pairs = 10_001)),
+        ("dns_servers", Box::new(|c| c.dns_servers = vec!["192.0.2.1:0".parse().unwrap()])),
+        ("dns_servers", Box::new(|c| c.dns_servers = vec!["192.0.2.1:53".parse().unwrap(); 9])),
+        ("TURN", Box::new(|c| c.ice_servers = vec![turn_without_credentials()])),
+    ];
+    assert!(Config::default().validate().is_ok());
+    for (named, break_it) in cases {
+        let mut config = Config::default();
+        break_it(&mut config);
+        let Err(Error::Config(what)) = config.validate() else { panic!("{named} was taken") };
+        assert!(what.contains(named), "{named}: {what}");
+        // And nothing is made of it.
+        let made = weft_rtc::sans_io::PeerConnection::new(weft_core::Instant::ORIGIN, config, Rng::from_test_seed(1));
+        assert!(matches!(made, Err(Error::Config(again)) if again == what));
+    }
+    // The ends of the ranges are inside.
+    let mut config = Config::default();
+    (config.max_datagram, config.max_message_size, config.send_buffer) = (512, 1, 1);
+    (config.max_remote_candidates, config.max_candidate_pairs) = (1, 10_000);
+    config.port_range = Some(1..=1);
+    assert!(config.validate().is_ok());
+}
+
+fn turn_without_credentials() -> IceServer {
+    IceServer { urls: vec!["turn:192.0.2.1".parse().unwrap()], credentials: None }
 }

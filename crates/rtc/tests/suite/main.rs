@@ -4,6 +4,7 @@
 mod asynchronous;
 mod bad_input;
 mod connect;
+mod paths;
 mod polled;
 mod renegotiate;
 mod servers;
