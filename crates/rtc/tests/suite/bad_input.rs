@@ -131,24 +131,24 @@ fn unknown_first_bytes_are_dropped() {
 #[test]
 #[allow(clippy::reversed_empty_ranges)] // what it is about
 fn settings_out_of_range_are_named() {
-    let cases: Vec<(&str, Box<dyn Fn(&mut Config)>)> = vec![
-        ("max_datagram", Box::new(|c| c.max_datagram = 511)),
-        ("max_datagram", Box::new(|c| c.max_datagram = 65_508)),
-        ("max_message_size", Box::new(|c| c.max_message_size = 0)),
-        ("send_buffer", Box::new(|c| c.send_buffer = 0)),
-        ("interfaces", Box::new(|c| c.interfaces = Some(Vec::new()))),
-        ("dtls_versions", Box::new(|c| c.dtls_versions = Some(Vec::new()))),
-        ("dtls_groups", Box::new(|c| c.dtls_groups = Some(Vec::new()))),
-        ("port_range", Box::new(|c| c.port_range = Some(5_000..=4_999))),
-        ("port_range", Box::new(|c| c.port_range = Some(0..=10))),
-        ("port and port_range", Box::new(|c| (c.port, c.port_range) = (1, Some(5..=6)))),
-        ("max_remote_candidates", Box::new(|c| c.max_remote_candidates = 0)),
-        ("max_remote_candidates", Box::new(|c| c.max_remote_candidates = 10_001)),
-        ("max_candidate_pairs", Box::new(|c| c.max_candidate_pairs = 0)),
-        ("max_candidate_pairs", Box::new(|c| c.max_candidate_pairs = 10_001)),
-        ("dns_servers", Box::new(|c| c.dns_servers = vec!["192.0.2.1:0".parse().unwrap()])),
-        ("dns_servers", Box::new(|c| c.dns_servers = vec!["192.0.2.1:53".parse().unwrap(); 9])),
-        ("TURN", Box::new(|c| c.ice_servers = vec![turn_without_credentials()])),
+    let cases: &[(&str, fn(&mut Config))] = &[
+        ("max_datagram", |c| c.max_datagram = 511),
+        ("max_datagram", |c| c.max_datagram = 65_508),
+        ("max_message_size", |c| c.max_message_size = 0),
+        ("send_buffer", |c| c.send_buffer = 0),
+        ("interfaces", |c| c.interfaces = Some(Vec::new())),
+        ("dtls_versions", |c| c.dtls_versions = Some(Vec::new())),
+        ("dtls_groups", |c| c.dtls_groups = Some(Vec::new())),
+        ("port_range", |c| c.port_range = Some(5_000..=4_999)),
+        ("port_range", |c| c.port_range = Some(0..=10)),
+        ("port and port_range", |c| (c.port, c.port_range) = (1, Some(5..=6))),
+        ("max_remote_candidates", |c| c.max_remote_candidates = 0),
+        ("max_remote_candidates", |c| c.max_remote_candidates = 10_001),
+        ("max_candidate_pairs", |c| c.max_candidate_pairs = 0),
+        ("max_candidate_pairs", |c| c.max_candidate_pairs = 10_001),
+        ("dns_servers", |c| c.dns_servers = vec!["192.0.2.1:0".parse().unwrap()]),
+        ("dns_servers", |c| c.dns_servers = vec!["192.0.2.1:53".parse().unwrap(); 9]),
+        ("TURN", |c| c.ice_servers = vec![turn_without_credentials()]),
     ];
     assert!(Config::default().validate().is_ok());
     for (named, break_it) in cases {

@@ -277,11 +277,11 @@ fn checks_and_pairs_are_told_of() {
     open(&mut pair);
     pair.run_for(Duration::from_secs(1));
     assert!(pair.a.saw(|event| matches!(event, Event::IceCheck(path, CheckResult::Succeeded) if path.remote == B_V4)));
-    let told = pair.a.events.iter().filter_map(|event| match event {
+    let mut told = pair.a.events.iter().filter_map(|event| match event {
         Event::SelectedPair(pair) => Some(pair),
         _ => None,
     });
-    let pair_told = told.last().unwrap();
+    let pair_told = told.next_back().unwrap();
     assert!(pair_told.nominated && pair_told.rtt.is_some_and(|rtt| rtt >= Duration::from_millis(20)), "{pair_told:?}");
     assert_eq!((pair_told.local.address, pair_told.remote.address), (A_V4, B_V4));
 
