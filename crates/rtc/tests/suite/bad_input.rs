@@ -131,7 +131,8 @@ fn unknown_first_bytes_are_dropped() {
 #[test]
 #[allow(clippy::reversed_empty_ranges)] // what it is about
 fn settings_out_of_range_are_named() {
-    let cases: &[(&str, fn(&mut Config))] = &[
+    type Break = fn(&mut Config);
+    let cases: &[(&str, Break)] = &[
         ("max_datagram", |c| c.max_datagram = 511),
         ("max_datagram", |c| c.max_datagram = 65_508),
         ("max_message_size", |c| c.max_message_size = 0),
