@@ -235,11 +235,15 @@ impl Agent {
     /// Whether an authenticated check or response has come by `path`, or it leads to a TURN server of ours. Nothing else that
     /// comes by a path is to be acted on before.
     pub fn is_validated(&self, path: &Path) -> bool {
+        self.is_from_peer(path) || self.gatherer.is_way_to_relay(path)
+    }
+
+    /// Whether an authenticated check or response of the peer has come by `path`.
+    fn is_from_peer(&self, path: &Path) -> bool {
         self.selected().is_some_and(|pair| pair.path == *path)
             || self.session.validated.contains(path)
             || self.session.early.iter().any(|early| early.path == *path)
             || self.previous_in_use().is_some_and(|in_use| in_use.info.path == *path)
-            || self.gatherer.is_way_to_relay(path)
     }
 
     /// The counters.
@@ -368,7 +372,8 @@ impl Layer for Agent {
             self.handle_stun(now, input.path, input.payload);
             return Ok(None);
         }
-        if !self.is_validated(&input.path) {
+        // What a TURN server sends that is not TURN is nobody's (RFC 8656 section 12).
+        if !self.is_from_peer(&input.path) {
             self.stats.unvalidated += 1;
             return Ok(None);
         }

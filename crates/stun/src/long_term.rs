@@ -56,6 +56,9 @@ pub enum CredentialError {
     /// The server does not take this access token, or does not any more: another is needed.
     #[error("the server does not accept the access token, or it has expired")]
     TokenRefused,
+    /// The username is longer than [`Credentials::MAX_USERNAME`].
+    #[error("the username is longer than 508 bytes")]
+    TooLong,
     /// The nonce says that the server has a choice of password algorithms, and the list is missing: somebody on the way took
     /// it out (RFC 8489 section 9.2.1).
     #[error("somebody removed the password algorithms from the server's response")]
@@ -194,9 +197,8 @@ impl LongTerm {
             Integrity::Sha256 => true,
             // Whoever has a choice of algorithms uses SHA-256 only.
             Integrity::Sha1 => session.algorithms.is_none(),
-            // A redirection may come without (RFC 8489 section 10).
-            Integrity::Absent => code == ErrorCode::TRY_ALTERNATE.code,
-            Integrity::Invalid => false,
+            // Nor is a redirection believed without (RFC 8489 section 14.8); to a request that was bare it comes bare (section 10).
+            Integrity::Absent | Integrity::Invalid => false,
         };
         if bid_down || !holds {
             return Verdict::Discard;
@@ -211,6 +213,9 @@ impl LongTerm {
             let offered = response.has(AttributeType::THIRD_PARTY_AUTHORIZATION);
             return Err(if offered { CredentialError::TokenRequired } else { CredentialError::Required });
         };
+        if credentials.username().len() > Credentials::MAX_USERNAME {
+            return Err(CredentialError::TooLong);
+        }
         let Ok(Some(Nonce(nonce))) = response.get() else { return Err(CredentialError::Malformed) };
         let known = self.session.as_ref();
         let realm = match response.get::<Realm<'_>>() {

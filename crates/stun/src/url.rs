@@ -117,6 +117,9 @@ pub enum UrlError {
     /// What follows the `?` is not `transport=udp` or `transport=tcp`.
     #[error("{0:?} is not understood: only ?transport=udp and ?transport=tcp are")]
     Query(String),
+    /// `stuns:` with an address: its certificate is checked against a name (RFC 8489 section 8.1).
+    #[error("stuns: takes a host name, no address")]
+    NameRequired,
     /// `turns:…?transport=udp`: TURN over DTLS (RFC 7350).
     #[error("TURN over DTLS (turns: with transport=udp) is not supported: use turns: with transport=tcp")]
     Dtls,
@@ -163,6 +166,9 @@ impl FromStr for ServerUrl {
             return Err(UrlError::Unexpected(bad));
         }
         let (host, port) = split_port(authority)?;
+        if scheme == Scheme::Stuns && matches!(host, Host::Ip(_)) {
+            return Err(UrlError::NameRequired);
+        }
         let port = port.map(parse_port).transpose()?;
         let transport = query.map(|query| parse_query(scheme, query)).transpose()?;
         Ok(Self { scheme, host, port, transport })

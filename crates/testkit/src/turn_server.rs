@@ -7,10 +7,10 @@ use std::fmt::Write as _;
 
 use weft_core::{Frame, Full, Instant, Overhead, Rng};
 use weft_stun::{
-    AccessToken, AddressFamily, AlternateServer, AttributeType, ChannelData, ChannelNumber, Class, Data, ErrorCode,
-    IntegrityKey, Lifetime, Message, MessageBuilder, Method, Nonce, PasswordAlgorithmId, Realm, RequestedAddressFamily,
-    RequestedTransport, ThirdPartyAuthorization, TransactionId, Userhash, Username, XorMappedAddress, XorPeerAddress,
-    XorRelayedAddress, userhash,
+    AccessToken, AddressFamily, AlternateDomain, AlternateServer, AttributeType, ChannelData, ChannelNumber, Class,
+    Data, ErrorCode, IntegrityKey, Lifetime, Message, MessageBuilder, Method, Nonce, PasswordAlgorithmId, Realm,
+    RequestedAddressFamily, RequestedTransport, ThirdPartyAuthorization, TransactionId, Userhash, Username,
+    XorMappedAddress, XorPeerAddress, XorRelayedAddress, userhash,
 };
 
 /// How a [`TurnServer`] behaves.
@@ -32,6 +32,10 @@ pub struct TurnServerConfig {
     pub quota: usize,
     /// Send everybody there.
     pub alternate: Option<SocketAddr>,
+    /// And name it in ALTERNATE-DOMAIN.
+    pub alternate_domain: Option<String>,
+    /// Answer every Allocate request with this error.
+    pub refuses: Option<u16>,
     /// Peers nobody may reach.
     pub denied: Vec<IpAddr>,
     /// Answer 400 in place of 437 to CreatePermission and ChannelBind, as coturn does.
@@ -54,6 +58,8 @@ impl Default for TurnServerConfig {
             lifetime: Duration::from_secs(600),
             quota: usize::MAX,
             alternate: None,
+            alternate_domain: None,
+            refuses: None,
             denied: Vec::new(),
             mismatch_is_bad_request: false,
             third_party: None,
@@ -236,6 +242,9 @@ impl TurnServer {
                     reply.attribute(&error)?;
                     if let (300, Some(server)) = (error.code, self.config.alternate) {
                         reply.attribute(&AlternateServer(server))?;
+                        if let Some(domain) = &self.config.alternate_domain {
+                            reply.attribute(&AlternateDomain(domain))?;
+                        }
                     }
                     if matches!(error.code, 401 | 438) {
                         self.challenge(now, &mut reply)?;
@@ -401,6 +410,9 @@ impl TurnServer {
         }
         if request.get::<RequestedTransport>() != Ok(Some(RequestedTransport::UDP)) {
             return Err(Refusal(ErrorCode::UNSUPPORTED_TRANSPORT));
+        }
+        if let Some(code) = self.config.refuses {
+            return Err(Refusal(ErrorCode { code, reason: "" }));
         }
         if self.config.alternate.is_some() {
             return Err(Refusal(ErrorCode::TRY_ALTERNATE));

@@ -2,11 +2,11 @@
 
 use core::time::Duration;
 
-use weft_core::{Overhead, Transport};
+use weft_core::{Datagram, Layer as _, Overhead, Path, Transport};
 use weft_ice::{CandidateKind, Config, Event, Policy};
 use weft_testkit::{NatConfig, for_seeds};
 
-use super::support::ms;
+use super::support::{at, ms};
 use super::world::{World, server_of};
 
 fn relay_only() -> Config {
@@ -177,4 +177,63 @@ fn peers_that_the_relay_forbids_fail_at_once() {
     world.describe();
     world.run(ms(500));
     assert!(world.happened(0, |event| matches!(event, Event::Check(_, weft_ice::CheckResult::Refused(403)))));
+}
+
+//= rfc8656#12
+//# Others Reserved; MUST be dropped and an alert MAY be logged
+#[test]
+fn what_a_relay_sends_of_itself_is_dropped() {
+    let mut world = World::new(6);
+    for _ in 0..2 {
+        world.host(relay_only(), None);
+    }
+    let now = world.now;
+    for n in 0..2 {
+        world.agent(n).add_server(now, server_of(Transport::Udp)).unwrap();
+    }
+    world.describe();
+    world.run_until(Duration::from_secs(5), |world| world.nominated()).unwrap();
+    let (now, before) = (world.now, world.agent(0).stats().unvalidated);
+    let path = Path::udp(super::world::host_address(0, false), at(super::world::SERVER));
+    for first in 80..=255 {
+        let mut bytes = [first; 40];
+        let yielded = world.agent(0).handle_input(now, Datagram::new(path, &mut bytes)).unwrap();
+        assert!(yielded.is_none(), "{first}");
+    }
+    let mut record = [22, 254, 253, 0, 0];
+    assert!(world.agent(0).handle_input(now, Datagram::new(path, &mut record)).unwrap().is_none());
+    assert_eq!(world.agent(0).stats().unvalidated, before + 177);
+    talk(&mut world);
+}
+
+//= rfc8489#10
+//# If the attribute is found, the domain MUST be used to validate the certificate using the recommendations in [RFC6125].
+//= rfc8489#10
+//# If the attribute is not found, the same domain that was used for the original request MUST be used to validate the certificate.
+#[test]
+fn a_redirection_over_tls_says_whose_certificate_to_expect() {
+    for domain in [None, Some("other.example")] {
+        let mut world = World::new(7);
+        world.server.config.alternate = Some(at("203.0.113.2:5349"));
+        world.server.config.alternate_domain = domain.map(str::to_owned);
+        world.host(Config::default(), None);
+        let now = world.now;
+        let server =
+            weft_ice::Server { host: weft_ice::Host::Name("turn.example".into()), ..server_of(Transport::Tls) };
+        let id = world.agent(0).add_server(now, server).unwrap();
+        world.agent(0).server_resolved(now, id, &[at(super::world::SERVER).ip()]);
+        world.add_local(0, weft_ice::LocalCandidate::host(super::world::host_address(0, false)));
+        world.run(Duration::from_secs(2));
+        let opened: Vec<_> = world.hosts[0]
+            .events
+            .iter()
+            .filter_map(|(_, event)| match event {
+                Event::OpenStream(path, weft_ice::StreamKind::TurnTls(name)) => Some((path.remote, name.to_string())),
+                _ => None,
+            })
+            .collect();
+        let expected = domain.unwrap_or("turn.example").to_owned();
+        let first = (at(super::world::SERVER), "turn.example".to_owned());
+        assert_eq!(opened[..2], [first, (at("203.0.113.2:5349"), expected)]);
+    }
 }

@@ -390,6 +390,7 @@ impl Client {
         if self.renewing {
             return;
         }
+        self.refuse_other_families();
         let channels = self.peers.channels.iter_mut().filter(|channel| channel.wanted && channel.due <= now);
         let mut binds = Vec::new();
         for channel in channels {
@@ -411,6 +412,34 @@ impl Client {
         }
         for bind in binds {
             self.start(now, bind);
+        }
+    }
+
+    /// Peers of a family that the server relays for at no address of ours are not asked for (RFC 8656 sections 10.1 and 12.1).
+    fn refuse_other_families(&mut self) {
+        let has = [AddressFamily::V4, AddressFamily::V6].map(|family| self.relayed(family).is_some());
+        if has == [true, true] {
+            return;
+        }
+        let reaches = |ip: IpAddr| if ip.is_ipv4() { has[0] } else { has[1] };
+        let reason = || "no relayed address of this family".to_owned();
+        let mut refused = Vec::new();
+        self.peers.permissions.retain(|permission| {
+            let stays = reaches(permission.ip);
+            if !stays {
+                refused.push(Event::PermissionRefused { peer: permission.ip, code: 443, reason: reason() });
+            }
+            stays
+        });
+        self.peers.channels.retain(|channel| {
+            let stays = reaches(channel.peer.ip());
+            if !stays {
+                refused.push(Event::ChannelRefused { peer: channel.peer, code: 443, reason: reason() });
+            }
+            stays
+        });
+        for event in refused {
+            self.emit(event);
         }
     }
 

@@ -90,11 +90,16 @@ impl Request {
             }
         }
         if let (Kind::Allocate | Kind::Refresh | Kind::Deallocate, Some(software)) = (&self.kind, &config.software) {
-            request.attribute(&Software(software))?;
+            request.attribute(&Software(shortened(software)))?;
         }
         long_term.write(&mut request)?;
         request.fingerprint()
     }
+}
+
+/// The first 127 characters (RFC 8489 section 14.14).
+fn shortened(text: &str) -> &str {
+    text.char_indices().nth(127).and_then(|(end, _)| text.get(..end)).unwrap_or(text)
 }
 
 fn lifetime(config: &Config, request: &mut MessageBuilder<'_, '_>) -> Result<(), Full> {

@@ -4,10 +4,10 @@ use core::net::SocketAddr;
 
 use weft_core::{Frame, Overhead};
 use weft_stun::{
-    AlternateDomain, AlternateServer, Attribute, AttributeType, Class, Crc32s, DtlsInStun, DtlsInStunAck, ErrorCode,
-    IceControlled, IceControlling, Malformed, MappedAddress, Message, MessageBuilder, Method, Nonce, PasswordAlgorithm,
-    PasswordAlgorithms, Priority, Realm, Software, TransactionId, UnknownAttributes, UseCandidate, Userhash, Username,
-    XorMappedAddress,
+    AddressFamily, AlternateDomain, AlternateServer, Attribute, AttributeType, ChannelNumber, Class, Crc32s, Data,
+    DtlsInStun, DtlsInStunAck, ErrorCode, EvenPort, IceControlled, IceControlling, Malformed, MappedAddress, Message,
+    MessageBuilder, Method, Nonce, PasswordAlgorithm, PasswordAlgorithms, Priority, Realm, RequestedAddressFamily,
+    RequestedTransport, Software, TransactionId, UnknownAttributes, UseCandidate, Userhash, Username, XorMappedAddress,
 };
 
 const ID: TransactionId = TransactionId([1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12]);
@@ -169,4 +169,48 @@ fn embedded_dtls_that_is_none_is_refused() {
         let acks = Message::parse(&bytes).unwrap().get::<DtlsInStunAck>().is_ok();
         assert_eq!(acks, len % 4 == 0 && len <= 16, "{len}");
     }
+}
+
+//= rfc8656#18
+//# Some of these attributes have lengths that are not multiples of 4. By the rules of STUN, any attribute whose length is not a multiple of 4 bytes MUST be immediately followed by 1 to 3 padding bytes to ensure the next attribute (if any) would start on a 4-byte boundary (see [RFC8489]).
+//= rfc8656#18.1
+//# The value portion of this attribute is 4 bytes long and consists of a 16-bit unsigned integer followed by a two-octet RFFU (Reserved For Future Use) field, which MUST be set to 0 on transmission and MUST be ignored on reception.
+//= rfc8656#18.6
+//# Reserved: At this point, the 24 bits in the Reserved field MUST be set to zero by the client and MUST be ignored by the server.
+//= rfc8656#18.8
+//# The RFFU field MUST be set to zero on transmission and MUST be ignored on reception.
+#[test]
+fn reserved_bits_are_zero_when_sent_and_ignored_when_received() {
+    let mut buf = [0xAA; 128];
+    let mut frame = Frame::new(&mut buf, Overhead::NONE);
+    let mut builder = MessageBuilder::new(&mut frame, Class::Request, Method::ALLOCATE, ID).unwrap();
+    builder.attribute(&ChannelNumber(0x4001)).unwrap().attribute(&RequestedAddressFamily(AddressFamily::V6)).unwrap();
+    builder.attribute(&RequestedTransport::UDP).unwrap().attribute(&Data(b"12345")).unwrap();
+    builder.attribute(&EvenPort { reserve: true }).unwrap();
+    let bytes = frame.content();
+    assert_eq!(bytes[20..28], [0, 0x0C, 0, 4, 0x40, 1, 0, 0]);
+    assert_eq!(bytes[28..36], [0, 0x17, 0, 4, 2, 0, 0, 0]);
+    assert_eq!(bytes[36..44], [0, 0x19, 0, 4, 17, 0, 0, 0]);
+    assert_eq!(bytes[44..56], [0, 0x13, 0, 5, b'1', b'2', b'3', b'4', b'5', 0, 0, 0]);
+    assert_eq!(bytes[56..], [0, 0x18, 0, 1, 0x80, 0, 0, 0]);
+    let bytes = message(Raw(0x000C, &[0x40, 1, 0xFF, 0xFF]));
+    assert_eq!(Message::parse(&bytes).unwrap().get(), Ok(Some(ChannelNumber(0x4001))));
+    let bytes = message(Raw(0x0017, &[2, 0xFF, 0xFF, 0xFF]));
+    assert_eq!(Message::parse(&bytes).unwrap().get(), Ok(Some(RequestedAddressFamily(AddressFamily::V6))));
+    let bytes = message(Raw(0x0019, &[17, 0xFF, 0xFF, 0xFF]));
+    assert_eq!(Message::parse(&bytes).unwrap().get(), Ok(Some(RequestedTransport::UDP)));
+}
+
+//= rfc8489#14.12
+//# Similarly, the padding bits MUST be set to zero on sending and MUST be ignored by the receiver.
+#[test]
+fn parameters_of_password_algorithms_are_padded() {
+    let value = PasswordAlgorithm { algorithm: 2, parameters: &[1, 2, 3] };
+    let mut buf = [0xAA; 64];
+    let mut frame = Frame::new(&mut buf, Overhead::NONE);
+    let mut builder = MessageBuilder::new(&mut frame, Class::Request, Method::ALLOCATE, ID).unwrap();
+    builder.attribute(&value).unwrap();
+    assert_eq!(frame.content()[24..32], [0, 2, 0, 3, 1, 2, 3, 0]);
+    let bytes = message(Raw(0x001D, &[0, 2, 0, 3, 1, 2, 3, 0xFF]));
+    assert_eq!(Message::parse(&bytes).unwrap().get(), Ok(Some(value)));
 }

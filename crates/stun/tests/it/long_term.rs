@@ -54,6 +54,10 @@ const SHA256: AttributeType = AttributeType::MESSAGE_INTEGRITY_SHA256;
 //# The request MUST contain the REALM, copied from the error response.
 //= rfc8489#9.2.5
 //# The request MUST contain the NONCE, copied from the error response.
+//= rfc8489#9.2.5
+//# This request MUST contain a USERNAME or a USERHASH, determined by the client as the appropriate username for the REALM from the error response.
+//= rfc8489#9.2.3.2
+//# It MUST include a MESSAGE-INTEGRITY attribute or a MESSAGE-INTEGRITY-SHA256 attribute, computed as described in Sections 14.5 and 14.6 using the cached password.
 //= rfc8489#9.2.3.2
 //# When the client sends a subsequent request, it MUST include either the USERNAME or USERHASH, REALM, NONCE, and PASSWORD-ALGORITHM attributes with these cached values.
 #[test]
@@ -143,6 +147,8 @@ fn a_name_is_hidden_when_the_server_can_do_without() {
 //# The client MUST NOT perform this retry if it is not changing the USERNAME, USERHASH, REALM, or its associated password from the previous attempt.
 //= rfc8489#9.2.5
 //# If the response is an error response with an error code of 438 (Stale Nonce), the client MUST retry the request, using the new NONCE attribute supplied in the 438 (Stale Nonce) response.
+//= rfc8489#9.2.5
+//# This retry MUST also include either the USERNAME or USERHASH, the REALM, and either the MESSAGE-INTEGRITY or MESSAGE-INTEGRITY-SHA256 attribute.
 #[test]
 fn wrong_credentials_are_tried_once_and_nonces_change() {
     let mut long_term = alice();
@@ -157,9 +163,34 @@ fn wrong_credentials_are_tried_once_and_nonces_change() {
     let bytes = request(&long_term);
     let message = Message::parse(&bytes).unwrap();
     assert_eq!((message.get(), message.get()), (Ok(Some(Nonce("n3"))), Ok(Some(Realm("r2")))));
+    assert!(message.get() == Ok(Some(Username("alice"))) && message.has(MD5));
     // But not for ever.
     let verdicts: Vec<_> = (0..9).map(|_| judge(&mut long_term, &stale)).collect();
     assert_eq!(verdicts.last(), Some(&Verdict::Refused(CredentialError::NonceLoop)));
+}
+
+//= rfc8656#6
+//# Note that if the response contains a PASSWORD-ALGORITHMS attribute and this attribute contains both MD5 and SHA-256 algorithms, and the client also supports both the algorithms, the request MUST contain a PASSWORD-ALGORITHM attribute with the SHA-256 algorithm.
+//= rfc8489#18.5.1.1
+//# Note: This algorithm MUST only be used for compatibility with legacy systems.
+#[test]
+fn turn_takes_sha256_wherever_it_stands() {
+    for (list, number) in [(&[0, 1, 0, 0, 0, 2, 0, 0][..], 2), (&[0, 2, 0, 0, 0, 1, 0, 0], 2), (&[0, 1, 0, 0], 1)] {
+        let mut long_term = alice().preferring_sha256();
+        let bytes = challenge(ErrorCode::UNAUTHENTICATED, "r", "obMatJos2gAAAn", Some(list));
+        assert_eq!(judge(&mut long_term, &bytes), Verdict::Retry);
+        let bytes = request(&long_term);
+        let message = Message::parse(&bytes).unwrap();
+        assert_eq!(message.get(), Ok(Some(PasswordAlgorithm { algorithm: number, parameters: &[] })));
+    }
+}
+
+#[test]
+fn a_username_that_is_too_long_is_not_sent() {
+    for (len, expected) in [(508, Verdict::Retry), (509, Verdict::Refused(CredentialError::TooLong))] {
+        let mut long_term = LongTerm::new(Some(Credentials::new("u".repeat(len), "secret")));
+        assert_eq!(judge(&mut long_term, &challenge(ErrorCode::UNAUTHENTICATED, "r", "n", None)), expected);
+    }
 }
 
 #[test]
@@ -176,6 +207,8 @@ fn a_challenge_that_is_none() {
 
 //= rfc8489#9.2.5
 //# If the response is an error response with an error code of 400 (Bad Request) and does not contain either the MESSAGE-INTEGRITY or MESSAGE-INTEGRITY-SHA256 attribute, then the response MUST be discarded, as if it were never received.
+//= rfc8489#14.8
+//# This error response MUST be protected with the MESSAGE-INTEGRITY or MESSAGE-INTEGRITY-SHA256 attribute, and receivers MUST validate the MESSAGE-INTEGRITY or MESSAGE-INTEGRITY-SHA256 of this response before redirecting themselves to an alternate server.
 //= rfc8489#9.2.5
 //# If the request was sent over an unreliable transport, the response MUST be discarded, as if it had never been received.
 #[test]
@@ -194,8 +227,9 @@ fn only_what_is_signed_counts_once_requests_are() {
     let key = IntegrityKey::long_term(PasswordAlgorithmId::Md5, "alice", "r", "secret");
     let signed = error(ErrorCode::BAD_REQUEST, |b| b.integrity(&key).map(|_| ()));
     assert_eq!(judge(&mut long_term, &signed), Verdict::Accept);
-    // RFC 8489 section 10: a redirection may come unsigned.
-    assert_eq!(judge(&mut long_term, &error(ErrorCode::TRY_ALTERNATE, |_| Ok(()))), Verdict::Accept);
+    // A redirection has to be signed, too, unless nobody has asked for credentials yet (RFC 8489 section 10).
+    assert_eq!(judge(&mut long_term, &error(ErrorCode::TRY_ALTERNATE, |_| Ok(()))), Verdict::Discard);
+    assert_eq!(judge(&mut alice(), &error(ErrorCode::TRY_ALTERNATE, |_| Ok(()))), Verdict::Accept);
     // An error without a code says nothing.
     assert_eq!(judge(&mut long_term, &build(Class::Error, |_| Ok(()))), Verdict::Discard);
     assert!(!format!("{:?}", Credentials::new("alice", "secret")).contains("secret"));

@@ -8,6 +8,8 @@ fn url(text: &str) -> ServerUrl {
     text.parse().unwrap_or_else(|error| panic!("{text}: {error}"))
 }
 
+//= rfc8656#4.1
+//# The "turns" URI scheme MUST be used when TURN is run over TLS-over-TCP or in DTLS-over-UDP, and the "turn" scheme MUST be used otherwise.
 /// The examples of RFC 7064 appendix B and RFC 7065 appendix B, and what browsers are given.
 #[test]
 fn good_ones() {
@@ -36,6 +38,8 @@ fn good_ones() {
     assert!(matches!(url("stun:1.example").host(), Host::Name(_)));
 }
 
+//= rfc8489#8.1
+//# A "stuns" URI containing an IP address MUST be rejected.
 #[test]
 fn bad_ones_are_told_why() {
     let host = |text: &str| UrlError::Host(text.to_owned());
@@ -70,6 +74,8 @@ fn bad_ones_are_told_why() {
         ("turn:example.org?", UrlError::Query(String::new())),
         ("turn:example.org?transport=tcp&x=1", UrlError::Query("transport=tcp&x=1".to_owned())),
         ("turns:example.org?transport=udp", UrlError::Dtls),
+        ("stuns:192.0.2.1", UrlError::NameRequired),
+        ("stuns:[2001:db8::1]:5349", UrlError::NameRequired),
     ] {
         assert_eq!(text.parse::<ServerUrl>(), Err(error.clone()), "{text}");
         assert!(!error.to_string().is_empty());

@@ -6,8 +6,8 @@ use core::time::Duration;
 use weft_core::{Datagram, Frame, Instant, Layer as _, Overhead, Path, Rng, Spent, Transport, Wrap as _};
 use weft_stun::turn::{Event, MAX_OVERHEAD, Received, RequestError};
 use weft_stun::{
-    ChannelData, Class, Data, Icmp, Message, MessageBuilder, Method, NotTurn, TransactionId, XorPeerAddress,
-    stream_message_len,
+    ChannelData, ChannelNumber, Class, Data, Icmp, Message, MessageBuilder, Method, NotTurn, TransactionId,
+    XorPeerAddress, stream_message_len,
 };
 use weft_testkit::{TurnServerConfig, for_seeds};
 
@@ -123,6 +123,60 @@ fn send_indications_are_written_in_place() {
         assert_eq!(world.client.wrap(peer, &mut frame), Err(Spent::NoRoom));
         assert_eq!(frame.content(), b"hello");
     }
+}
+
+//= rfc8656#10.1
+//# The client MUST only include XOR-PEER-ADDRESS attributes with addresses of the same address family as that of the relayed transport address for the allocation.
+//= rfc8656#12.1
+//# The client MUST only include an XOR-PEER-ADDRESS attribute with an address of the same address family as that of a relayed transport address for the allocation.
+#[test]
+fn a_peer_of_another_family_is_not_asked_for() {
+    let mut world = World::new(4, config(), TurnServerConfig::default());
+    let six = address("[2001:db8::9]:7000");
+    world.client.bind_channel(world.now, six).unwrap();
+    world.client.permit(world.now, address(PEER).ip()).unwrap();
+    world.run(SECOND);
+    world.client.permit(world.now, "2001:db8::10".parse().unwrap()).unwrap();
+    world.run(SECOND);
+    assert_eq!(world.count(|event| matches!(event, Event::PermissionRefused { code: 443, .. })), 2);
+    assert_eq!(world.count(|event| matches!(event, Event::ChannelRefused { code: 443, .. })), 1);
+    assert_eq!(world.count(|event| matches!(event, Event::Permitted(_))), 1);
+    for bytes in &world.sent {
+        let Ok(message) = Message::parse(bytes) else { continue };
+        let peer = message.get::<XorPeerAddress>().unwrap();
+        assert!(peer.is_none_or(|peer| peer.0.is_ipv4()), "{peer:?}");
+    }
+}
+
+//= rfc8656#12
+//# When the client uses channel binding, it MUST comply with the demultiplexing scheme discussed above.
+//= rfc8656#12
+//# To prevent race conditions, the client MUST wait 5 minutes after the channel binding expires before attempting to bind the channel number to a different transport address or the transport address to a different channel number.
+#[test]
+fn a_channel_number_is_for_one_peer_and_a_peer_has_one_number() {
+    let mut world = World::new(4, config(), TurnServerConfig::default());
+    let peer = |n: u16| address(&format!("203.0.113.9:{}", 7000 + n));
+    let mut numbers = std::collections::BTreeMap::new();
+    for round in 0..40_u16 {
+        world.client.bind_channel(world.now, peer(round % 3)).unwrap();
+        world.client.bind_channel(world.now, peer(100 + round)).unwrap();
+        world.run(SECOND * 30);
+        world.client.revoke(world.now, peer(0).ip());
+        world.run(SECOND * (u64::from(round) % 4 * 250) as u32);
+        for bytes in std::mem::take(&mut world.sent) {
+            let Some(message) = Message::parse(&bytes).ok().filter(|m| m.method() == Method::CHANNEL_BIND) else {
+                continue;
+            };
+            let Ok((Some(ChannelNumber(number)), Some(XorPeerAddress(to)))) =
+                message.get().and_then(|number| Ok((number, message.get()?)))
+            else {
+                panic!("a bind without number or peer")
+            };
+            assert!(ChannelData::NUMBERS.contains(&number));
+            assert_eq!(*numbers.entry(number).or_insert(to), to, "a number has one peer");
+        }
+    }
+    assert!(!world.has(|event| matches!(event, Event::ChannelRefused { .. } | Event::Lost(_))), "{:?}", world.events);
 }
 
 //= rfc8656#10.1
