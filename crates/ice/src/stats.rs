@@ -1,4 +1,8 @@
-//! Counters.
+//! Counters, and the checklist as it is.
+
+use crate::agent::Agent;
+use crate::event::PairInfo;
+use crate::pair::PairState;
 
 /// What an agent has seen and dropped, since it was made.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
@@ -32,4 +36,61 @@ pub struct Stats {
     pub discarded: u64,
     /// Events lost because nobody polled them.
     pub events_lost: u64,
+}
+
+/// The state of a candidate pair (RFC 8445 section 6.1.2.6).
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+#[non_exhaustive]
+pub enum CheckState {
+    /// It waits for one with its foundations.
+    Frozen,
+    /// It is checked when its turn comes.
+    Waiting,
+    /// A check is under way.
+    InProgress,
+    /// A check succeeded.
+    Succeeded,
+    /// Its check failed.
+    Failed,
+}
+
+impl From<PairState> for CheckState {
+    fn from(state: PairState) -> Self {
+        match state {
+            PairState::Frozen => Self::Frozen,
+            PairState::Waiting => Self::Waiting,
+            PairState::InProgress => Self::InProgress,
+            PairState::Succeeded => Self::Succeeded,
+            PairState::Failed => Self::Failed,
+        }
+    }
+}
+
+/// A candidate pair of the checklist.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[non_exhaustive]
+pub struct PairStats {
+    /// Its candidates, its path, its round trip time.
+    pub info: PairInfo,
+    /// Where its check is.
+    pub state: CheckState,
+    /// Its priority (RFC 8445 section 6.1.2.3).
+    pub priority: u64,
+    /// Whether data travels over it.
+    pub selected: bool,
+}
+
+impl Agent {
+    /// The pairs of the checklist, best first.
+    pub fn pairs(&self) -> impl Iterator<Item = PairStats> {
+        let selected = self.selected_path();
+        self.session.checklist.pairs.iter().filter_map(move |pair| {
+            Some(PairStats {
+                info: self.info(pair)?,
+                state: pair.state.into(),
+                priority: pair.priority,
+                selected: selected == Some(pair.path),
+            })
+        })
+    }
 }

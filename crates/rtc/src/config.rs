@@ -10,6 +10,7 @@ use weft_ice::{Policy, Server};
 use weft_sctp::congestion::ControllerKind;
 use weft_stun::{Credentials, ServerUrl};
 
+use crate::capture::Capture;
 use crate::error::Error;
 
 /// The least leaves room for a DTLS record around the smallest SCTP packet; the most is what UDP over IPv4 carries.
@@ -137,6 +138,8 @@ pub struct Config {
     pub snap: bool,
     /// Announce that candidates trickle (RFC 8840). On by default.
     pub trickle: bool,
+    /// Write what passes, decrypted down to SCTP, for Wireshark. Off by default.
+    pub capture: Option<Capture>,
 }
 
 impl Default for Config {
@@ -169,6 +172,7 @@ impl Default for Config {
             restart_timeout: Duration::from_secs(30),
             snap: false,
             trickle: true,
+            capture: None,
         }
     }
 }

@@ -1,14 +1,16 @@
 //! Sockets of one peer connection, for drivers: they move datagrams between the network and a
 //! [`sans_io::PeerConnection`](crate::sans_io::PeerConnection) and decide nothing.
 
+mod buffers;
 mod streams;
 
 use std::io;
 use std::net::{IpAddr, SocketAddr};
 
-use weft_core::{Batch, Instant, Limits, Path, Run, Transport};
+use weft_core::{Instant, Limits, Path, Run, Transport};
 use weft_net::{RecvBuffer, UdpSocket};
 
+pub(crate) use buffers::{Outgoing, with_received};
 pub use streams::Stream;
 pub(crate) use streams::Streams;
 
@@ -18,12 +20,6 @@ use crate::sans_io::PeerConnection;
 /// Reads from one socket before the connection gets to answer: enough to share one acknowledgement, few enough to keep
 /// the other side's window moving.
 pub(crate) const READS_A_TURN: usize = 4;
-
-/// Bytes of the send buffer: a full run and room for what did not fit into it.
-pub(crate) const SEND_BUFFER: usize = 128 * 1024;
-
-/// Slots of the receive buffer: datagrams, or runs put together by the system, that one read may bring.
-pub(crate) const RECEIVE_SLOTS: usize = 8;
 
 /// A non-blocking socket, plain or with tokio's readiness.
 pub trait Socket {
@@ -69,13 +65,12 @@ socket!(UdpSocket, weft_net::StreamSocket);
 #[cfg(feature = "tokio")]
 socket!(weft_net::AsyncUdpSocket, weft_net::AsyncStreamSocket);
 
-/// The sockets of one peer connection and the buffers they work with.
+/// The sockets of one peer connection.
 #[derive(Debug)]
 pub struct Sockets<S: Socket = UdpSocket> {
     all: Vec<S>,
     streams: Streams<S::Stream>,
-    batch: Batch<Path>,
-    received: RecvBuffer,
+    batch: Outgoing,
 }
 
 /// How far a call came.
@@ -97,10 +92,7 @@ impl<S: Socket> Sockets<S> {
     /// When interfaces cannot be listed or no address at all can be bound.
     pub fn bind(config: &Config, wrap: impl Fn(UdpSocket) -> io::Result<S>) -> io::Result<Self> {
         let all = bind(config, wrap)?;
-        let batch = Batch::new(SEND_BUFFER, Limits::SINGLE);
-        let mut all = Self { all, streams: Streams::default(), batch, received: RecvBuffer::with_slots(RECEIVE_SLOTS) };
-        all.update_limits();
-        Ok(all)
+        Ok(Self { all, streams: Streams::default(), batch: Outgoing::default() })
     }
 
     /// Lets go of the sockets; what was not sent is lost.
@@ -133,18 +125,24 @@ impl<S: Socket> Sockets<S> {
     /// When the socket itself is broken; network noise is not an error.
     pub fn receive(&mut self, now: Instant, index: usize, peer: &mut PeerConnection) -> io::Result<Progress> {
         let Some(socket) = self.all.get(index) else { return Ok(Progress::Done) };
-        for _ in 0..READS_A_TURN {
-            match socket.try_recv(&mut self.received) {
-                Ok(_) => {
-                    while let Some(datagram) = self.received.next_datagram() {
-                        peer.handle_input(now, datagram);
+        with_received(|received| {
+            for _ in 0..READS_A_TURN {
+                match socket.try_recv(received) {
+                    Ok(_) => {
+                        let more = received.was_filled();
+                        while let Some(datagram) = received.next_datagram() {
+                            peer.handle_input(now, datagram);
+                        }
+                        if !more {
+                            return Ok(Progress::Done);
+                        }
                     }
+                    Err(error) if error.kind() == io::ErrorKind::WouldBlock => return Ok(Progress::Done),
+                    Err(error) => return Err(error),
                 }
-                Err(error) if error.kind() == io::ErrorKind::WouldBlock => return Ok(Progress::Done),
-                Err(error) => return Err(error),
             }
-        }
-        Ok(Progress::More)
+            Ok(Progress::More)
+        })
     }
 
     /// Does what `peer` asks for ([`PeerConnection::poll_request`]), moves what came and goes by TCP and TLS, and sends
@@ -169,26 +167,14 @@ impl<S: Socket> Sockets<S> {
         mut built: impl FnMut(&PeerConnection),
     ) -> io::Result<Progress> {
         self.streams.turn(now, peer, None);
+        let limits = self.all.iter().map(Socket::limits).min_by_key(|limits| limits.max_segments);
+        self.batch.batch().set_limits(limits.unwrap_or(Limits::SINGLE));
         loop {
-            while let Some((run, bytes)) = self.batch.front() {
-                if run.route.transport != Transport::Udp {
-                    self.streams.send(run, bytes);
-                    self.batch.sent();
-                    continue;
-                }
-                let from = run.route.local;
-                let sender = self.all.iter().enumerate().find(|(_, socket)| socket.local_addr() == from);
-                if let Some((index, socket)) = sender {
-                    match socket.try_send(run, bytes) {
-                        Ok(()) => {}
-                        Err(error) if error.kind() == io::ErrorKind::WouldBlock => return Ok(Progress::Blocked(index)),
-                        Err(error) => return Err(error),
-                    }
-                }
-                self.batch.sent();
+            if let Some(blocked) = self.flush()? {
+                return Ok(Progress::Blocked(blocked));
             }
-            self.update_limits();
-            if peer.poll_transmit(now, &mut self.batch) == 0 {
+            if peer.poll_transmit(now, self.batch.batch()) == 0 {
+                self.batch.give_back();
                 self.streams.turn(now, peer, None);
                 return Ok(Progress::Done);
             }
@@ -196,11 +182,27 @@ impl<S: Socket> Sockets<S> {
         }
     }
 
-    /// A socket may find out late that the system refuses segmentation offload.
-    fn update_limits(&mut self) {
-        if let Some(limits) = self.all.iter().map(Socket::limits).min_by_key(|limits| limits.max_segments) {
-            self.batch.set_limits(limits);
+    /// Sends what was built. The index of the socket that blocks, if one does.
+    fn flush(&mut self) -> io::Result<Option<usize>> {
+        let batch = self.batch.batch();
+        while let Some((run, bytes)) = batch.front() {
+            if run.route.transport != Transport::Udp {
+                self.streams.send(run, bytes);
+                batch.sent();
+                continue;
+            }
+            let from = run.route.local;
+            let sender = self.all.iter().enumerate().find(|(_, socket)| socket.local_addr() == from);
+            if let Some((index, socket)) = sender {
+                match socket.try_send(run, bytes) {
+                    Ok(()) => {}
+                    Err(error) if error.kind() == io::ErrorKind::WouldBlock => return Ok(Some(index)),
+                    Err(error) => return Err(error),
+                }
+            }
+            batch.sent();
         }
+        Ok(None)
     }
 }
 

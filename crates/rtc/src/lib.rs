@@ -100,6 +100,7 @@
 
 #[cfg(feature = "tokio")]
 mod asynchronous;
+mod capture;
 mod config;
 mod convert;
 mod error;
@@ -112,13 +113,17 @@ pub mod sans_io;
 
 #[cfg(feature = "tokio")]
 pub use asynchronous::{ByteStream, DataChannel, Endpoint, PeerConnection, PeerEvent};
+pub use capture::Capture;
 pub use config::{Config, IceServer, MdnsPolicy, TcpCandidates};
 pub use error::Error;
 pub use event::{
     ConnectionState, DtlsState, Event, Failure, GatheringState, IceCandidate, IceConnectionState, Request, SctpState,
     SignalingState,
 };
-pub use sans_io::{Counters, DataChannelInit, Message, MessageKind, OfferOptions, Reliability, Stats, Timeline};
+pub use sans_io::{
+    CertificateStats, Counters, DataChannelInit, DataChannelStats, Message, MessageKind, OfferOptions, Reliability,
+    SctpTransportStats, Stats, StatsReport, Timeline, Traffic, TransportStats,
+};
 pub use weft_dtls::Certificate;
 pub use weft_sctp::{ChannelId, ChannelInfo, ChannelPiece, ChannelState, OpenError, Part, Scheduler, SendError};
 pub use weft_sdp::jsep::{Description, NegotiationError, SdpType};

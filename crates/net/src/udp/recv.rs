@@ -78,6 +78,11 @@ impl RecvBuffer {
         all - metas.first().map_or(0, |meta| self.offset.checked_div(meta.stride).unwrap_or(0))
     }
 
+    /// Whether the last call filled every slot, so that more may wait on the socket.
+    pub fn was_filled(&self) -> bool {
+        self.filled * SLOT >= self.storage.len()
+    }
+
     /// Whether none is left.
     pub fn is_empty(&self) -> bool {
         self.slot >= self.filled

@@ -10,12 +10,12 @@ use std::task::{Context, Poll};
 use std::time::Duration;
 
 use tokio::time::Sleep;
-use weft_core::{Batch, Instant, Limits, Path, Run, Transport};
-use weft_net::{AsyncStreamSocket, AsyncUdpSocket, RecvBuffer};
+use weft_core::{Instant, Limits, Path, Run, Transport};
+use weft_net::{AsyncStreamSocket, AsyncUdpSocket};
 
 use super::connections::Connections;
 use super::endpoint::Hub;
-use crate::io::{READS_A_TURN, RECEIVE_SLOTS, SEND_BUFFER, Streams};
+use crate::io::{Outgoing, READS_A_TURN, Streams, with_received};
 
 /// Rounds over sockets and ready connections before other tasks get the thread.
 const ROUNDS: usize = 16;
@@ -44,8 +44,7 @@ pub(super) struct Driver {
     connections: Connections,
     /// TCP and TLS connections of those that have servers.
     streams: HashMap<u64, Streams<AsyncStreamSocket>>,
-    batch: Batch<Path>,
-    received: RecvBuffer,
+    batch: Outgoing,
     sleep: Pin<Box<Sleep>>,
     /// What `sleep` is set to.
     alarm: Option<Instant>,
@@ -56,19 +55,16 @@ pub(super) struct Driver {
 impl Driver {
     pub(super) fn new(hub: Arc<Hub>, sockets: Vec<AsyncUdpSocket>) -> Self {
         let outlet = |socket| Outlet { socket, backlog: VecDeque::new(), parked: Vec::new(), broken: false };
-        let mut driver = Self {
+        Self {
             hub,
             outlets: sockets.into_iter().map(outlet).collect(),
             connections: Connections::default(),
             streams: HashMap::new(),
-            batch: Batch::new(SEND_BUFFER, Limits::SINGLE),
-            received: RecvBuffer::with_slots(RECEIVE_SLOTS),
+            batch: Outgoing::default(),
             sleep: Box::pin(tokio::time::sleep(Duration::ZERO)),
             alarm: None,
             farewell: None,
-        };
-        driver.update_limits();
-        driver
+        }
     }
 
     /// Takes over what the handles left. Whether the endpoint still has some.
@@ -91,33 +87,35 @@ impl Driver {
 
     /// Reads what has arrived, a few calls for each socket. Whether there may be more.
     fn receive(&mut self, cx: &mut Context<'_>) -> bool {
-        let mut more = false;
-        for outlet in self.outlets.iter_mut().filter(|outlet| !outlet.broken) {
-            let mut reads = 0;
-            while let Poll::Ready(ready) = outlet.socket.poll_recv_ready(cx) {
-                let result = ready.and_then(|()| outlet.socket.try_recv(&mut self.received));
-                match result {
-                    Ok(_) => {
-                        let now = self.hub.clock.now();
-                        while let Some(datagram) = self.received.next_datagram() {
-                            self.connections.deliver(now, datagram);
+        with_received(|received| {
+            let mut more = false;
+            for outlet in self.outlets.iter_mut().filter(|outlet| !outlet.broken) {
+                let mut reads = 0;
+                while let Poll::Ready(ready) = outlet.socket.poll_recv_ready(cx) {
+                    let result = ready.and_then(|()| outlet.socket.try_recv(received));
+                    match result {
+                        Ok(_) => {
+                            let now = self.hub.clock.now();
+                            while let Some(datagram) = received.next_datagram() {
+                                self.connections.deliver(now, datagram);
+                            }
+                        }
+                        Err(error) if error.kind() == io::ErrorKind::WouldBlock => continue,
+                        Err(error) => {
+                            tracing::warn!(%error, address = %outlet.socket.local_addr(), "the socket failed");
+                            outlet.broken = true;
+                            break;
                         }
                     }
-                    Err(error) if error.kind() == io::ErrorKind::WouldBlock => continue,
-                    Err(error) => {
-                        tracing::warn!(%error, address = %outlet.socket.local_addr(), "the socket failed");
-                        outlet.broken = true;
+                    reads += 1;
+                    if reads == READS_A_TURN {
+                        more = true;
                         break;
                     }
                 }
-                reads += 1;
-                if reads == READS_A_TURN {
-                    more = true;
-                    break;
-                }
             }
-        }
-        more
+            more
+        })
     }
 
     /// Looks at the connections over TCP and TLS.
@@ -164,6 +162,7 @@ impl Driver {
         };
         shared.queued.store(false, Ordering::Release);
         let _entered = shared.span.enter();
+        let limits = self.limits();
         let mut blocked = false;
         for batch in 0..BATCHES_A_TURN {
             let mut state = shared.lock();
@@ -174,7 +173,9 @@ impl Driver {
             if !state.core.config().ice_servers.is_empty() {
                 self.streams.entry(key).or_default().turn(now, &mut state.core, Some(cx.waker()));
             }
-            let built = state.core.poll_transmit(now, &mut self.batch);
+            let out = self.batch.batch();
+            out.set_limits(limits);
+            let built = state.core.poll_transmit(now, out);
             if let Some(streams) = self.streams.get_mut(&key) {
                 // Gathering asks for connections when it is time to.
                 streams.turn(now, &mut state.core, Some(cx.waker()));
@@ -207,13 +208,14 @@ impl Driver {
     /// Sends the batch. Whether a socket did not take all of it: it keeps the rest, and parks the connection.
     fn send(&mut self, key: u64) -> bool {
         let mut blocked = false;
-        while let Some((run, bytes)) = self.batch.front() {
+        let batch = self.batch.batch();
+        while let Some((run, bytes)) = batch.front() {
             self.connections.note_sent(key, run.segment_size, bytes);
             if run.route.transport != Transport::Udp {
                 if let Some(streams) = self.streams.get_mut(&key) {
                     streams.send(run, bytes);
                 }
-                self.batch.sent();
+                batch.sent();
                 continue;
             }
             let from = run.route.local;
@@ -235,21 +237,19 @@ impl Driver {
                     Err(error) => tracing::debug!(%error, "not sent"),
                 }
             }
-            self.batch.sent();
+            batch.sent();
         }
         if blocked {
             self.connections.set_parked(key, true);
         }
-        self.update_limits();
+        self.batch.give_back();
         blocked
     }
 
-    /// A socket may find out late that the system refuses segmentation offload.
-    fn update_limits(&mut self) {
+    /// What all sockets take: one may find out late that the system refuses segmentation offload.
+    fn limits(&self) -> Limits {
         let limits = self.outlets.iter().map(|outlet| outlet.socket.limits());
-        if let Some(limits) = limits.min_by_key(|limits| limits.max_segments) {
-            self.batch.set_limits(limits);
-        }
+        limits.min_by_key(|limits| limits.max_segments).unwrap_or(Limits::SINGLE)
     }
 
     /// Waits for the next alarm. Ready when it has passed already.

@@ -13,7 +13,7 @@ use super::{DataChannel, Endpoint, Shared, SharedHandle, State};
 use crate::config::Config;
 use crate::error::Error;
 use crate::event::{ConnectionState, DtlsState, Event, Failure, GatheringState, IceCandidate, IceConnectionState};
-use crate::sans_io::{self, DataChannelInit, OfferOptions, Stats};
+use crate::sans_io::{self, DataChannelInit, OfferOptions, Stats, StatsReport};
 
 /// What [`PeerConnection::next_event`] reports.
 #[derive(Clone, Debug)]
@@ -198,6 +198,11 @@ impl PeerConnection {
     /// Figures of the connection.
     pub fn stats(&self) -> Stats {
         self.shared.lock().core.stats()
+    }
+
+    /// Figures as W3C's `getStats()` has them: transport, candidate pairs, candidates, certificates, SCTP, channels.
+    pub fn stats_report(&self) -> StatsReport {
+        self.shared.lock().core.stats_report(self.shared.now())
     }
 
     /// The next event; `None` once the connection is closed. Cancel-safe. With several callers each event goes to one.

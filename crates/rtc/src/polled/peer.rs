@@ -11,7 +11,7 @@ use super::error::Error;
 use super::state::{Pending, Shared, State, lock};
 use crate::config::Config;
 use crate::event::{self, GatheringState};
-use crate::sans_io::{OfferOptions, Stats};
+use crate::sans_io::{OfferOptions, Stats, StatsReport};
 
 /// `ConnectionState`, with Godot's numbers.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
@@ -320,6 +320,12 @@ impl PeerConnection {
     /// Figures of the connection; `None` before anything began.
     pub fn stats(&self) -> Option<Stats> {
         lock(&self.shared).core().map(crate::sans_io::PeerConnection::stats)
+    }
+
+    /// Figures as W3C's `getStats()` has them; `None` before anything began.
+    pub fn stats_report(&self) -> Option<StatsReport> {
+        let state = lock(&self.shared);
+        state.core().map(|core| core.stats_report(state.clock.now()))
     }
 
     /// Closes the connection and all its channels; the other side is told at once, and what is queued is dropped. To use

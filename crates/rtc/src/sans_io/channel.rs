@@ -17,6 +17,7 @@ impl PeerConnection {
     pub fn create_data_channel(&mut self, now: Instant, init: DataChannelInit) -> Result<ChannelId, Error> {
         self.ensure_open()?;
         let id = self.channels.open(now, init)?;
+        self.tally.created(id);
         self.channels_wanted = true;
         self.update_negotiation_needed();
         self.settle(now);
@@ -30,14 +31,18 @@ impl PeerConnection {
     /// to try again. The channel lives on.
     pub fn send(&mut self, now: Instant, id: ChannelId, kind: MessageKind, data: Bytes) -> Result<(), Error> {
         self.ensure_open()?;
+        let bytes = data.len();
         self.channels.send(now, id, kind, data)?;
+        self.tally.sent(id, bytes, true);
         Ok(())
     }
 
     /// The next message that arrived on the channel. Until it is taken it counts against the receive buffer, so a slow
     /// reader slows the sender. Messages that arrived before a channel closed can be taken after.
     pub fn receive(&mut self, id: ChannelId) -> Option<Message> {
-        self.channels.receive(id)
+        let message = self.channels.receive(id)?;
+        self.tally.received(id, message.data.len(), true);
+        Some(message)
     }
 
     /// Closes a channel (W3C `close`): what is queued is delivered first. [`Event::Closed`](crate::Event::Closed) follows when both directions

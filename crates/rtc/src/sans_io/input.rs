@@ -5,6 +5,7 @@ use weft_sctp::DataChannels;
 use weft_sdp::SctpInit;
 
 use super::{Dtls, PeerConnection};
+use crate::capture::{Direction, Interface};
 use crate::event::Failure;
 
 /// Early DTLS datagrams kept: a ClientHello with post-quantum keys takes two, and one repetition may follow.
@@ -27,7 +28,10 @@ impl PeerConnection {
             Ok(None) => None,
             // RFC 7983 section 7: 20 to 63 is DTLS; STUN was taken by ICE.
             Ok(Some(rest)) if matches!(rest.payload.first(), Some(20..=63)) => match &mut self.dtls {
-                Dtls::Running(dtls) => open(now, dtls, &mut self.channels, rest.payload, early.take()).err(),
+                Dtls::Running(dtls) => {
+                    let capture = self.capture.as_ref();
+                    open(now, dtls, &mut self.channels, rest.payload, early.take(), capture).err()
+                }
                 Dtls::Waiting if is_early(rest.payload) && self.early_dtls.len() < MAX_EARLY_DTLS => {
                     self.early_dtls.push(rest.payload.to_vec());
                     None
@@ -82,7 +86,7 @@ impl PeerConnection {
     pub(super) fn replay_early_dtls(&mut self, now: Instant) {
         for mut payload in std::mem::take(&mut self.early_dtls) {
             let Dtls::Running(dtls) = &mut self.dtls else { return };
-            let failure = open(now, dtls, &mut self.channels, &mut payload, None).err();
+            let failure = open(now, dtls, &mut self.channels, &mut payload, None, self.capture.as_ref()).err();
             self.failed(now, failure);
         }
     }
@@ -109,6 +113,7 @@ fn open(
     channels: &mut DataChannels,
     payload: &mut [u8],
     init: Option<SctpInit>,
+    capture: Option<&Interface>,
 ) -> Result<(), Failure> {
     let mut records = dtls.handle_input(now, payload).map_err(Failure::Dtls)?;
     let mut init = init;
@@ -116,6 +121,9 @@ fn open(
         // What comes with the end of the handshake is for an association that both sides hold to be up.
         if let Some(init) = init.take() {
             let _ = channels.connect_with_init(now, &init.0);
+        }
+        if let Some(capture) = capture {
+            capture.packet(now, Direction::Inbound, packet);
         }
         // Why an association died is told once, as an event.
         if channels.handle_input(now, packet).is_err() {

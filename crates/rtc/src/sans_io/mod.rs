@@ -16,9 +16,11 @@ mod negotiate;
 mod output;
 mod pieces;
 mod renegotiate;
+mod report;
 mod settle;
 mod snap;
 mod stats;
+mod tally;
 
 use std::collections::VecDeque;
 use std::sync::Arc;
@@ -29,6 +31,7 @@ use weft_ice::Agent;
 use weft_sctp::DataChannels;
 use weft_sdp::jsep::{IceCandidate, Negotiator, NegotiatorConfig, SignalingState};
 
+use crate::capture::Interface;
 use crate::config::{Config, MdnsPolicy};
 use crate::error::Error;
 use crate::event::{ConnectionState, DtlsState, Event, GatheringState, IceConnectionState, Request, SctpState};
@@ -36,7 +39,10 @@ use association::Terms;
 pub use channel::{DataChannelInit, Message, MessageKind, Reliability};
 use generation::Generations;
 pub use negotiate::OfferOptions;
+pub use report::{CertificateStats, DataChannelStats, SctpTransportStats, StatsReport, TransportStats};
 pub use stats::{Stats, Timeline};
+use tally::Tally;
+pub use tally::Traffic;
 
 /// A WebRTC peer connection with data channels, as a value.
 ///
@@ -81,6 +87,9 @@ pub struct PeerConnection {
     requests: VecDeque<Request>,
     timeline: Timeline,
     counters: Counters,
+    tally: Tally,
+    /// Where SCTP packets are written to.
+    capture: Option<Interface>,
 }
 
 /// Where DTLS is.
@@ -126,6 +135,8 @@ pub struct Counters {
     pub datagrams_received: u64,
     /// Datagrams out.
     pub datagrams_sent: u64,
+    /// How often data went on to another pair, the first included.
+    pub selected_pair_changes: u64,
 }
 
 impl PeerConnection {
@@ -150,6 +161,7 @@ impl PeerConnection {
         }
         let channels = DataChannels::new(sctp_config(&config), rng.fork());
         let generations = Generations::new(generation::parameters(&config, &certificate, ice.local_credentials()));
+        let capture = config.capture.as_ref().map(|capture| capture.interface(ice.local_credentials().ufrag()));
         Ok(Self {
             certificate,
             negotiator: Negotiator::new(NegotiatorConfig::new(rng.u64())),
@@ -173,6 +185,8 @@ impl PeerConnection {
             requests: VecDeque::new(),
             timeline: Timeline { created: now, ..Timeline::default() },
             counters: Counters::default(),
+            tally: Tally::default(),
+            capture,
             rng,
             config,
         })

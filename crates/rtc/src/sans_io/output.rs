@@ -3,6 +3,7 @@
 use weft_core::{Batch, Instant, Layer, Overhead, Path, Wrap};
 
 use super::{Dtls, PeerConnection};
+use crate::capture::Direction;
 
 impl PeerConnection {
     /// Builds datagrams in `batch` until there is nothing to send now or the batch has no room for another. Returns how
@@ -85,6 +86,9 @@ impl PeerConnection {
         let most = (self.channels.association().max_packet() + overhead.total()).max(self.config.max_datagram);
         let mut frame = batch.frame(most + relay.total(), overhead)?;
         self.channels.poll_transmit(now, &mut frame)?;
+        if let Some(capture) = &self.capture {
+            capture.packet(now, Direction::Outbound, frame.content());
+        }
         if let Err(spent) = dtls.wrap(&mut frame) {
             tracing::warn!(%spent, "a packet could not be sealed");
             return None;

@@ -2,7 +2,7 @@
 
 use bytes::Bytes;
 use weft_core::Instant;
-use weft_sctp::{ChannelId, ChannelPiece, MessageKind, Scheduler};
+use weft_sctp::{ChannelId, ChannelPiece, MessageKind, Part, Scheduler};
 
 use super::PeerConnection;
 use crate::error::Error;
@@ -23,7 +23,9 @@ impl PeerConnection {
         notice: u64,
     ) -> Result<(), Error> {
         self.ensure_open()?;
+        let bytes = data.len();
         self.channels.send_with_notice(now, id, kind, data, notice)?;
+        self.tally.sent(id, bytes, true);
         Ok(())
     }
 
@@ -43,7 +45,9 @@ impl PeerConnection {
     /// [`Error::Send`], as for [`send`](Self::send): the piece was not taken, and the message stays as it was.
     pub fn send_piece(&mut self, now: Instant, id: ChannelId, piece: Bytes, last: bool) -> Result<(), Error> {
         self.ensure_open()?;
+        let bytes = piece.len();
         self.channels.send_piece(now, id, piece, last)?;
+        self.tally.sent(id, bytes, last);
         Ok(())
     }
 
@@ -56,7 +60,9 @@ impl PeerConnection {
 
     /// The next message of a channel, or the next piece of one where it is read in pieces.
     pub fn receive_piece(&mut self, id: ChannelId) -> Option<ChannelPiece> {
-        self.channels.receive_piece(id)
+        let piece = self.channels.receive_piece(id)?;
+        self.tally.received(id, piece.data.len(), matches!(piece.part, Part::Whole | Part::Last));
+        Some(piece)
     }
 
     /// Closes a channel as [`close_data_channel`](Self::close_data_channel) does, and tells with

@@ -69,6 +69,7 @@ impl PeerConnection {
         match event {
             weft_ice::Event::SelectedPair(pair) => {
                 self.timeline.pair_selected.get_or_insert(now);
+                self.counters.selected_pair_changes += 1;
                 self.await_pair = false;
                 self.restart_by = None;
                 self.take_path(now, pair.path);
@@ -138,10 +139,12 @@ impl PeerConnection {
                 return;
             }
             ChannelEvent::Incoming(id) => {
+                self.tally.opened(id);
                 self.timeline.channel_open.get_or_insert(now);
                 Event::DataChannel(id)
             }
             ChannelEvent::Opened(id) => {
+                self.tally.opened(id);
                 self.timeline.channel_open.get_or_insert(now);
                 Event::Open(id)
             }
@@ -152,7 +155,10 @@ impl PeerConnection {
             ChannelEvent::Abandoned(id, notice) => Event::Abandoned(id, notice),
             ChannelEvent::Finished(id) => Event::Finished(id),
             ChannelEvent::Closing(id) => Event::Closing(id),
-            ChannelEvent::Closed(id, reason) => Event::Closed(id, reason),
+            ChannelEvent::Closed(id, reason) => {
+                self.tally.closed(id);
+                Event::Closed(id, reason)
+            }
         };
         self.events.push_back(event);
     }

@@ -4,10 +4,12 @@
 mod asynchronous;
 mod bad_input;
 mod connect;
+mod frames;
 mod paths;
 mod polled;
 mod renegotiate;
 mod servers;
 mod snap;
+mod stats;
 mod support;
 mod transfer;

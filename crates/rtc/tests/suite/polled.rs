@@ -26,14 +26,14 @@ fn code<T: std::fmt::Debug>(result: Result<T, Error>) -> i32 {
 }
 
 /// Two peers and what they were told, joined by signalling that loses nothing.
-struct Couple {
-    a: PeerConnection,
-    b: PeerConnection,
-    received: Vec<DataChannel>,
+pub(crate) struct Couple {
+    pub(crate) a: PeerConnection,
+    pub(crate) b: PeerConnection,
+    pub(crate) received: Vec<DataChannel>,
 }
 
 impl Couple {
-    fn new() -> Self {
+    pub(crate) fn new() -> Self {
         Self { a: peer(), b: peer(), received: Vec::new() }
     }
 
@@ -42,7 +42,7 @@ impl Couple {
         relay(&mut self.b, &mut self.a, &mut self.received);
     }
 
-    fn until(&mut self, what: &str, mut done: impl FnMut(&mut Self) -> bool) {
+    pub(crate) fn until(&mut self, what: &str, mut done: impl FnMut(&mut Self) -> bool) {
         let clock = Clock::new();
         while !done(self) {
             assert!(elapsed(&clock) < Duration::from_secs(20), "never came: {what}");

@@ -1,6 +1,8 @@
 extends "res://suite/case.gd"
 # The time that poll() takes out of a frame, in the engine.
 
+const FRAMES = 300
+
 static func new_names():
 	return ["test_thirty_two_peers"]
 
@@ -16,18 +18,40 @@ func test_thirty_two_peers():
 		yield(until("open", pair[1], "get_ready_state", WebRTCDataChannel.STATE_OPEN), "completed")
 	var mine = couples
 	couples = [] # polled here, with a clock
+	var least = 1000000
+	# What disturbs the processor only ever adds: the least of some runs is the cost.
+	for _run in range(5):
+		var result = yield(play(mine, pairs), "completed")
+		check("messages arrive: %d" % result["received"], result["received"] > FRAMES * 64 * 0.9)
+		var clock = result["clock"]
+		var ours = result["ours"]
+		print("        poll() of 32 peers, a frame: median %d us, p99 %d us by the clock; p99 %d us of the %d frames that no other program cut short" % [
+			clock[clock.size() / 2], clock[clock.size() * 99 / 100], ours[ours.size() * 99 / 100], ours.size()])
+		least = min(least, ours[ours.size() * 99 / 100])
+		if least < 1000:
+			break
+	check("below a millisecond at p99: %d us" % least, least < 1000)
+	couples = mine
+
+# The time of each frame's polls: by the clock, and of those frames in which no other program got the processor.
+func play(mine, pairs):
 	var message = PoolByteArray()
 	message.resize(60)
-	var times = []
+	var clock = []
+	var ours = []
 	var received = 0
-	for _frame in range(300):
+	for _frame in range(FRAMES):
 		for pair in pairs:
 			pair[0].put_packet(message)
 			pair[1].put_packet(message)
+		var before = interruptions()
 		var start = OS.get_ticks_usec()
 		for c in mine:
 			c.a.poll()
-		times.append(OS.get_ticks_usec() - start)
+		var took = OS.get_ticks_usec() - start
+		clock.append(took)
+		if interruptions() == before:
+			ours.append(took)
 		for c in mine:
 			c.b.poll()
 		for pair in pairs:
@@ -36,9 +60,19 @@ func test_thirty_two_peers():
 					channel.get_packet()
 					received += 1
 		yield(get_tree(), "idle_frame")
-	times.sort()
-	print("        poll() of 32 peers: median %d us, p99 %d us of a frame; %d messages" % [times[150], times[297], received])
-	check("messages arrive: %d" % received, received > 300 * 64 * 0.9)
-	# The median, since other programs on the machine own the slowest frames.
-	check("below a millisecond: %d us" % times[150], times[150] < 1000)
-	couples = mine
+	clock.sort()
+	ours.sort()
+	if ours.size() < FRAMES / 2:
+		ours = clock
+	return {"clock": clock, "ours": ours, "received": received}
+
+# How often the system took the processor away from this thread.
+func interruptions():
+	var text = ""
+	var file = File.new()
+	if file.open("/proc/self/status", File.READ) != OK:
+		return text
+	while not file.eof_reached() and not text.begins_with("nonvoluntary"):
+		text = file.get_line()
+	file.close()
+	return text
