@@ -80,11 +80,14 @@ pub struct Setup {
     pub trickle: bool,
     /// The browser's flags.
     pub flags: Flags,
+    /// After how many records the native side changes its DTLS keys; as it likes when `None`.
+    pub records_per_key: Option<u32>,
 }
 
 impl Setup {
     /// The plain one: the browser offers, candidates trickle, addresses are hidden.
-    pub const PLAIN: Self = Self { browser_offers: true, trickle: true, flags: Flags { mdns: true } };
+    pub const PLAIN: Self =
+        Self { browser_offers: true, trickle: true, flags: Flags { mdns: true }, records_per_key: None };
 
     /// The same with the native side offering.
     #[must_use]
@@ -193,9 +196,13 @@ impl Stage {
                 peer
             }
         };
-        for peer in [&mut browser, &mut native] {
-            peer.ask(Command::new("configure").with("trickle", self.setup.trickle)).await?;
-        }
+        let configure = Command::new("configure").with("trickle", self.setup.trickle);
+        browser.ask(configure.clone()).await?;
+        let configure = match self.setup.records_per_key {
+            Some(records) => configure.with("dtls_records_per_key", records),
+            None => configure,
+        };
+        native.ask(configure).await?;
         let pair = match self.browser_role() {
             Role::Offerer => Pair::new(browser, native),
             Role::Answerer => Pair::new(native, browser),

@@ -19,7 +19,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use weft_core::{Frame, Instant, Layer, Overhead};
-use weft_dtls::{Admission, Connection, Event, Listener, ListenerLimits};
+use weft_dtls::{Admission, ClientAuthentication, Connection, Event, Listener, ListenerLimits};
 
 /// Connections at a time.
 const MAX_CLIENTS: usize = 1000;
@@ -30,7 +30,8 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     let fingerprint = arguments.next();
     let mut config = shared::config(fingerprint.as_deref())?;
     // Ask for a certificate only if we know which one to expect.
-    config.require_client_certificate = fingerprint.is_some();
+    config.client_authentication =
+        if fingerprint.is_some() { ClientAuthentication::Required } else { ClientAuthentication::None };
     let socket = UdpSocket::bind(address)?;
     let mut listener = Listener::new(Arc::new(config), ListenerLimits::default(), shared::rng()?);
     let mut clients: HashMap<SocketAddr, Box<Connection>> = HashMap::new();

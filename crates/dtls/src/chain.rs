@@ -75,6 +75,9 @@ impl VerifyCertificate for ChainVerifier {
             Error::CertExpired { .. } | Error::CertNotValidYet { .. } => Rejection::Expired,
             Error::UnknownIssuer => Rejection::UnknownIssuer,
             Error::CertNotValidForName(_) => Rejection::WrongName,
+            Error::InvalidSignatureForPublicKey
+            | Error::UnsupportedSignatureAlgorithmContext(_)
+            | Error::UnsupportedSignatureAlgorithmForPublicKeyContext(_) => Rejection::Signature,
             Error::BadDer => Rejection::Malformed,
             Error::UnsupportedCertVersion => Rejection::Unsupported,
             _ => Rejection::Other,

@@ -11,6 +11,19 @@ use crate::wire::{CipherSuite, NamedGroup, ProtocolVersion, SrtpProfile};
 /// The least [`Config::mtu`].
 pub const MIN_MTU: usize = 256;
 
+/// What a server wants to know of its client.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug, Default)]
+pub enum ClientAuthentication {
+    /// Nothing: it is not asked for a certificate.
+    None,
+    /// It is asked for a certificate and may answer that it has none. One that it sends is verified as any other, and
+    /// ends the handshake if it is not accepted.
+    Optional,
+    /// It is asked for a certificate and must have one.
+    #[default]
+    Required,
+}
+
 /// Settings of a [`Connection`](crate::Connection). Make one with [`Config::new`] and change what should differ.
 #[derive(Clone, Debug)]
 #[non_exhaustive]
@@ -27,9 +40,11 @@ pub struct Config {
     pub cipher_suites: Vec<CipherSuite>,
     /// Groups for the key exchange, the preferred first. X25519MLKEM768 serves 1.3 alone.
     pub groups: Vec<NamedGroup>,
-    /// As server: ask the client for a certificate and insist on one. WebRTC does (RFC 8827 section 6.5). Without it
-    /// the client stays unknown and is asked for none.
-    pub require_client_certificate: bool,
+    /// As server: whether the client is asked for a certificate. By default it is, and must have one, as WebRTC has it
+    /// (RFC 8827 section 6.5).
+    pub client_authentication: ClientAuthentication,
+    /// As client: tell a server that asks for a certificate that there is none. Not by default; WebRTC's servers insist.
+    pub anonymous_client: bool,
     /// SRTP protection profiles to agree on by `use_srtp` (RFC 5764), the preferred first; empty, as by default, to leave
     /// that out. What was agreed is in [`SessionInfo`](crate::SessionInfo), the keys are told by
     /// [`srtp_keys`](crate::Connection::srtp_keys).
@@ -73,7 +88,8 @@ impl Config {
                 CipherSuite::ECDHE_RSA_CHACHA20_POLY1305_SHA256,
             ],
             groups: vec![NamedGroup::X25519MLKEM768, NamedGroup::X25519, NamedGroup::SECP256R1, NamedGroup::SECP384R1],
-            require_client_certificate: true,
+            client_authentication: ClientAuthentication::Required,
+            anonymous_client: false,
             srtp_profiles: Vec::new(),
             server_name: None,
             key_log: false,

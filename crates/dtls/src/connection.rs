@@ -324,6 +324,7 @@ impl Connection {
 
     /// After the handshake of 1.3: begins a flight of one message if there is one to send and nothing else is on its way.
     fn begin_message(&mut self, now: Instant) {
+        self.end_without_epochs();
         let Handshake::Session13(session) = &mut self.handshake else { return };
         if self.phase == Phase::Connected && self.core.flight.is_empty() && session.begin_flight(&mut self.core) {
             self.rto = self.initial_rto;
@@ -382,7 +383,7 @@ impl Layer for Connection {
             return Err(error);
         }
         self.receive(now, datagram)?;
-        Ok(Records::new(self.ready.drain(..), datagram, &self.spans, self.newest))
+        Ok(Records::new(&mut self.ready, datagram, &self.spans, self.newest))
     }
 
     fn handle_timeout(&mut self, now: Instant) -> Result<(), Error> {
@@ -449,6 +450,10 @@ impl fmt::Debug for Connection {
 
 #[cfg(test)]
 mod tests;
+#[cfg(test)]
+mod tests_acks;
+#[cfg(test)]
+mod tests_epochs;
 #[cfg(test)]
 mod tests_strict;
 #[cfg(test)]

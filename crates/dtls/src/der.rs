@@ -125,6 +125,20 @@ mod tests {
         }
     }
 
+    /// RSASSA-PSS keys, whose object identifier differs from that of rsaEncryption in its last byte.
+    //= rfc8446#4.2.3
+    //# If the public key is carried in an X.509 certificate, it MUST use the rsaEncryption OID [RFC5280].
+    #[test]
+    fn rsa_keys_are_those_of_rsa_encryption_alone() {
+        let mut oid = ID_RSA_ENCRYPTION.to_vec();
+        for (last, expected) in [(1, Ok(KeyKind::Rsa)), (10, Err(NoKey::Unsupported))] {
+            *oid.last_mut().unwrap() = last;
+            let algorithm = tlv(SEQUENCE, &[tlv(OID, &oid), vec![5, 0]].concat());
+            let info = [algorithm, tlv(BIT_STRING, &[0, 1])].concat();
+            assert_eq!(public_key_info(&info).map(|key| key.kind), expected);
+        }
+    }
+
     #[test]
     fn cut_short_and_unknown_are_told_apart() {
         assert_eq!(subject_public_key(&certificate(true, &[1, 2, 3])), Err(NoKey::Unsupported));

@@ -39,6 +39,10 @@ pub enum Error {
     /// Fingerprints were to be compared, but none was given.
     #[error("no fingerprint to verify the peer with")]
     NoFingerprint,
+    /// Every epoch has had its keys and the last ones may protect no more (RFC 9147 section 6.1). The peer was sent
+    /// close_notify.
+    #[error("every key of the connection is used up")]
+    KeysUsedUp,
     /// Something failed that cannot: the peer was sent `internal_error`.
     #[error("internal error: {0}")]
     Internal(&'static str),
@@ -54,7 +58,7 @@ impl Error {
     /// Who is to blame.
     pub fn blame(&self) -> Blame {
         match self {
-            Self::Internal(_) => Blame::Us,
+            Self::Internal(_) | Self::KeysUsedUp => Blame::Us,
             Self::NoFingerprint => Blame::Application,
             Self::Refused { .. } | Self::CertificateRejected(_) | Self::AlertReceived(_) | Self::TimedOut => {
                 Blame::Peer
@@ -68,7 +72,7 @@ impl Error {
             Self::Refused { alert, .. } => Some(*alert),
             Self::CertificateRejected(rejection) => Some(rejection.alert()),
             Self::NoFingerprint | Self::Internal(_) => Some(AlertDescription::INTERNAL_ERROR),
-            Self::AlertReceived(_) | Self::TimedOut => None,
+            Self::AlertReceived(_) | Self::TimedOut | Self::KeysUsedUp => None,
         }
     }
 

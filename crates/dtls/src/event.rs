@@ -31,7 +31,8 @@ pub struct SessionInfo {
     pub cipher_suite: CipherSuite,
     /// The group of the key exchange; its `name` is "X25519", "P-256", ...
     pub group: NamedGroup,
-    /// The peer's certificate in DER; `None` when it was not asked for one.
+    /// The peer's certificate in DER; `None` of a client that was not asked for one, or had none to send (see
+    /// [`ClientAuthentication`](crate::ClientAuthentication)).
     pub peer_certificate: Option<Vec<u8>>,
     /// The SRTP protection profile, if one was agreed on (RFC 5764).
     pub srtp_profile: Option<SrtpProfile>,
@@ -119,4 +120,8 @@ pub struct Counters {
     pub retransmissions: u64,
     /// Flights sent again because the peer repeated its own.
     pub repeats_answered: u64,
+    /// Times that our keys changed after the handshake: key updates that the peer acknowledged (RFC 9147 section 8).
+    pub key_updates: u64,
+    /// Times that the peer changed its own.
+    pub peer_key_updates: u64,
 }

@@ -76,7 +76,8 @@ pub(crate) struct Flight {
     repeats: u32,
     /// How many flights came before.
     number: u32,
-    next_message_seq: u16,
+    /// Beyond 2^16 - 1 when every number was used.
+    next_message_seq: u32,
 }
 
 impl Flight {
@@ -91,18 +92,23 @@ impl Flight {
 
     /// The number that the next message added will have.
     pub(crate) fn next_message_seq(&self) -> u16 {
-        self.next_message_seq
+        self.next_message_seq as u16
+    }
+
+    /// Whether every number was used: none may be used twice, so no message can be added.
+    pub(crate) fn is_out_of_numbers(&self) -> bool {
+        self.next_message_seq > u16::MAX.into()
     }
 
     /// Goes on after messages that somebody else sent.
     pub(crate) fn continue_from(&mut self, message_seq: u16) {
-        self.next_message_seq = message_seq;
+        self.next_message_seq = message_seq.into();
     }
 
-    /// Adds a handshake message.
+    /// Adds a handshake message. There must be a number left for it.
     pub(crate) fn push(&mut self, epoch: u16, message_type: HandshakeType, body: Vec<u8>) {
-        let message_seq = self.next_message_seq;
-        self.next_message_seq = message_seq.wrapping_add(1);
+        let message_seq = self.next_message_seq();
+        self.next_message_seq = u32::from(message_seq).saturating_add(1);
         let missing = core::iter::once(0..body.len()).collect();
         self.items.push(Item::Handshake(Outgoing { epoch, message_type, message_seq, body, missing }));
     }

@@ -72,8 +72,8 @@ impl Slot {
 
 /// The message expected next, and a few after it.
 pub(crate) struct Reassembly {
-    /// Number of the message at the front of `slots`.
-    next: u16,
+    /// Number of the message at the front of `slots`; beyond 2^16 - 1 when the last one has come.
+    next: u32,
     slots: VecDeque<Option<Slot>>,
     bytes: usize,
     max_bytes: usize,
@@ -88,7 +88,7 @@ impl Reassembly {
     /// Expects the message with that number first.
     pub(crate) fn starting_at(next: u16, limits: &Limits) -> Self {
         Self {
-            next,
+            next: next.into(),
             slots: VecDeque::new(),
             bytes: 0,
             max_bytes: limits.reassembly_bytes,
@@ -98,18 +98,17 @@ impl Reassembly {
 
     /// Takes in one fragment.
     pub(crate) fn insert(&mut self, fragment: &Fragment<'_>, epoch: u16, counters: &mut Counters) -> Taken {
-        if fragment.message_seq < self.next {
+        let Some(ahead) = u32::from(fragment.message_seq).checked_sub(self.next) else {
             counters.old_fragments += 1;
             return Taken::Old(fragment.message_seq);
-        }
-        let ahead = fragment.message_seq - self.next;
+        };
         // A fragment without bytes of a message that has some says nothing.
         let empty = fragment.body.is_empty() && fragment.length > 0;
-        if ahead >= self.max_messages || empty || fragment.length > self.max_bytes {
+        if ahead >= self.max_messages.into() || empty || fragment.length > self.max_bytes {
             counters.bad_fragments += 1;
             return Taken::Dropped;
         }
-        let index = usize::from(ahead);
+        let index = ahead as usize;
         while self.slots.len() <= index {
             self.slots.push_back(None);
         }
@@ -162,10 +161,15 @@ impl Reassembly {
     pub(crate) fn take(&mut self) -> Option<Message> {
         self.slots.front()?.as_ref().filter(|slot| slot.missing == 0)?;
         let slot = self.remove(0)?;
-        Some(Message { message_type: slot.message_type, message_seq: self.next, epoch: slot.epoch, body: slot.body })
+        Some(Message {
+            message_type: slot.message_type,
+            message_seq: self.next as u16,
+            epoch: slot.epoch,
+            body: slot.body,
+        })
     }
 
-    /// Expects the message after the one that was taken. Numbers do not wrap: no handshake is that long.
+    /// Expects the message after the one that was taken. Numbers do not wrap: after the last one all are old.
     pub(crate) fn advance(&mut self) {
         self.next = self.next.saturating_add(1);
         self.slots.pop_front();
@@ -198,7 +202,7 @@ impl Reassembly {
     }
 
     /// Number of the message expected next.
-    pub(crate) fn next(&self) -> u16 {
+    pub(crate) fn next(&self) -> u32 {
         self.next
     }
 

@@ -29,7 +29,7 @@ impl Connection {
             };
             let opened = self.core.records.open(record, &mut self.counters);
             // RFC 9147 section 4: nor does the rest of the datagram belong to this connection.
-            let foreign = opened == Incoming::Foreign;
+            let foreign = matches!(opened, Incoming::Foreign);
             if let Some(content) = self.opened(now, record, opened)? {
                 self.spans.push(at.saturating_add(content.start)..at.saturating_add(content.end));
             }
@@ -227,8 +227,8 @@ impl Connection {
     /// Whether a server that waits takes the fragment: of a first hello alone. No timer runs yet that would free the place
     /// of a forged one, so one that contradicts what is there displaces it.
     fn may_begin(&mut self, fragment: &Fragment<'_>) -> bool {
-        let begins =
-            fragment.message_type == HandshakeType::CLIENT_HELLO && fragment.message_seq == self.reassembly.next();
+        let begins = fragment.message_type == HandshakeType::CLIENT_HELLO
+            && u32::from(fragment.message_seq) == self.reassembly.next();
         if begins {
             self.reassembly.drop_others(fragment);
         } else {
@@ -267,10 +267,12 @@ impl Connection {
             if self.phase == Phase::Connected {
                 self.timers.stop(Timer::Deadline);
             }
-            if let Handshake::Session13(session) = &mut self.handshake
-                && session.acknowledged(&mut self.core).is_err()
-            {
-                return Err(self.fail(Error::Internal("key update")));
+            if let Handshake::Session13(session) = &mut self.handshake {
+                let before = self.core.records.write_epoch();
+                if session.acknowledged(&mut self.core).is_err() {
+                    return Err(self.fail(Error::Internal("key update")));
+                }
+                self.counters.key_updates += u64::from(self.core.records.write_epoch() != before);
             }
         } else if news {
             // The rest got lost (RFC 9147 section 7.2).
@@ -286,7 +288,7 @@ impl Connection {
         let renegotiation = matches!(fragment.message_type, HandshakeType::HELLO_REQUEST | HandshakeType::CLIENT_HELLO);
         if epoch > 0 && renegotiation {
             self.alert = Some(Alert { level: AlertLevel::Warning, description: AlertDescription::NO_RENEGOTIATION });
-        } else if fragment.message_seq < self.reassembly.next() {
+        } else if u32::from(fragment.message_seq) < self.reassembly.next() {
             self.counters.old_fragments += 1;
             self.repeated(now, fragment.message_seq, epoch);
         } else if epoch > 0 {
@@ -357,6 +359,7 @@ impl Connection {
         self.events.extend(self.core.notices.drain(..));
         self.reassembly.advance();
         self.suspicion = None;
+        self.counters.peer_key_updates += u64::from(message.message_type == HandshakeType::KEY_UPDATE);
         if self.phase == Phase::Idle {
             self.begin(now);
         }

@@ -1,12 +1,12 @@
 //! Application data lent to the layer above.
 
 use core::ops::Range;
-use std::collections::vec_deque;
+use std::collections::VecDeque;
 
 /// The application data of a datagram, with what had overtaken the handshake before it.
 #[derive(Debug)]
 pub struct Records<'s> {
-    ready: vec_deque::Drain<'s, Vec<u8>>,
+    ready: &'s mut VecDeque<Vec<u8>>,
     /// The one of `ready` that is lent.
     current: Vec<u8>,
     datagram: &'s [u8],
@@ -16,7 +16,7 @@ pub struct Records<'s> {
 
 impl<'s> Records<'s> {
     pub(crate) fn new(
-        ready: vec_deque::Drain<'s, Vec<u8>>,
+        ready: &'s mut VecDeque<Vec<u8>>,
         datagram: &'s [u8],
         spans: &'s [Range<usize>],
         newest: bool,
@@ -34,10 +34,19 @@ impl<'s> Records<'s> {
     /// The content of the next record of application data; never empty.
     #[expect(clippy::should_implement_trait, reason = "an iterator cannot lend of itself")]
     pub fn next(&mut self) -> Option<&[u8]> {
-        if let Some(record) = self.ready.next() {
+        if let Some(record) = self.ready.pop_front() {
             self.current = record;
             return Some(&self.current);
         }
         self.datagram.get(self.spans.next()?.clone())
+    }
+}
+
+impl Drop for Records<'_> {
+    fn drop(&mut self) {
+        // What nobody took is lost, wherever it was kept.
+        if !self.ready.is_empty() {
+            self.ready.clear();
+        }
     }
 }

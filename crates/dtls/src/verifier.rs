@@ -47,6 +47,9 @@ pub enum Rejection {
     /// Whoever issued it is not trusted.
     #[error("the certificate's issuer is not trusted")]
     UnknownIssuer,
+    /// A signature in its chain is wrong, or by an algorithm that is not taken: with MD5, say.
+    #[error("a signature of the certificate's chain is not acceptable")]
+    Signature,
     /// It is another's: the name is not the one that was asked for.
     #[error("the certificate is for another name")]
     WrongName,
@@ -58,7 +61,9 @@ pub enum Rejection {
 impl Rejection {
     pub(crate) fn alert(self) -> AlertDescription {
         match self {
-            Self::FingerprintMismatch | Self::Malformed | Self::WrongName => AlertDescription::BAD_CERTIFICATE,
+            Self::FingerprintMismatch | Self::Malformed | Self::Signature | Self::WrongName => {
+                AlertDescription::BAD_CERTIFICATE
+            }
             Self::Unsupported => AlertDescription::UNSUPPORTED_CERTIFICATE,
             Self::Expired => AlertDescription::CERTIFICATE_EXPIRED,
             Self::UnknownIssuer => AlertDescription::UNKNOWN_CA,

@@ -130,6 +130,9 @@ pub struct Config {
     pub dtls_versions: Option<Vec<ProtocolVersion>>,
     /// Groups for the DTLS key exchange, the preferred first; X25519MLKEM768, X25519, P-256 and P-384 when `None`.
     pub dtls_groups: Option<Vec<NamedGroup>>,
+    /// In DTLS 1.3, records that are sealed under one key of ours before it is changed for a new one (RFC 9147
+    /// section 4.5.3); 2^23 when `None`.
+    pub dtls_records_per_key: Option<u64>,
     /// How long channels outlive a failure of ICE, so that a restart can bring them back; after that they are closed.
     /// 30 seconds by default.
     pub restart_timeout: Duration,
@@ -169,6 +172,7 @@ impl Default for Config {
             interleaving: true,
             dtls_versions: None,
             dtls_groups: None,
+            dtls_records_per_key: None,
             restart_timeout: Duration::from_secs(30),
             snap: false,
             trickle: true,

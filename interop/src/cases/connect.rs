@@ -27,7 +27,7 @@ pub(super) fn cases() -> Vec<Case> {
                 cases.push(Case::new(
                     format!("connect/{offers}/{candidates}/{addresses}"),
                     "A channel opens, and text, bytes, empty messages and the largest ones come back unchanged.",
-                    Setup { browser_offers, trickle, flags: Flags { mdns } },
+                    Setup { browser_offers, trickle, flags: Flags { mdns }, ..Setup::PLAIN },
                     |stage| Box::pin(connect(stage)),
                 ));
             }

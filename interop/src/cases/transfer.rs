@@ -7,7 +7,7 @@ use serde_json::json;
 use super::Case;
 use crate::failure::Outcome;
 use crate::pair::{Handles, Pair, Role};
-use crate::peer::ChannelInit;
+use crate::peer::{ChannelInit, at};
 use crate::stage::{Setup, Stage};
 use crate::{ensure, ensure_eq};
 
@@ -15,6 +15,7 @@ const CONNECT: Duration = Duration::from_secs(15);
 const TRANSFER: Duration = Duration::from_secs(90);
 const BYTES: u64 = 64 << 20;
 const MESSAGE: u32 = 64 << 10;
+const RECORDS_PER_KEY: u32 = 1000;
 
 pub(super) fn cases() -> Vec<Case> {
     let case = |name, about, setup, run| Case { limit: 2 * TRANSFER, ..Case::new(name, about, setup, run) };
@@ -31,6 +32,15 @@ pub(super) fn cases() -> Vec<Case> {
             Setup::PLAIN.native_offers(),
             |stage| Box::pin(both_at_once(stage)),
         ),
+        Case {
+            weft_only: true,
+            ..case(
+                "transfer/both-at-once/key-updates",
+                "64 MiB each way at the same time while the native side changes its DTLS keys every thousand records.",
+                Setup { records_per_key: Some(RECORDS_PER_KEY), ..Setup::PLAIN },
+                |stage| Box::pin(key_updates(stage)),
+            )
+        },
     ]
 }
 
@@ -42,6 +52,17 @@ async fn connected(stage: &mut Stage) -> Outcome<(&mut Pair, Handles)> {
         pair.peer(role).receive(handles.at(role), "count").await?;
     }
     Ok((pair, handles))
+}
+
+async fn key_updates(stage: &mut Stage) -> Outcome<String> {
+    let native = stage.native_role();
+    let remark = both_at_once(stage).await?;
+    let stats = stage.pair()?.peer(native).stats().await?;
+    let updates = at(stats, "/dtls/key_updates").as_u64().unwrap_or_default();
+    // 64 MiB make 45,000 records at least, and half of that many updates may have to wait for an ACK.
+    let least = BYTES / 1500 / u64::from(RECORDS_PER_KEY) / 2;
+    ensure!(updates >= least, "the keys changed {updates} times, not {least}");
+    Ok(format!("{remark}; {updates} key updates"))
 }
 
 async fn begin(pair: &mut Pair, handles: &Handles, from: Role, seed: u64) -> Outcome {

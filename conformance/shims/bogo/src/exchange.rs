@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use weft_core::{Frame, Instant, Layer, Overhead, Rng, Wrap};
-use weft_dtls::{Connection, Event, ProtocolVersion, Role, SessionInfo};
+use weft_dtls::{ClientAuthentication, Connection, Event, ProtocolVersion, Role, SessionInfo};
 
 use crate::Stop;
 use crate::flags::Flags;
@@ -16,12 +16,14 @@ const GREETING: &[u8] = b"hello";
 const BUFFER: usize = 1 << 15;
 /// A timer later than this is the handshake's deadline, of which the runner knows nothing.
 const DEADLINE: Duration = Duration::from_secs(3600);
+/// Asks for new keys before every read.
+const KEY_UPDATES: &str = "-key-update-before-read";
 /// The random of a ServerHello that is a HelloRetryRequest (RFC 8446 section 4.1.3).
 const RETRY: [u8; 8] = [0xCF, 0x21, 0xAD, 0x74, 0xE5, 0x9A, 0x61, 0x11];
 
 pub(crate) struct Exchange<'a> {
     flags: &'a Flags,
-    role: Role,
+    settings: &'a Settings,
     connection: Connection,
     transport: Transport,
     now: Instant,
@@ -36,13 +38,13 @@ fn failed(reason: impl core::fmt::Display) -> Stop {
 }
 
 impl<'a> Exchange<'a> {
-    pub(crate) fn new(flags: &'a Flags, settings: &Settings, transport: Transport) -> Result<Self, Stop> {
+    pub(crate) fn new(flags: &'a Flags, settings: &'a Settings, transport: Transport) -> Result<Self, Stop> {
         let mut seed = [0; 32];
         getrandom::fill(&mut seed).map_err(failed)?;
         let connection = Connection::new(settings.config.clone(), settings.role, Rng::from_seed(seed));
         Ok(Self {
             flags,
-            role: settings.role,
+            settings,
             connection,
             transport,
             now: Instant::ORIGIN,
@@ -79,7 +81,7 @@ impl<'a> Exchange<'a> {
             match self.transport.receive().map_err(failed)? {
                 Input::Datagram(mut datagram) => {
                     // The runner expects what acknowledges a message after the handshake to come a while later.
-                    hold = self.connection.is_connected();
+                    hold = self.connection.is_connected() && !self.flags.has(KEY_UPDATES);
                     self.datagram(&mut datagram)?;
                 }
                 Input::Elapsed(elapsed) => {
@@ -141,9 +143,14 @@ impl<'a> Exchange<'a> {
             self.events()?;
             if !self.closing && !self.peer_closed {
                 self.write(&data)?;
+                self.update_keys()?;
             }
         }
         Ok(())
+    }
+
+    fn update_keys(&mut self) -> Result<(), Stop> {
+        if self.flags.has(KEY_UPDATES) { self.connection.update_keys(false).map_err(failed) } else { Ok(()) }
     }
 
     /// The handshake has ended: is all as expected, and what is to be said first?
@@ -164,8 +171,9 @@ impl<'a> Exchange<'a> {
         if self.flags.has("-shim-shuts-down") {
             self.connection.close(self.now);
             self.closing = true;
+            return Ok(());
         }
-        Ok(())
+        self.update_keys()
     }
 
     fn check(&self, info: &SessionInfo) -> Result<(), Stop> {
@@ -176,9 +184,21 @@ impl<'a> Exchange<'a> {
         differs("version", info.version.0, self.flags.number("-expect-version")?)?;
         differs("group", info.group.0, self.flags.number("-expect-curve-id")?)?;
         differs("cipher suite", info.cipher_suite.0, self.flags.number("-expect-cipher")?)?;
-        let asked = self.role == Role::Client || self.flags.has("-require-any-client-certificate");
-        if info.peer_certificate.is_some() != (asked && !self.flags.has("-expect-no-peer-cert")) {
+        let wanted = match self.settings.role {
+            Role::Client => ClientAuthentication::Required,
+            Role::Server => self.settings.config.client_authentication,
+        };
+        let (known, unknown) = (info.peer_certificate.is_some(), self.flags.has("-expect-no-peer-cert"));
+        let as_expected = match wanted {
+            ClientAuthentication::None => !known,
+            ClientAuthentication::Optional => !(known && unknown),
+            ClientAuthentication::Required => known != unknown,
+        };
+        if !as_expected {
             return Err(failed("a certificate of the peer that is missing, or should be"));
+        }
+        if self.settings.verdict.was_asked_for() != known {
+            return Err(failed("a certificate that was not verified"));
         }
         if info.version == ProtocolVersion::DTLS_1_2
             && self.flags.has("-expect-extended-master-secret")

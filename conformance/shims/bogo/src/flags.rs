@@ -13,6 +13,8 @@ const SWITCHES: &[&str] = &[
     "-expect-no-hrr",
     "-expect-no-peer-cert",
     "-expect-session-miss",
+    "-expect-verify-result",
+    "-key-update-before-read",
     "-no-tls12",
     "-no-tls13",
     "-require-any-client-certificate",

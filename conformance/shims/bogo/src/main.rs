@@ -20,6 +20,9 @@ const UNIMPLEMENTED: u8 = 89;
 /// Names a file to which a line with the reason is added for every test that is unimplemented.
 const REASONS: &str = "WEFT_BOGO_REASONS";
 
+/// If set, no test is taken, so that the runner tells the name of each.
+const NAMES: &str = "WEFT_BOGO_NAMES";
+
 /// How the shim's work can end short of success.
 pub(crate) enum Stop {
     /// The test asks for what `weft-dtls`, or this shim, does not have.
@@ -50,6 +53,9 @@ fn run() -> Result<(), Stop> {
             return Ok(());
         }
     };
+    if std::env::var_os(NAMES).is_some() {
+        return Err(Stop::Unimplemented("nothing but names are asked for".to_owned()));
+    }
     let settings = Settings::new(&flags)?;
     for _ in 0..=flags.resume_count {
         let transport = Transport::connect(&flags).map_err(|error| Stop::Failed(format!("connect: {error}")))?;

@@ -1,11 +1,12 @@
 //! What the flags ask of the library.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use weft_dtls::{
-    Certificate, CertificateError, CipherSuite, Config, NamedGroup, ProtocolVersion, Rejection, Role, SrtpProfile,
-    Verifier, VerifyCertificate,
+    Certificate, CertificateError, CipherSuite, ClientAuthentication, Config, NamedGroup, ProtocolVersion, Rejection,
+    Role, SrtpProfile, Verifier, VerifyCertificate,
 };
 
 use crate::Stop;
@@ -19,12 +20,21 @@ const INITIAL_TIMEOUT: Duration = Duration::from_millis(400);
 
 /// The runner's certificates are its own: what matters is what becomes of the verdict.
 #[derive(Debug)]
-struct Verdict {
+pub(crate) struct Verdict {
     accept: bool,
+    asked: AtomicBool,
+}
+
+impl Verdict {
+    /// Whether it was asked for, since it was last asked this.
+    pub(crate) fn was_asked_for(&self) -> bool {
+        self.asked.swap(false, Ordering::Relaxed)
+    }
 }
 
 impl VerifyCertificate for Verdict {
     fn verify(&self, _certificate: &[u8], _intermediates: &[&[u8]]) -> Result<(), Rejection> {
+        self.asked.store(true, Ordering::Relaxed);
         if self.accept { Ok(()) } else { Err(Rejection::Other) }
     }
 }
@@ -32,18 +42,25 @@ impl VerifyCertificate for Verdict {
 pub(crate) struct Settings {
     pub(crate) role: Role,
     pub(crate) config: Arc<Config>,
+    pub(crate) verdict: Arc<Verdict>,
 }
 
 impl Settings {
     pub(crate) fn new(flags: &Flags) -> Result<Self, Stop> {
         let role = if flags.has("-server") { Role::Server } else { Role::Client };
-        let verifier = Verifier::Custom(Arc::new(Verdict { accept: !flags.has("-verify-fail") }));
-        let mut config = Config::new(Arc::new(certificate(flags, role)?), verifier);
+        let insists = flags.has("-require-any-client-certificate");
+        // Without these the verdict is only told.
+        let counts = flags.has("-verify-peer") || insists;
+        let accept = !counts || !flags.has("-verify-fail");
+        let verdict = Arc::new(Verdict { accept, asked: AtomicBool::new(false) });
+        let mut config = Config::new(Arc::new(certificate(flags, role)?), Verifier::Custom(verdict.clone()));
         config.versions = versions(flags)?;
-        config.require_client_certificate = flags.has("-require-any-client-certificate");
-        if role == Role::Server && flags.has("-verify-peer") && !config.require_client_certificate {
-            return Err(Stop::Unimplemented("a client's certificate asked for but not insisted on".to_owned()));
-        }
+        config.client_authentication = match counts {
+            _ if insists => ClientAuthentication::Required,
+            true => ClientAuthentication::Optional,
+            false => ClientAuthentication::None,
+        };
+        config.anonymous_client = flags.value("-cert-file").is_none();
         if let Some(groups) = groups(flags)? {
             config.groups = groups;
         }
@@ -62,7 +79,7 @@ impl Settings {
         if let Some(names) = flags.value("-srtp-profiles") {
             config.srtp_profiles = srtp_profiles(names)?;
         }
-        Ok(Self { role, config: Arc::new(config) })
+        Ok(Self { role, config: Arc::new(config), verdict })
     }
 }
 

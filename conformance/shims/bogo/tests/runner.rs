@@ -48,7 +48,7 @@ fn start(flags: &[&str]) -> (Child, TcpStream) {
 
 fn config() -> Config {
     let mut config = Config::new(Arc::new(Certificate::generate().unwrap()), Verifier::Custom(Arc::new(Anybody)));
-    config.require_client_certificate = false;
+    config.client_authentication = weft_dtls::ClientAuthentication::None;
     config
 }
 

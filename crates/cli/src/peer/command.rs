@@ -89,6 +89,7 @@ pub(super) struct Configure {
     pub(super) manual: Option<bool>,
     pub(super) dtls: Option<DtlsVersion>,
     pub(super) groups: Option<Vec<String>>,
+    pub(super) dtls_records_per_key: Option<u64>,
     pub(super) certificate_pem: Option<String>,
     pub(super) mdns: Option<bool>,
     pub(super) interfaces: Option<Vec<String>>,

@@ -54,6 +54,7 @@ pub(super) fn first(asked: &Configure) -> Result<(Settings, Config), Refusal> {
         config.receive_buffer = config.receive_buffer.max(bytes as usize);
     }
     config.dtls_versions = asked.dtls.unwrap_or_default().versions();
+    config.dtls_records_per_key = asked.dtls_records_per_key;
     config.interleaving = asked.interleaving.unwrap_or(config.interleaving);
     if let Some(name) = &asked.controller {
         let unknown = || Refusal::unsupported(format!("no congestion controller {name}"));
@@ -85,6 +86,7 @@ pub(super) fn again(asked: &Configure) -> Result<(), Refusal> {
         ("manual", asked.manual.is_some()),
         ("dtls", asked.dtls.is_some()),
         ("groups", asked.groups.is_some()),
+        ("dtls_records_per_key", asked.dtls_records_per_key.is_some()),
         ("certificate_pem", asked.certificate_pem.is_some()),
         ("mdns", asked.mdns.is_some()),
         ("interfaces", asked.interfaces.is_some()),

@@ -56,6 +56,7 @@ fn figures(pc: &PeerConnection, channels: &Channels) -> Value {
             "cipher": dtls.cipher_suite.to_string(),
             "group": dtls.group.to_string(),
             "role": stats.dtls_role.map(role_name),
+            "key_updates": stats.dtls_counters.key_updates,
             "fingerprint": pc.certificate().fingerprint(HashAlgorithm::Sha256).to_string(),
         })
     });

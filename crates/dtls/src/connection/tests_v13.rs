@@ -294,6 +294,8 @@ fn a_key_update_within_the_handshake_is_refused() {
 }
 
 /// What a server may not say under its handshake keys.
+//= rfc8446#4.2.3
+//# The keys found in certificates MUST also be of appropriate type for the signature algorithms they are used with.
 //= rfc8446#4.3.1
 //# The client MUST check EncryptedExtensions for the presence of any forbidden extensions and if any are found MUST
 //# abort the handshake with an "illegal_parameter" alert.
@@ -311,7 +313,7 @@ fn a_key_update_within_the_handshake_is_refused() {
 //# The SHA-1 algorithm MUST NOT be used in any signatures of CertificateVerify messages.
 #[test]
 fn servers_that_break_the_rules_under_protection_are_refused() {
-    let cases: [(_, &[u8], _); 6] = [
+    let cases: [(_, &[u8], _); 9] = [
         (HandshakeType::CERTIFICATE, &[0, 0, 0, 0], AlertDescription::DECODE_ERROR),
         // key_share, which belongs into a ServerHello; one that we did not offer.
         (HandshakeType::ENCRYPTED_EXTENSIONS, &[0, 4, 0, 51, 0, 0], AlertDescription::ILLEGAL_PARAMETER),
@@ -320,6 +322,10 @@ fn servers_that_break_the_rules_under_protection_are_refused() {
         // RSA-PKCS1 and SHA-1 with ECDSA are no schemes for a CertificateVerify of 1.3.
         (HandshakeType::CERTIFICATE_VERIFY, &[4, 1, 0, 1, 7], AlertDescription::ILLEGAL_PARAMETER),
         (HandshakeType::CERTIFICATE_VERIFY, &[2, 3, 0, 1, 7], AlertDescription::ILLEGAL_PARAMETER),
+        // RSA-PSS, Ed25519 and ECDSA on P-384 are no schemes for a key on P-256.
+        (HandshakeType::CERTIFICATE_VERIFY, &[8, 4, 0, 1, 7], AlertDescription::DECRYPT_ERROR),
+        (HandshakeType::CERTIFICATE_VERIFY, &[8, 7, 0, 1, 7], AlertDescription::DECRYPT_ERROR),
+        (HandshakeType::CERTIFICATE_VERIFY, &[5, 3, 0, 1, 7], AlertDescription::DECRYPT_ERROR),
     ];
     for (message_type, body, alert) in cases {
         let (mut client, mut server) = pair();

@@ -38,15 +38,21 @@ impl WriteEpoch {
     /// Takes the next sequence number; never the same twice.
     pub(crate) fn take_sequence(&mut self) -> Result<u64, Spent> {
         let sequence = self.next_sequence;
-        let limit = match &self.protection {
-            Protection::V13(keys) => keys.limit,
-            Protection::Plaintext | Protection::V12(_) => u64::MAX,
-        };
-        if sequence > MAX_SEQUENCE || sequence >= limit {
+        if self.is_spent(0) {
             return Err(Spent::KeysExhausted);
         }
         self.next_sequence = sequence + 1;
         Ok(sequence)
+    }
+
+    /// Whether no number is left, or the key may seal no more, once `reserved` more records are sealed.
+    pub(crate) fn is_spent(&self, reserved: u64) -> bool {
+        let limit = match &self.protection {
+            Protection::V13(keys) => keys.limit,
+            Protection::Plaintext | Protection::V12(_) => u64::MAX,
+        };
+        let next = self.next_sequence.saturating_add(reserved);
+        next > MAX_SEQUENCE || next >= limit
     }
 
     /// Goes on from a number that somebody else used before.

@@ -16,6 +16,9 @@ const READ_EPOCHS_V13: usize = 3;
 /// Write epochs of 1.3 kept: messages are repeated in the epoch they were first sent in.
 const WRITE_EPOCHS_V13: usize = 3;
 
+/// Records that the last key of all keeps for the end.
+const RESERVED: u64 = 64;
+
 /// The records of a connection: every epoch that has keys, in both directions.
 pub(crate) struct RecordLayer {
     pub(super) read: Vec<ReadEpoch>,
@@ -154,6 +157,11 @@ impl RecordLayer {
         self.write.last().map_or(0, WriteEpoch::sealed)
     }
 
+    /// Whether the newest key to write with may seal no more than what ends a connection.
+    pub(crate) fn is_write_key_spent(&self) -> bool {
+        self.write.last().is_some_and(|epoch| epoch.is_spent(RESERVED))
+    }
+
     /// The newest epoch to write in.
     pub(crate) fn write_epoch(&self) -> u16 {
         self.write.last().map_or(0, |e| e.epoch)
@@ -222,6 +230,19 @@ impl RecordLayer {
         let header = new_header(half, ContentType::APPLICATION_DATA, version, record.len()).unwrap();
         half.protection.seal_record(header, &[], &mut record).unwrap();
         record
+    }
+
+    /// Numbers the newest keys of either direction anew.
+    #[cfg(test)]
+    pub(crate) fn set_epochs(&mut self, epoch: u16) {
+        self.read.last_mut().unwrap().epoch = epoch;
+        self.write.last_mut().unwrap().epoch = epoch;
+    }
+
+    /// As if records had come up to that number.
+    #[cfg(test)]
+    pub(crate) fn expect_sequence(&mut self, next: u64) {
+        self.read.last_mut().unwrap().window.mark(next - 1);
     }
 
     #[cfg(test)]

@@ -16,7 +16,8 @@ const GCM_CONFIDENTIALITY: u64 = 23_726_566;
 /// One direction's key material of one epoch.
 pub(crate) struct V13Keys {
     key: Box<dyn Aead>,
-    iv: Zeroizing<[u8; NONCE_LEN]>,
+    /// As a number, to be combined with sequence numbers.
+    iv: Zeroizing<u128>,
     mask: Box<dyn SequenceMask>,
     /// The first sequence number that this key must not seal.
     pub(super) limit: u64,
@@ -26,8 +27,9 @@ impl V13Keys {
     /// Derives the keys of a traffic secret (RFC 8446 section 7.3, RFC 9147 section 4.2.3).
     pub(crate) fn derive(algorithm: AeadAlgorithm, traffic: &Secret) -> Result<Self, Failed> {
         let key = traffic.expand(b"key", &[], algorithm.key_len())?;
-        let mut iv = Zeroizing::new([0; NONCE_LEN]);
-        traffic.expand_into(b"iv", &[], &mut *iv)?;
+        let mut bytes = Zeroizing::new([0; 16]);
+        traffic.expand_into(b"iv", &[], bytes.last_chunk_mut::<NONCE_LEN>().ok_or(Failed)?)?;
+        let iv = Zeroizing::new(u128::from_be_bytes(*bytes));
         let mask = traffic.expand(b"sn", &[], algorithm.key_len())?;
         let limit = match algorithm {
             AeadAlgorithm::Aes128Gcm | AeadAlgorithm::Aes256Gcm => GCM_CONFIDENTIALITY,
@@ -40,9 +42,16 @@ impl V13Keys {
 
     /// The epoch is no part of the nonce: every epoch has its own key.
     fn nonce(&self, sequence: u64) -> [u8; NONCE_LEN] {
-        let mut nonce = *self.iv;
-        nonce.iter_mut().skip(NONCE_LEN - 8).zip(sequence.to_be_bytes()).for_each(|(n, s)| *n ^= s);
+        let [_, _, _, _, nonce @ ..] = (*self.iv ^ u128::from(sequence)).to_be_bytes();
         nonce
+    }
+
+    /// Masks the sequence number of 16 bits, or takes the mask away.
+    fn mask(head: &mut [u8], id_len: usize, mask: [u8; 2]) -> Result<u16, Failed> {
+        let after = head.get_mut(id_len.saturating_add(1)..).ok_or(Failed)?;
+        let number = after.first_chunk_mut::<2>().ok_or(Failed)?;
+        *number = (u16::from_be_bytes(*number) ^ u16::from_be_bytes(mask)).to_be_bytes();
+        Ok(u16::from_be_bytes(*number))
     }
 
     /// Seals in place: `record` is room for the header, content, room for the tail.
@@ -63,8 +72,7 @@ impl V13Keys {
         *inner.last_mut().ok_or(Failed)? = content_type.0;
         self.key.seal(self.nonce(sequence), head, inner, tag)?;
         let mask = self.mask.mask(body.first_chunk().ok_or(Failed)?)?;
-        head.iter_mut().skip(id.len().saturating_add(1)).zip(mask).for_each(|(byte, mask)| *byte ^= mask);
-        Ok(())
+        Self::mask(head, id.len(), mask).map(drop)
     }
 
     /// Removes the mask from the header in place and gives the whole sequence number, that being closest to `expected`
@@ -72,14 +80,14 @@ impl V13Keys {
     pub(super) fn unmask(&self, header: UnifiedHeader, record: &mut [u8], expected: u64) -> Result<u64, Failed> {
         let (head, body) = record.split_at_mut_checked(header.ciphertext_offset()).ok_or(Failed)?;
         let mask = self.mask.mask(body.first_chunk().ok_or(Failed)?)?;
-        let bytes = if header.long_sequence { 2 } else { 1 };
-        let mut low = 0;
-        let before = header.connection_id_len.saturating_add(1);
-        for (byte, mask) in head.iter_mut().skip(before).take(bytes).zip(mask) {
-            *byte ^= mask;
-            low = low << 8 | u64::from(*byte);
+        if header.long_sequence {
+            let low = Self::mask(head, header.connection_id_len, mask)?;
+            return Ok(closest(expected, low.into(), 16));
         }
-        Ok(closest(expected, low, 8 * bytes as u32))
+        let [mask, _] = mask;
+        let low = head.get_mut(header.connection_id_len.saturating_add(1)).ok_or(Failed)?;
+        *low ^= mask;
+        Ok(closest(expected, (*low).into(), 8))
     }
 
     /// Opens in place a record whose mask was removed; gives its content type and where the content lies.
@@ -93,9 +101,13 @@ impl V13Keys {
         let (head, body) = record.split_at_mut_checked(start).ok_or(Failed)?;
         let opened = self.key.open(self.nonce(sequence), head, body)?;
         let inner = body.get(..opened).ok_or(Failed)?;
+        let (last, content) = inner.split_last().ok_or(Failed)?;
+        if *last != 0 {
+            return Ok((ContentType(*last), start..start.saturating_add(content.len())));
+        }
         // What follows the type is padding.
-        let at = inner.iter().rposition(|byte| *byte != 0).ok_or(Failed)?;
-        let content_type = ContentType(*inner.get(at).ok_or(Failed)?);
+        let at = content.iter().rposition(|byte| *byte != 0).ok_or(Failed)?;
+        let content_type = ContentType(*content.get(at).ok_or(Failed)?);
         Ok((content_type, start..start.saturating_add(at)))
     }
 }

@@ -202,6 +202,7 @@ impl Client {
         let ours = &core.config.certificate;
         let wanted = if ours.is_rsa() { ClientCertificateType::RSA_SIGN } else { ClientCertificateType::ECDSA_SIGN };
         let takes = request.certificate_types.contains(&wanted.0);
+        let takes = takes && !core.config.anonymous_client;
         let scheme = ours.scheme(SCHEMES, request.signature_schemes).filter(|_| takes);
         core.received_v12(message);
         self.requested = true;

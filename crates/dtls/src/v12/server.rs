@@ -3,7 +3,7 @@
 use super::client::verify;
 use super::key_schedule::{Secrets, Sender};
 use super::suite::{Parts, SCHEMES, groups, parts, suites};
-use crate::config::Config;
+use crate::config::{ClientAuthentication, Config};
 use crate::crypto::{Failed, KeyAgreement, PeerKey};
 use crate::error::Fault;
 use crate::event::SessionInfo;
@@ -114,12 +114,12 @@ impl Server {
         let signature = config.certificate.key().sign(scheme, &signed).map_err(internal)?;
         DigitallySigned { scheme, signature: &signature }.write(&mut exchange);
         core.send_v12(0, HandshakeType::SERVER_KEY_EXCHANGE, exchange);
-        if config.require_client_certificate {
+        if config.client_authentication == ClientAuthentication::None {
+            self.state = State::ClientKeyExchange;
+        } else {
             let types = [ClientCertificateType::ECDSA_SIGN, ClientCertificateType::RSA_SIGN];
             core.send_v12(0, HandshakeType::CERTIFICATE_REQUEST, CertificateRequest::write(&types, SCHEMES));
             self.state = State::Certificate;
-        } else {
-            self.state = State::ClientKeyExchange;
         }
         core.send_v12(0, HandshakeType::SERVER_HELLO_DONE, Vec::new());
         self.agreed = Some(Agreed { suite, parts, group, share, client_random: hello.random, server_random });
@@ -128,10 +128,11 @@ impl Server {
 
     fn certificate(&mut self, core: &mut Core, message: &Message) -> Result<Step, Fault> {
         let chain = CertificateMessage::parse(&message.body)?;
-        if chain.iter().next().is_none() {
+        if chain.iter().next().is_some() {
+            self.peer = Some(core.verify_certificate(chain.iter())?);
+        } else if core.config.client_authentication == ClientAuthentication::Required {
             return Err(Fault::refused(AlertDescription::HANDSHAKE_FAILURE, "the client sent no certificate"));
         }
-        self.peer = Some(core.verify_certificate(chain.iter())?);
         core.received_v12(message);
         self.state = State::ClientKeyExchange;
         Ok(Step::Taken)

@@ -3,7 +3,7 @@
 use super::key_schedule::{HANDSHAKE_EPOCH, HandshakeSecrets};
 use super::proof;
 use super::session::Session;
-use super::suite::{Parts, SCHEMES, groups, parts};
+use super::suite::{Parts, SCHEMES, TOLD_SCHEMES, groups, parts};
 use crate::config::Config;
 use crate::connection::Role;
 use crate::crypto::{Failed, KeyOffer, PeerKey};
@@ -103,13 +103,12 @@ impl Client {
         let versions: &[ProtocolVersion] =
             if v12 { &[ProtocolVersion::DTLS_1_3, ProtocolVersion::DTLS_1_2] } else { &[ProtocolVersion::DTLS_1_3] };
         let suites: Vec<CipherSuite> = offered_suites(&config).chain(v12::suites(&config).filter(|_| v12)).collect();
-        let schemes: &[SignatureScheme] = if v12 { v12::SCHEMES } else { SCHEMES };
         let hello = Offer {
             random: &self.random,
             versions,
             suites: &suites,
             groups: &groups(&config).collect::<Vec<_>>(),
-            schemes,
+            schemes: TOLD_SCHEMES,
             others: &options::offered(core),
             key_share: &KeyShares::write(self.offers.iter().map(|offer| (offer.group(), offer.public()))),
             cookie,
@@ -274,7 +273,8 @@ impl Client {
 
     fn certificate_request(&mut self, core: &mut Core, message: &Message) -> Result<Step, Fault> {
         let request = CertificateRequest13::parse(&message.body)?;
-        let scheme = core.config.certificate.scheme(SCHEMES, request.signature_schemes);
+        let config = &core.config;
+        let scheme = config.certificate.scheme(SCHEMES, request.signature_schemes).filter(|_| !config.anonymous_client);
         core.received_v13(message);
         self.requested = Some(Requested { context: request.context.to_vec(), scheme });
         self.state = State::Certificate;

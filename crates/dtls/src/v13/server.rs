@@ -4,7 +4,8 @@ use super::choice::{Choice, Retried, choose};
 use super::key_schedule::{HANDSHAKE_EPOCH, HandshakeSecrets};
 use super::proof;
 use super::session::Session;
-use super::suite::{Parts, SCHEMES};
+use super::suite::{Parts, TOLD_SCHEMES};
+use crate::config::ClientAuthentication;
 use crate::connection::Role;
 use crate::crypto::{Failed, PeerKey, answer};
 use crate::error::Fault;
@@ -126,12 +127,12 @@ impl Server {
         client_random: &[u8; 32],
     ) -> Result<(), Failed> {
         let config = core.config.clone();
-        if config.require_client_certificate {
-            let request = CertificateRequest13::write(SCHEMES);
+        if config.client_authentication == ClientAuthentication::None {
+            self.state = State::Finished;
+        } else {
+            let request = CertificateRequest13::write(TOLD_SCHEMES);
             core.send_v13(HANDSHAKE_EPOCH, HandshakeType::CERTIFICATE_REQUEST, request);
             self.state = State::Certificate;
-        } else {
-            self.state = State::Finished;
         }
         let chain = Certificate13::write(&[], config.certificate.chain());
         core.send_v13(HANDSHAKE_EPOCH, HandshakeType::CERTIFICATE, chain);
@@ -165,7 +166,12 @@ impl Server {
             return Err(illegal("the client answers a request that was not made"));
         }
         if chain.iter().next().is_none() {
-            return Err(Fault::refused(AlertDescription::CERTIFICATE_REQUIRED, "the client sent no certificate"));
+            if core.config.client_authentication == ClientAuthentication::Required {
+                return Err(Fault::refused(AlertDescription::CERTIFICATE_REQUIRED, "the client sent no certificate"));
+            }
+            core.received_v13(message);
+            self.state = State::Finished;
+            return Ok(Step::Taken);
         }
         self.peer = Some(core.verify_certificate(chain.iter())?);
         core.received_v13(message);

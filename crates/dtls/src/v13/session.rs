@@ -12,6 +12,11 @@ use crate::handshake::{Core, Step};
 use crate::reassembly::Message;
 use crate::wire::{AlertDescription, HandshakeType, KeyUpdate, NewConnectionId, RequestConnectionId};
 
+/// Whether there is an epoch for new keys of ours, and a number for the message that announces it.
+fn can_update(core: &Core) -> bool {
+    core.records.write_epoch() < u16::MAX && !core.flight.is_out_of_numbers()
+}
+
 /// The secrets in use, of either side.
 pub(crate) struct Session {
     role: Role,
@@ -19,10 +24,12 @@ pub(crate) struct Session {
     read: Secret,
     write: Secret,
     exporter: Secret,
-    /// Our KeyUpdate is on its way.
-    updating: bool,
-    /// The peer asked for one of ours.
+    /// Our KeyUpdate is on its way, and asks the peer for one of its own.
+    updating: Option<KeyUpdate>,
+    /// The peer, or the application, asked for one of ours.
     asked: bool,
+    /// The application wants the peer to be asked.
+    wants_peers: bool,
     /// The epoch to read whose keys the peer was asked to change.
     asked_peer: Option<u16>,
     /// Whether a RequestConnectionId is under way or unanswered, and whether a NewConnectionId is under way.
@@ -46,8 +53,9 @@ impl Session {
             read,
             write,
             exporter: secrets.exporter,
-            updating: false,
+            updating: None,
             asked: false,
+            wants_peers: false,
             asked_peer: None,
             requesting_ids: false,
             giving_ids: false,
@@ -87,7 +95,10 @@ impl Session {
                 }
                 let update = KeyUpdate::parse(&message.body)?;
                 let internal = |Failed| Fault::internal("key update");
-                let epoch = message.epoch.checked_add(1).ok_or(Fault::internal("no more epochs"))?;
+                // RFC 9147 section 6.1: the epoch must not wrap.
+                let reason = "the peer updates its keys more often than there are epochs";
+                let overrun = Fault::refused(AlertDescription::UNEXPECTED_MESSAGE, reason);
+                let epoch = message.epoch.checked_add(1).ok_or(overrun)?;
                 self.read = self.read.derive(b"traffic upd", &[]).map_err(internal)?;
                 install_read(core, epoch, self.parts, &self.read).map_err(internal)?;
                 self.asked |= update.update_requested;
@@ -133,20 +144,21 @@ impl Session {
         let limits = core.config.limits;
         // RFC 9147 section 4.5.3: before forgeries use up the peer's key, it is asked for another.
         let forged = core.records.forged() >= (limits.forgeries() / 2).max(1);
-        let update_requested = forged && self.asked_peer != Some(core.records.read_epoch());
+        let update_requested = self.wants_peers || forged && self.asked_peer != Some(core.records.read_epoch());
         let due = self.asked || update_requested || core.records.sealed() >= limits.records_per_key;
         let epoch = core.records.write_epoch();
-        let possible = epoch < u16::MAX && core.flight.next_message_seq() < u16::MAX;
-        if self.updating || !possible {
+        if self.updating.is_some() || core.flight.is_out_of_numbers() {
             return false;
         }
-        let (message_type, body) = if due {
-            self.updating = true;
-            self.asked = false;
+        // RFC 9147 section 8: at the last epoch the peer's wish for new keys is passed over.
+        let (message_type, body) = if due && epoch < u16::MAX {
+            let update = KeyUpdate { update_requested };
+            (self.asked, self.wants_peers) = (false, false);
             if update_requested {
                 self.asked_peer = Some(core.records.read_epoch());
             }
-            (HandshakeType::KEY_UPDATE, KeyUpdate { update_requested }.write())
+            self.updating = Some(update);
+            (HandshakeType::KEY_UPDATE, update.write())
         } else if let Some(message) = self.outbox.pop_front() {
             message
         } else {
@@ -155,6 +167,26 @@ impl Session {
         core.flight.begin();
         core.flight.push(epoch, message_type, body);
         true
+    }
+
+    /// The application wants new keys of ours, and of the peer's if `both`; whether there are any left. What is on its way
+    /// already is not repeated.
+    pub(crate) fn ask_for_update(&mut self, core: &Core, both: bool) -> bool {
+        if !can_update(core) {
+            return false;
+        }
+        if let Some(under_way) = self.updating {
+            self.wants_peers |= both && !under_way.update_requested;
+        } else {
+            self.asked = true;
+            self.wants_peers |= both;
+        }
+        true
+    }
+
+    /// Whether the last key there is has sealed all that it may.
+    pub(crate) fn is_used_up(&self, core: &Core) -> bool {
+        self.updating.is_none() && !can_update(core) && core.records.is_write_key_spent()
     }
 
     /// Asks for connection ids; not while a request is unanswered.
@@ -181,12 +213,11 @@ impl Session {
 
     /// The peer has our KeyUpdate, so it can read the next epoch (RFC 9147 section 8).
     pub(crate) fn acknowledged(&mut self, core: &mut Core) -> Result<(), Fault> {
-        if !self.updating {
+        if self.updating.take().is_none() {
             self.giving_ids &= self.outbox.iter().any(|(waiting, _)| *waiting == HandshakeType::NEW_CONNECTION_ID);
             return Ok(());
         }
         let internal = |Failed| Fault::internal("key update");
-        self.updating = false;
         self.write = self.write.derive(b"traffic upd", &[]).map_err(internal)?;
         let epoch = core.records.write_epoch().saturating_add(1);
         install_write(core, epoch, self.parts, &self.write).map_err(internal)

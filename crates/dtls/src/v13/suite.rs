@@ -2,6 +2,7 @@
 
 use crate::config::Config;
 use crate::crypto::{AeadAlgorithm, HashAlgorithm};
+use crate::v12;
 use crate::wire::{CipherSuite, NamedGroup, SignatureScheme};
 
 /// Signatures of a peer that are verified.
@@ -13,6 +14,10 @@ pub(super) const SCHEMES: &[SignatureScheme] = &[
     SignatureScheme::RSA_PSS_RSAE_SHA384,
     SignatureScheme::RSA_PSS_RSAE_SHA512,
 ];
+
+/// What the peer is told of them. PKCS #1 v1.5 is among them for the sake of certificates, where any that is told may be
+/// used (RFC 8446 section 4.2.3); a CertificateVerify with it is refused.
+pub(super) const TOLD_SCHEMES: &[SignatureScheme] = v12::SCHEMES;
 
 /// What a cipher suite is made of.
 #[derive(Clone, Copy, Debug)]

@@ -48,6 +48,14 @@ impl UnifiedHeader {
     /// The same where connection ids of that many bytes are awaited. The header does not tell their length, so one that
     /// has an id where none is awaited is an error.
     pub fn parse_with_id(bytes: &[u8], connection_id_len: usize) -> Result<Self, DecodeError> {
+        // What is written here, and by most others.
+        if connection_id_len == 0
+            && let Some([flags, _, _, length @ ..]) = bytes.first_chunk::<UNIFIED_HEADER>()
+            && flags & !EPOCH == FIXED | LONG_SEQUENCE | HAS_LENGTH
+        {
+            let length = Some(u16::from_be_bytes(*length));
+            return Ok(Self { epoch_bits: flags & EPOCH, connection_id_len: 0, long_sequence: true, length });
+        }
         let mut r = Reader::new(bytes);
         let flags = r.u8()?;
         let has_id = flags & CONNECTION_ID != 0;
@@ -85,10 +93,13 @@ impl UnifiedHeader {
         sequence_number: u64,
         length: u16,
     ) -> Result<(), DecodeError> {
-        let [mut flags, rest @ ..] = Self::write(epoch, sequence_number, length);
-        if !id.is_empty() {
-            flags |= CONNECTION_ID;
+        if id.is_empty() {
+            let bytes = Self::write(epoch, sequence_number, length);
+            *<&mut [u8; UNIFIED_HEADER]>::try_from(head).map_err(|_| DecodeError)? = bytes;
+            return Ok(());
         }
+        let [mut flags, rest @ ..] = Self::write(epoch, sequence_number, length);
+        flags |= CONNECTION_ID;
         let (first, after) = head.split_first_mut().ok_or(DecodeError)?;
         let (id_room, after) = after.split_at_mut_checked(id.len()).ok_or(DecodeError)?;
         if after.len() != rest.len() {

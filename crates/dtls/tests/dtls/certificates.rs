@@ -36,6 +36,15 @@ fn pair(client: &Arc<Certificate>, server: &Arc<Certificate>, change: impl Fn(Ro
     Pair::new(client, server, PERFECT, 1)
 }
 
+//= rfc8446#4.2.3
+//# If TLS 1.2 is negotiated, implementations MUST be prepared to accept a signature that uses any curve that they
+//# advertised in the "supported_groups" extension.
+//= rfc8446#4.2.3
+//# Implementations that advertise support for RSASSA-PSS (which is mandatory in TLS 1.3) MUST be prepared to accept a
+//# signature using that scheme even when TLS 1.2 is negotiated.
+//= rfc8446#9.1
+//# A TLS-compliant application MUST support digital signatures with rsa_pkcs1_sha256 (for certificates),
+//# rsa_pss_rsae_sha256 (for CertificateVerify and certificates), and ecdsa_secp256r1_sha256.
 #[test]
 fn every_kind_of_certificate_serves_either_side_in_either_version() {
     for version in [ProtocolVersion::DTLS_1_2, ProtocolVersion::DTLS_1_3] {
@@ -128,6 +137,19 @@ fn year(year: u64) -> impl Fn() -> Duration + Send + Sync {
     move || Duration::from_secs((year - 1970) * 31_557_600)
 }
 
+fn alert_of(rejection: Rejection) -> AlertDescription {
+    match rejection {
+        Rejection::Expired => AlertDescription::CERTIFICATE_EXPIRED,
+        Rejection::UnknownIssuer => AlertDescription::UNKNOWN_CA,
+        Rejection::WrongName => AlertDescription::BAD_CERTIFICATE,
+        _ => AlertDescription::CERTIFICATE_UNKNOWN,
+    }
+}
+
+//= rfc8446#4.4.2.2
+//# If the client cannot construct an acceptable chain using the provided certificates and decides to abort the handshake,
+//# then it MUST abort the handshake with an appropriate certificate-related alert (by default,
+//# "unsupported_certificate"; see Section 6.2 for more information).
 #[test]
 fn chains_are_judged_by_authority_name_time_and_purpose() {
     use rcgen::ExtendedKeyUsagePurpose::{ClientAuth, ServerAuth};
@@ -151,6 +173,8 @@ fn chains_are_judged_by_authority_name_time_and_purpose() {
             });
             pair.connect(Duration::from_secs(5));
             assert_eq!(pair.errors[0], rejection.map(Error::CertificateRejected), "{version}");
+            let alert = pair.errors[0].and_then(|error| error.alert_sent());
+            assert_eq!(alert, rejection.map(alert_of), "{version}");
             assert_eq!(pair.both_connected(), rejection.is_none());
         }
     }
@@ -167,4 +191,85 @@ fn chains_are_judged_by_authority_name_time_and_purpose() {
         ChainVerifier::of_server([&server.root[..]], "not a name", year(2026)).unwrap_err(),
         ChainVerifierError::Name
     );
+}
+
+/// A judgement that is known before.
+#[derive(Debug)]
+struct Says(Rejection);
+
+impl weft_dtls::VerifyCertificate for Says {
+    fn verify(&self, _: &[u8], _: &[&[u8]]) -> Result<(), Rejection> {
+        Err(self.0)
+    }
+}
+
+/// Signed with RSA: as it came, and with the signature's algorithm said to be one with MD5.
+//= rfc8446#4.4.2.4
+//# Any endpoint receiving any certificate which it would need to validate using any signature algorithm using an MD5 hash
+//# MUST abort the handshake with a "bad_certificate" alert.
+#[test]
+fn chains_with_md5_are_refused() {
+    /// sha256WithRSAEncryption, whose last byte tells the hash.
+    const OID: [u8; 9] = [0x2A, 0x86, 0x48, 0x86, 0xF7, 0x0D, 0x01, 0x01, 0x0B];
+    const OF_MD5: u8 = 4;
+    let key = rcgen::KeyPair::generate_rsa_for(&rcgen::PKCS_RSA_SHA256, rcgen::RsaKeySize::_2048).unwrap();
+    let mut params = rcgen::CertificateParams::new(vec!["root.example".to_owned()]).unwrap();
+    params.is_ca = rcgen::IsCa::Ca(rcgen::BasicConstraints::Unconstrained);
+    let root = params.self_signed(&key).unwrap().der().to_vec();
+    let issuer = rcgen::Issuer::new(params, key);
+    let leaf_key = rcgen::KeyPair::generate().unwrap();
+    let leaf = rcgen::CertificateParams::new(vec!["weft.example".to_owned()]).unwrap();
+    let signed = leaf.signed_by(&leaf_key, &issuer).unwrap().der().to_vec();
+    let mut with_md5 = signed.clone();
+    for at in 0..with_md5.len() - OID.len() {
+        if with_md5[at..].starts_with(&OID) {
+            with_md5[at + OID.len() - 1] = OF_MD5;
+        }
+    }
+    let verifier = ChainVerifier::of_server([&root[..]], "weft.example", year(2026)).unwrap();
+    assert_eq!(weft_dtls::VerifyCertificate::verify(&verifier, &signed, &[]), Ok(()));
+    let verdict = weft_dtls::VerifyCertificate::verify(&verifier, &with_md5, &[]);
+    assert_eq!(verdict, Err(Rejection::Signature));
+
+    let own = &OF_EACH_KIND[0];
+    let mut pair = pair(own, own, |role, config| {
+        if role == Role::Client {
+            config.verifier = Verifier::Custom(Arc::new(Says(Rejection::Signature)));
+        }
+    });
+    pair.connect(Duration::from_secs(5));
+    assert_eq!(pair.errors[0].unwrap().alert_sent(), Some(AlertDescription::BAD_CERTIFICATE));
+}
+
+/// What stands between the first certificate and the authority may come in any order, among others.
+//= rfc8446#4.4.2
+//# For maximum compatibility, all implementations SHOULD be prepared to handle potentially extraneous certificates and
+//# arbitrary orderings from any TLS version, with the exception of the end-entity certificate which MUST be first.
+#[test]
+fn chains_are_found_among_foreign_certificates_in_any_order() {
+    use rcgen::ExtendedKeyUsagePurpose::ServerAuth;
+    let (server, foreign) = (chain("weft.example", ServerAuth), chain("foreign.example", ServerAuth));
+    let [own, other]: [Vec<_>; 2] = [&server.leaf, &foreign.leaf].map(|leaf| leaf.chain().collect());
+    let verifier = ChainVerifier::of_server([&server.root[..]], "weft.example", year(2026)).unwrap();
+    let judge = |leaf, rest: &[&[u8]]| weft_dtls::VerifyCertificate::verify(&verifier, leaf, rest);
+    assert_eq!(judge(own[0], &[other[1], other[0], own[1], &foreign.root]), Ok(()));
+    assert_eq!(judge(own[0], &[own[1], &server.root, other[1]]), Ok(()));
+    assert!(judge(own[1], &[own[0]]).is_err(), "the first is the peer's own");
+    assert!(judge(other[0], &[own[0], own[1]]).is_err());
+}
+
+/// No certificate of ours has a key usage, which could forbid signatures (RFC 5280 section 4.2.1.3).
+//= rfc5246#7.4.2
+//# DHE_RSA RSA public key; the certificate MUST allow the ECDHE_RSA key to be used for signing (the digitalSignature bit
+//# MUST be set if the key usage extension is present) with the signature scheme and hash algorithm that will be employed
+//# in the server key exchange message.
+//= rfc5246#7.4.6
+//# rsa_sign RSA public key; the certificate MUST allow the key to be used for signing with the signature scheme and hash
+//# algorithm that will be employed in the certificate verify message.
+#[test]
+fn generated_certificates_allow_signatures() {
+    const KEY_USAGE: [u8; 5] = [0x06, 0x03, 0x55, 0x1D, 0x0F];
+    for certificate in &*OF_EACH_KIND {
+        assert!(!certificate.der().windows(KEY_USAGE.len()).any(|bytes| bytes == KEY_USAGE));
+    }
 }

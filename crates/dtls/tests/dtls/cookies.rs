@@ -21,6 +21,23 @@ fn address(n: u64) -> SocketAddr {
     SocketAddr::from(([10, (n >> 16) as u8, (n >> 8) as u8, n as u8], 4000))
 }
 
+/// Records in the clear between the hellos, or before them, that are none: change_cipher_spec, and others.
+//= rfc8446#4.2.2
+//# Servers operating statelessly MUST ignore these records.
+#[test]
+fn a_listener_passes_over_what_is_no_hello() {
+    let mut server = Server::plain();
+    for (content_type, content) in [
+        (ContentType::CHANGE_CIPHER_SPEC, &[1][..]),
+        (ContentType::ALERT, &[2, 40]),
+        (ContentType::APPLICATION_DATA, b"data"),
+    ] {
+        let datagram = plaintext(content_type, 0, 0, content);
+        assert!(server.receive(Instant::ORIGIN, address(1), &datagram).is_empty(), "{content_type:?}");
+    }
+    assert_eq!((server.listener.counters().replies, server.connections.len()), (0, 0));
+}
+
 /// A server's socket: a listener, and the connections it admitted.
 struct Server {
     listener: Listener,

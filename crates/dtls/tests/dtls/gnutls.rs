@@ -5,7 +5,7 @@
 use std::io::Write as _;
 
 use weft_core::Rng;
-use weft_dtls::{Connection, NamedGroup, Role};
+use weft_dtls::{ClientAuthentication, Connection, NamedGroup, Role};
 
 use crate::process::{
     agreed, config, expect_output, free_port, is_installed, kinds, pairs, socket, spawn, talk, talk_to_server,
@@ -80,4 +80,34 @@ fn server_against_gnutls_cli() {
             expect_output(&mut peer, "from weft");
         }
     }
+}
+
+/// A certificate asked for and not insisted on: by them, of a client of ours that has none; by us, of theirs without.
+#[test]
+fn optional_client_authentication_with_gnutls() {
+    if !is_installed("gnutls-serv", "--version") || !is_installed("gnutls-cli", "--version") {
+        return;
+    }
+    let kinds = kinds("gnutls-optional");
+    let (port, key) = (free_port(), kinds[0].file.path());
+    let port_text = port.to_string();
+    // It asks for a certificate unless told not to.
+    let mut arguments = vec!["--udp", "--echo", "--quiet", "--port", &port_text, "--x509certfile", key];
+    arguments.extend(["--x509keyfile", key]);
+    let peer = spawn("gnutls-serv", &arguments);
+    let mut anonymous = config();
+    anonymous.anonymous_client = true;
+    talk_to_server(anonymous, port, b"from weft\n");
+    drop(peer);
+
+    let socket = socket();
+    let port = socket.local_addr().unwrap().port().to_string();
+    let mut peer = spawn("gnutls-cli", &["--udp", "--insecure", "--port", &port, "127.0.0.1"]);
+    peer.0.stdin.as_mut().unwrap().write_all(b"from gnutls\n").unwrap();
+    let mut config = config();
+    config.client_authentication = ClientAuthentication::Optional;
+    let server = Connection::new(config.into(), Role::Server, Rng::from_test_seed(2));
+    let info = talk(server, &socket, None, b"from gnutls\n");
+    assert_eq!(info.peer_certificate, None);
+    expect_output(&mut peer, "from weft");
 }

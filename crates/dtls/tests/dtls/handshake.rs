@@ -154,7 +154,7 @@ fn last_flight_is_repeated_when_the_client_repeats_its_own() {
 #[test]
 fn server_without_client_authentication() {
     let mut server = config(Role::Server);
-    server.require_client_certificate = false;
+    server.client_authentication = weft_dtls::ClientAuthentication::None;
     server.verifier = Verifier::Fingerprints(Vec::new());
     let mut pair = Pair::new(config(Role::Client), server, PERFECT, 6);
     pair.connect(Duration::from_secs(5));

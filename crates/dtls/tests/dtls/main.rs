@@ -2,6 +2,7 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing, clippy::panic, missing_docs)]
 
 mod alerts;
+mod authentication;
 mod certificates;
 mod cookies;
 mod fixtures;
@@ -10,6 +11,7 @@ mod gnutls;
 mod handshake;
 mod hellos;
 mod hellos13;
+mod key_updates;
 mod limits;
 mod link;
 mod lossy;

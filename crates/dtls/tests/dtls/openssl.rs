@@ -8,7 +8,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use weft_core::{Frame, Instant, Overhead, Rng};
-use weft_dtls::{Connection, NamedGroup, Role};
+use weft_dtls::{ClientAuthentication, Connection, NamedGroup, Role};
 
 use crate::process::{
     KeyFile, agreed, config, expect_output, free_port, is_installed, key_file, kinds, pairs, socket, spawn, talk,
@@ -225,6 +225,42 @@ fn certificates_of_every_kind_against_openssl() {
         let client = Connection::new(config, Role::Client, Rng::from_test_seed(4));
         let to = (Ipv4Addr::LOCALHOST, port.parse().unwrap()).into();
         talk(client, &socket(), Some(to), b"from openssl\n");
+        expect_output(&mut peer, "from weft");
+    }
+}
+
+/// A certificate asked for and not insisted on: by them, of a client of ours that has none; by us, of theirs with and
+/// without.
+#[test]
+fn optional_client_authentication_with_openssl() {
+    if !is_installed("openssl", "version") {
+        return;
+    }
+    let file = key_file(&["ec", "-pkeyopt", "ec_paramgen_curve:P-256"], "optional");
+    let (key, port) = (file.path(), free_port());
+    let port_text = port.to_string();
+    let arguments = ["s_server", "-dtls1_2", "-quiet", "-port", &port_text, "-cert", key, "-key", key, "-verify", "1"];
+    let mut peer = spawn("openssl", &arguments);
+    peer.0.stdin.as_mut().unwrap().write_all(b"from openssl\n").unwrap();
+    let mut anonymous = config();
+    anonymous.anonymous_client = true;
+    talk_to_server(anonymous, port, b"from openssl\n");
+    expect_output(&mut peer, "from weft");
+
+    for known in [false, true] {
+        let socket = socket();
+        let address = socket.local_addr().unwrap().to_string();
+        let mut arguments = vec!["s_client", "-dtls1_2", "-quiet", "-connect", &address];
+        if known {
+            arguments.extend(["-cert", key, "-key", key]);
+        }
+        let mut peer = spawn("openssl", &arguments);
+        peer.0.stdin.as_mut().unwrap().write_all(b"from openssl\n").unwrap();
+        let mut config = config();
+        config.client_authentication = ClientAuthentication::Optional;
+        let server = Connection::new(config.into(), Role::Server, Rng::from_test_seed(2));
+        let info = talk(server, &socket, None, b"from openssl\n");
+        assert_eq!(info.peer_certificate.is_some(), known);
         expect_output(&mut peer, "from weft");
     }
 }

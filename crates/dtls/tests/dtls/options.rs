@@ -166,6 +166,8 @@ fn each_side_tells_and_respects_record_sizes() {
 //# If DTLS peers have negotiated the use of a non-zero-length CID for a given direction, then once encryption is enabled,
 //# they MUST send with the record format defined in Figure 3 (see Section 4) with the new Message Authentication Code
 //# (MAC) computation defined in Section 5 and the content type tls12_cid.
+//= rfc9147#4
+//# If a Connection ID is negotiated, then it MUST be contained in all datagrams.
 //= rfc9146#3
 //# The extension_data field of this extension, when included in the ClientHello, MUST contain the ConnectionId structure.
 //= rfc9146#3

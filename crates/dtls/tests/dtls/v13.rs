@@ -123,6 +123,8 @@ fn completes_in_one_round_trip_and_a_half() {
 //= rfc8446#9.1
 //# A TLS-compliant application MUST support key exchange with secp256r1 (NIST P-256) and SHOULD support key exchange
 //# with X25519 [RFC7748].
+//= rfc8446#9.3
+//# A client sending a ClientHello MUST support all parameters advertised in it.
 #[test]
 fn every_suite_with_every_group_with_and_without_retry() {
     for (seed, suite) in SUITES.into_iter().enumerate() {
@@ -438,7 +440,7 @@ fn keys_are_updated_on_a_bad_network() {
 #[test]
 fn server_without_client_authentication() {
     let [client, mut server] = both(|_| {});
-    server.require_client_certificate = false;
+    server.client_authentication = weft_dtls::ClientAuthentication::None;
     server.verifier = Verifier::Fingerprints(Vec::new());
     let mut pair = connected([client, server], 8);
     assert_eq!(pair.ends[1].info().unwrap().peer_certificate, None);

@@ -89,6 +89,9 @@ impl PeerConnection {
         if let Some(groups) = &self.config.dtls_groups {
             config.groups.clone_from(groups);
         }
+        if let Some(records) = self.config.dtls_records_per_key {
+            config.limits.records_per_key = records;
+        }
         config.mtu = self.config.max_datagram;
         // Behind ICE the path is known to work: long pauses only delay what loss has delayed already.
         config.max_rto = Duration::from_secs(3);

@@ -50,6 +50,8 @@ pub struct Stats {
     pub selected_pair: Option<PairInfo>,
     /// What DTLS negotiated.
     pub dtls: Option<SessionInfo>,
+    /// What DTLS counted: records, what was dropped and why, key updates.
+    pub dtls_counters: weft_dtls::Counters,
     /// Our DTLS role.
     pub dtls_role: Option<weft_dtls::Role>,
     /// The association's figures.
@@ -62,13 +64,14 @@ impl PeerConnection {
     /// Figures of the connection now.
     pub fn stats(&self) -> Stats {
         let dtls = match &self.dtls {
-            Dtls::Running(dtls) | Dtls::Ended(Some(dtls)) => dtls.info().cloned(),
+            Dtls::Running(dtls) | Dtls::Ended(Some(dtls)) => Some(dtls),
             Dtls::Waiting | Dtls::Ended(None) => None,
         };
         Stats {
             timeline: self.timeline,
             selected_pair: self.ice.selected_pair(),
-            dtls,
+            dtls: dtls.and_then(|dtls| dtls.info().cloned()),
+            dtls_counters: dtls.map(|dtls| dtls.counters()).unwrap_or_default(),
             dtls_role: self.dtls_role(),
             sctp: self.channels.association().stats(),
             counters: self.counters,

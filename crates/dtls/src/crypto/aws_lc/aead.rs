@@ -20,14 +20,9 @@ impl Key {
 }
 
 impl Aead for Key {
-    fn seal(&self, nonce: [u8; NONCE_LEN], aad: &[u8], body: &mut [u8], tag_out: &mut [u8]) -> Result<(), Failed> {
+    fn seal(&self, nonce: [u8; NONCE_LEN], aad: &[u8], body: &mut [u8], tag: &mut [u8]) -> Result<(), Failed> {
         let nonce = aead::Nonce::assume_unique_for_key(nonce);
-        let tag = self.0.seal_in_place_separate_tag(nonce, aead::Aad::from(aad), body)?;
-        if tag.as_ref().len() != tag_out.len() {
-            return Err(Failed);
-        }
-        tag_out.copy_from_slice(tag.as_ref());
-        Ok(())
+        Ok(self.0.seal_in_place_scatter(nonce, aead::Aad::from(aad), body, &[], tag)?)
     }
 
     fn open(&self, nonce: [u8; NONCE_LEN], aad: &[u8], body: &mut [u8]) -> Result<usize, Failed> {
