@@ -48,7 +48,8 @@
 //! ```
 //!
 //! # Features
-//! * `tokio`: `AsyncUdpSocket`, `AsyncStreamSocket` and `AsyncStreamListener`, the same sockets with readiness through tokio.
+//! * `tokio`: `AsyncUdpSocket`, `AsyncStreamSocket` and `AsyncStreamListener`, the same sockets with readiness through tokio;
+//!   `Readiness` and `AsyncInterfaceWatcher` for the others.
 //! * `tls`: `TlsConfig`, TLS (rustls) on streams.
 
 #[cfg(doctest)]
@@ -56,16 +57,22 @@
 mod readme {}
 
 mod clock;
+mod dns;
 pub mod framing;
 mod interfaces;
 mod mdns;
+#[cfg(feature = "tokio")]
+mod readiness;
 mod stream;
 mod udp;
 mod watcher;
 
 pub use clock::{Clock, entropy_seed};
+pub use dns::{Dns, DnsConfig, DnsError, DnsEvent, DnsTransmit, Hosts, LookupId, Resolver};
 pub use interfaces::{Interface, host_addresses, host_addresses_of, interfaces};
 pub use mdns::{GROUP_V4, Mdns, MdnsError, MdnsEvent, MdnsSocket, MdnsStats, Outlet};
+#[cfg(feature = "tokio")]
+pub use readiness::{AsyncInterfaceWatcher, Readiness};
 #[cfg(feature = "tokio")]
 pub use stream::{AsyncStreamListener, AsyncStreamSocket};
 pub use stream::{Framing, StreamConfig, StreamListener, StreamSocket, StreamStats};

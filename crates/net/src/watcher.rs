@@ -90,6 +90,12 @@ impl InterfaceWatcher {
         self.next
     }
 
+    /// What the kernel tells by.
+    #[cfg(all(feature = "tokio", any(target_os = "linux", target_os = "android")))]
+    pub(crate) fn socket(&self) -> Option<std::os::fd::BorrowedFd<'_>> {
+        self.netlink.as_ref().map(std::os::fd::AsFd::as_fd)
+    }
+
     /// Whether the kernel has told of a change.
     #[cfg(any(target_os = "linux", target_os = "android"))]
     fn told(&mut self) -> bool {

@@ -4,7 +4,7 @@ use std::io::{self, Read, Write};
 use std::net::SocketAddr;
 use std::ops::Range;
 
-use weft_core::{Datagram, Path, Run, Transport};
+use weft_core::{Datagram, Path, Transport};
 
 use super::socket::{Framing, StreamConfig, StreamStats};
 
@@ -72,7 +72,8 @@ impl Connection {
         !self.connected || self.out_at < self.out.len()
     }
 
-    pub(super) fn send(&mut self, io: &mut (impl Read + Write), run: &Run<Path>, bytes: &[u8]) -> io::Result<()> {
+    /// Sends `bytes`, datagrams of `size` bytes each but for the last.
+    pub(super) fn send(&mut self, io: &mut (impl Read + Write), size: usize, bytes: &[u8]) -> io::Result<()> {
         if !self.is_open() {
             self.advance(io)?;
         }
@@ -81,8 +82,7 @@ impl Connection {
         }
         // What did not fit before goes first; at most one run waits.
         self.flush(io)?;
-        let size = run.segment_size.max(1);
-        let mut datagrams = bytes.chunks(size);
+        let mut datagrams = bytes.chunks(size.max(1));
         let empty = if bytes.is_empty() { Some(&[][..]) } else { None };
         for datagram in empty.into_iter().chain(&mut datagrams) {
             self.frame(datagram);

@@ -139,7 +139,15 @@ impl StreamSocket {
     /// [`WouldBlock`](io::ErrorKind::WouldBlock): nothing was taken, because an earlier run waits or it is not open yet.
     /// Anything else: the connection is dead.
     pub fn try_send(&mut self, run: &Run<Path>, bytes: &[u8]) -> io::Result<()> {
-        self.core.send(&mut self.io, run, bytes)
+        self.core.send(&mut self.io, run.segment_size, bytes)
+    }
+
+    /// As [`try_send`](Self::try_send), for one datagram.
+    ///
+    /// # Errors
+    /// As [`try_send`](Self::try_send).
+    pub fn try_send_one(&mut self, datagram: &[u8]) -> io::Result<()> {
+        self.core.send(&mut self.io, datagram.len(), datagram)
     }
 
     /// The next datagram that has arrived whole.

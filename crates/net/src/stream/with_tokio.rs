@@ -89,7 +89,7 @@ impl AsyncStreamSocket {
     /// # Errors
     /// As [`StreamSocket::try_send`].
     pub fn try_send(&mut self, run: &Run<Path>, bytes: &[u8]) -> io::Result<()> {
-        self.core.send(&mut Try(&self.io), run, bytes)
+        self.core.send(&mut Try(&self.io), run.segment_size, bytes)
     }
 
     /// As [`StreamSocket::try_recv`].

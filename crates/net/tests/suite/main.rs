@@ -3,6 +3,7 @@
 
 #[cfg(feature = "tokio")]
 mod asynchronous;
+mod dns;
 mod mdns;
 mod stream;
 #[cfg(feature = "tls")]
