@@ -110,7 +110,8 @@ impl AsyncInterfaceWatcher {
     /// # Errors
     /// As [`InterfaceWatcher::poll`].
     pub fn poll(&mut self, now: Instant, cx: &mut Context<'_>) -> io::Result<Changes> {
-        if self.told.as_ref().is_some_and(|told| !told.poll_ready(cx)) && self.poll_timeout().is_none_or(|at| at > now) {
+        if self.told.as_ref().is_some_and(|told| !told.poll_ready(cx)) && self.poll_timeout().is_none_or(|at| at > now)
+        {
             return Ok(Changes::default());
         }
         self.watcher.poll(now)

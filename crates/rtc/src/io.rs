@@ -1,18 +1,23 @@
 //! Sockets of one peer connection, for drivers: they move datagrams between the network and a
 //! [`sans_io::PeerConnection`](crate::sans_io::PeerConnection) and decide nothing.
 
+mod bind;
 mod buffers;
+mod names;
 mod streams;
 
 use std::io;
-use std::net::{IpAddr, SocketAddr};
+use std::net::SocketAddr;
+use std::time::Duration;
 
 use weft_core::{Instant, Limits, Path, Run, Transport};
-use weft_net::{RecvBuffer, UdpSocket};
+use weft_net::{InterfaceWatcher, RecvBuffer, StreamListener, UdpSocket};
 
+pub(crate) use bind::{addresses, bind, bind_one, listen};
 pub(crate) use buffers::{Outgoing, with_received};
+pub(crate) use names::Names;
 pub use streams::Stream;
-pub(crate) use streams::Streams;
+pub(crate) use streams::{STRANGER_TIMEOUT, Streams};
 
 use crate::config::Config;
 use crate::sans_io::PeerConnection;
@@ -21,10 +26,22 @@ use crate::sans_io::PeerConnection;
 /// the other side's window moving.
 pub(crate) const READS_A_TURN: usize = 4;
 
+/// How often what cannot be waited for is looked at.
+const TICK: Duration = Duration::from_millis(5);
+const LISTEN_TICK: Duration = Duration::from_millis(50);
+const LOOK_PERIOD: Duration = Duration::from_millis(250);
+
 /// A non-blocking socket, plain or with tokio's readiness.
 pub trait Socket {
     /// What goes with it for TCP and TLS.
     type Stream: Stream;
+    /// Makes one of a bound socket.
+    ///
+    /// # Errors
+    /// If a reactor does not take it.
+    fn wrap(socket: UdpSocket) -> io::Result<Self>
+    where
+        Self: Sized;
     /// The address it is bound to.
     fn local_addr(&self) -> SocketAddr;
     /// What one call may carry.
@@ -42,9 +59,12 @@ pub trait Socket {
 }
 
 macro_rules! socket {
-    ($socket:ty, $stream:ty) => {
+    ($socket:ty, $stream:ty, $wrap:expr) => {
         impl Socket for $socket {
             type Stream = $stream;
+            fn wrap(socket: UdpSocket) -> io::Result<Self> {
+                $wrap(socket)
+            }
             fn local_addr(&self) -> SocketAddr {
                 self.local_addr()
             }
@@ -61,15 +81,21 @@ macro_rules! socket {
     };
 }
 
-socket!(UdpSocket, weft_net::StreamSocket);
+socket!(UdpSocket, weft_net::StreamSocket, Ok);
 #[cfg(feature = "tokio")]
-socket!(weft_net::AsyncUdpSocket, weft_net::AsyncStreamSocket);
+socket!(weft_net::AsyncUdpSocket, weft_net::AsyncStreamSocket, weft_net::AsyncUdpSocket::new);
 
 /// The sockets of one peer connection.
 #[derive(Debug)]
 pub struct Sockets<S: Socket = UdpSocket> {
     all: Vec<S>,
+    listeners: Vec<StreamListener>,
     streams: Streams<S::Stream>,
+    names: Names,
+    config: Config,
+    watcher: Option<InterfaceWatcher>,
+    /// When interfaces are looked at next.
+    look: Instant,
     batch: Outgoing,
 }
 
@@ -85,20 +111,32 @@ pub enum Progress {
 }
 
 impl<S: Socket> Sockets<S> {
-    /// Binds a socket on every address that `config` allows and makes an `S` of it: `Ok` for plain sockets,
-    /// `AsyncUdpSocket::new` for tokio's.
+    /// Binds a socket on every address that `config` allows.
     ///
     /// # Errors
     /// When interfaces cannot be listed or no address at all can be bound.
-    pub fn bind(config: &Config, wrap: impl Fn(UdpSocket) -> io::Result<S>) -> io::Result<Self> {
-        let all = bind(config, wrap)?;
-        Ok(Self { all, streams: Streams::default(), batch: Outgoing::default() })
+    pub fn bind(config: &Config) -> io::Result<Self> {
+        let all = bind(config, S::wrap)?;
+        let listeners = all.iter().filter_map(|socket| listen(config, socket.local_addr().ip())).collect();
+        Ok(Self {
+            all,
+            listeners,
+            streams: Streams::default(),
+            names: Names::new(config),
+            config: config.clone(),
+            watcher: None,
+            look: Instant::ORIGIN,
+            batch: Outgoing::default(),
+        })
     }
 
     /// Lets go of the sockets; what was not sent is lost.
     pub fn close(&mut self) {
         self.all.clear();
+        self.listeners.clear();
         self.streams.clear();
+        self.names.close();
+        self.watcher = None;
         self.batch.clear();
     }
 
@@ -113,9 +151,86 @@ impl<S: Socket> Sockets<S> {
     }
 
     /// Tells `peer` the addresses of the sockets.
-    pub fn announce(&self, now: Instant, peer: &mut PeerConnection) {
-        for socket in &self.all {
-            peer.add_host_address(now, socket.local_addr());
+    pub fn announce(&mut self, now: Instant, peer: &mut PeerConnection) {
+        for at in 0..self.all.len() {
+            self.announce_one(now, at, peer);
+        }
+        for listener in &self.listeners {
+            peer.add_tcp_listener(now, listener.local_addr());
+        }
+    }
+
+    fn announce_one(&mut self, now: Instant, at: usize, peer: &mut PeerConnection) {
+        let Some(address) = self.all.get(at).map(Socket::local_addr) else { return };
+        match self.names.hide_if(&self.config, now, address.ip()) {
+            Some(name) => peer.add_hidden_host_address(now, address, name),
+            None => peer.add_host_address(now, address),
+        }
+    }
+
+    /// When [`transmit`](Self::transmit) is to be called at the latest, for what cannot be waited for at the sockets: names
+    /// being resolved, TCP connections, interfaces that come and go.
+    pub fn poll_timeout(&self, now: Instant) -> Option<Instant> {
+        let busy = self.names.is_busy() || self.streams.is_busy();
+        let tick = busy.then(|| now + TICK);
+        let watch = (self.config.follow_interfaces && !self.all.is_empty()).then_some(self.look);
+        let listen = (!self.listeners.is_empty()).then(|| now + LISTEN_TICK);
+        [tick, watch, listen, self.names.poll_timeout()].into_iter().flatten().min()
+    }
+
+    /// Sockets for addresses that have appeared, none for those that are gone.
+    fn follow(&mut self, now: Instant, peer: &mut PeerConnection) -> io::Result<()> {
+        if !self.config.follow_interfaces || self.look > now || self.all.is_empty() {
+            return Ok(());
+        }
+        self.look = now + LOOK_PERIOD;
+        let Some(watcher) = &mut self.watcher else {
+            self.watcher = Some(InterfaceWatcher::new(now)?);
+            return Ok(());
+        };
+        if watcher.poll(now)?.is_empty() {
+            return Ok(());
+        }
+        self.names.refresh();
+        let wanted = addresses(&self.config)?;
+        let gone = |address: SocketAddr| !wanted.contains(&address.ip());
+        for socket in self.all.extract_if(.., |socket| gone(socket.local_addr())) {
+            peer.remove_host_address(now, socket.local_addr());
+        }
+        self.listeners.retain(|listener| !gone(listener.local_addr()));
+        for ip in wanted {
+            if self.all.iter().any(|socket| socket.local_addr().ip() == ip) {
+                continue;
+            }
+            match bind_one(&self.config, ip).and_then(S::wrap) {
+                Ok(socket) => {
+                    self.all.push(socket);
+                    self.announce_one(now, self.all.len() - 1, peer);
+                }
+                Err(error) => tracing::debug!(%ip, %error, "address not bound"),
+            }
+            if let Some(listener) = listen(&self.config, ip) {
+                peer.add_tcp_listener(now, listener.local_addr());
+                self.listeners.push(listener);
+            }
+        }
+        Ok(())
+    }
+
+    /// Does what `peer` asks for, and moves what is not UDP.
+    fn turn(&mut self, now: Instant, peer: &mut PeerConnection) {
+        for listener in &self.listeners {
+            while let Ok(socket) = listener.try_accept() {
+                self.streams.accept(now, listener.local_addr(), socket);
+            }
+        }
+        self.streams.turn(now, peer, &mut self.names, 0);
+        if self.names.is_busy() || self.names.answers_for_names() {
+            self.names.turn(now);
+            while let Some(answer) = self.names.poll_answer() {
+                answer.give(now, peer);
+            }
+            self.streams.turn(now, peer, &mut self.names, 0);
         }
     }
 
@@ -166,7 +281,10 @@ impl<S: Socket> Sockets<S> {
         peer: &mut PeerConnection,
         mut built: impl FnMut(&PeerConnection),
     ) -> io::Result<Progress> {
-        self.streams.turn(now, peer, None);
+        if let Err(error) = self.follow(now, peer) {
+            tracing::debug!(%error, "interfaces are not followed");
+        }
+        self.turn(now, peer);
         let limits = self.all.iter().map(Socket::limits).min_by_key(|limits| limits.max_segments);
         self.batch.batch().set_limits(limits.unwrap_or(Limits::SINGLE));
         loop {
@@ -175,7 +293,7 @@ impl<S: Socket> Sockets<S> {
             }
             if peer.poll_transmit(now, self.batch.batch()) == 0 {
                 self.batch.give_back();
-                self.streams.turn(now, peer, None);
+                self.turn(now, peer);
                 return Ok(Progress::Done);
             }
             built(peer);
@@ -204,34 +322,4 @@ impl<S: Socket> Sockets<S> {
         }
         Ok(None)
     }
-}
-
-/// Binds a socket on every address that `config` allows and makes an `S` of it.
-pub(crate) fn bind<S>(config: &Config, wrap: impl Fn(UdpSocket) -> io::Result<S>) -> io::Result<Vec<S>> {
-    let mut sockets = Vec::new();
-    let mut last_error = None;
-    for ip in addresses(config)? {
-        match UdpSocket::bind(SocketAddr::new(ip, config.port)).and_then(&wrap) {
-            Ok(socket) => sockets.push(socket),
-            Err(error) => {
-                tracing::debug!(%ip, %error, "address not bound");
-                last_error = Some(error);
-            }
-        }
-    }
-    if sockets.is_empty() {
-        return Err(last_error.unwrap_or_else(|| io::Error::new(io::ErrorKind::NotFound, "no network interface")));
-    }
-    Ok(sockets)
-}
-
-fn addresses(config: &Config) -> io::Result<Vec<IpAddr>> {
-    let usable = weft_net::host_addresses(config.loopback)?;
-    let Some(names) = &config.interfaces else { return Ok(usable) };
-    let named: Vec<IpAddr> = weft_net::interfaces()?
-        .into_iter()
-        .filter(|interface| names.contains(&interface.name))
-        .map(|interface| interface.ip)
-        .collect();
-    Ok(usable.into_iter().filter(|ip| named.contains(ip)).collect())
 }

@@ -150,7 +150,9 @@ impl Driver {
             if blocked.is_some_and(|socket| socket.poll_send_ready(cx).is_ready()) {
                 return Poll::Ready(Wake::Ready);
             }
-            let wait = link.pc.poll_timeout().map(|deadline| session.clock.until(deadline));
+            let sockets = link.sockets.poll_timeout(session.now());
+            let next = [link.pc.poll_timeout(), sockets].into_iter().flatten().min();
+            let wait = next.map(|deadline| session.clock.until(deadline));
             match wait {
                 // What is due but cannot leave waits for the socket.
                 Some(Duration::ZERO) if link.blocked.is_some() => {}

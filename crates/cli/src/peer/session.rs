@@ -136,8 +136,8 @@ impl Session {
     fn connect(&mut self, config: Config) -> Result<(), Refusal> {
         let now = self.now();
         let seed = weft_net::entropy_seed().map_err(|error| Refusal::operation(error.to_string()))?;
-        let sockets =
-            Sockets::bind(&config, AsyncUdpSocket::new).map_err(|error| Refusal::operation(error.to_string()))?;
+        let mut sockets =
+            Sockets::<AsyncUdpSocket>::bind(&config).map_err(|error| Refusal::operation(error.to_string()))?;
         let mut pc = PeerConnection::new(now, config, Rng::from_seed(seed))?;
         sockets.announce(now, &mut pc);
         self.link = Some(Link { pc, sockets, blocked: None });

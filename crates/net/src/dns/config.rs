@@ -73,8 +73,7 @@ impl DnsConfig {
             let mut words = line.split_whitespace();
             match words.next() {
                 Some("nameserver") => {
-                    let address =
-                        words.next().and_then(|word| server(word)).filter(|_| config.servers.len() < MAX_SERVERS);
+                    let address = words.next().and_then(server).filter(|_| config.servers.len() < MAX_SERVERS);
                     config.servers.extend(address);
                 }
                 // The last of both counts.

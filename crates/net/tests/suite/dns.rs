@@ -76,7 +76,7 @@ impl Zone {
                 reply.answers.push(ResourceRecord::new(Name::new(&owner).unwrap().into_owned(), CLASS::IN, 60, data));
             }
             match alias {
-                Some(to) => owner = to.to_owned(),
+                Some(to) => to.clone_into(&mut owner),
                 None => break,
             }
         }
@@ -150,6 +150,7 @@ impl World {
     }
 }
 
+#[allow(clippy::unnecessary_wraps)] // as the silent ones are `None`
 fn zone(records: &[(&'static str, Record)]) -> Option<Zone> {
     Some(Zone(records.to_vec()))
 }

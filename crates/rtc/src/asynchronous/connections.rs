@@ -108,8 +108,8 @@ impl Connections {
         }
     }
 
-    /// Hands a datagram to whom it is for.
-    pub(super) fn deliver(&mut self, now: Instant, datagram: Datagram<'_>) {
+    /// Hands a datagram to whom it is for, if that is known.
+    pub(super) fn deliver(&mut self, now: Instant, datagram: Datagram<'_>) -> Option<u64> {
         let path = datagram.path;
         let is_stun = matches!(datagram.payload.first(), Some(0..=3));
         let known = self.last.filter(|(last, _)| !is_stun && *last == path).map(|(_, key)| key);
@@ -117,9 +117,9 @@ impl Connections {
         let (key, owner) = match route {
             Route::Agent(key) => (key, None),
             Route::Conflict { agent, owner } => (agent, Some(owner)),
-            Route::Unknown => return,
+            Route::Unknown => return None,
         };
-        let Some(connection) = self.all.get(&key) else { return };
+        let connection = self.all.get(&key)?;
         let entered = connection.shared.span.enter();
         let mut state = connection.shared.lock();
         state.core.handle_input(now, datagram);
@@ -131,6 +131,24 @@ impl Connections {
         }
         self.last = (!is_stun).then_some((path, key));
         self.mark_ready(key);
+        Some(key)
+    }
+
+    /// Something was found out for a connection that it acts on.
+    pub(super) fn act(&mut self, key: u64, act: impl FnOnce(&mut crate::sans_io::PeerConnection)) {
+        let Some(shared) = self.get(key) else { return };
+        let entered = shared.span.enter();
+        let mut state = shared.lock();
+        act(&mut state.core);
+        state.dispatch();
+        drop(state);
+        drop(entered);
+        self.mark_ready(key);
+    }
+
+    /// Names of all connections.
+    pub(super) fn keys(&self) -> Vec<u64> {
+        self.all.keys().copied().collect()
     }
 
     /// `path` works for the connection: data that comes by it is its. One that is over gives way.

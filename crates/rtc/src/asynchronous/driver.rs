@@ -11,11 +11,13 @@ use std::time::Duration;
 
 use tokio::time::Sleep;
 use weft_core::{Instant, Limits, Path, Run, Transport};
-use weft_net::{AsyncStreamSocket, AsyncUdpSocket};
+use weft_net::{AsyncStreamListener, AsyncStreamSocket, AsyncUdpSocket};
 
 use super::connections::Connections;
 use super::endpoint::Hub;
-use crate::io::{Outgoing, READS_A_TURN, Streams, with_received};
+use super::follow::Follow;
+use super::listen::Listeners;
+use crate::io::{Names, Outgoing, READS_A_TURN, Streams, with_received};
 
 /// Rounds over sockets and ready connections before other tasks get the thread.
 const ROUNDS: usize = 16;
@@ -28,22 +30,46 @@ const FAREWELL: Duration = Duration::from_secs(1);
 
 /// A socket, and what it did not take yet.
 #[derive(Debug)]
-struct Outlet {
-    socket: AsyncUdpSocket,
+pub(super) struct Outlet {
+    pub(super) socket: AsyncUdpSocket,
     /// Runs that wait for the socket. Connections that have one here are parked, so that it stays short.
     backlog: VecDeque<(Run<Path>, Box<[u8]>)>,
-    parked: Vec<u64>,
+    pub(super) parked: Vec<u64>,
     /// The system reports errors on it.
     broken: bool,
 }
 
+impl Outlet {
+    pub(super) fn new(socket: AsyncUdpSocket) -> Self {
+        Self { socket, backlog: VecDeque::new(), parked: Vec::new(), broken: false }
+    }
+}
+
+/// Does what a connection asks for.
+fn serve(
+    streams: &mut HashMap<u64, Streams<AsyncStreamSocket>>,
+    names: &mut Names,
+    now: Instant,
+    key: u64,
+    core: &mut crate::sans_io::PeerConnection,
+) {
+    if core.has_requests() {
+        streams.entry(key).or_default().turn(now, core, names, key);
+    } else if let Some(streams) = streams.get_mut(&key) {
+        streams.turn(now, core, names, key);
+    }
+}
+
 /// Runs an endpoint until its last handle and its last connection are gone.
 pub(super) struct Driver {
-    hub: Arc<Hub>,
-    outlets: Vec<Outlet>,
-    connections: Connections,
-    /// TCP and TLS connections of those that have servers.
-    streams: HashMap<u64, Streams<AsyncStreamSocket>>,
+    pub(super) hub: Arc<Hub>,
+    pub(super) outlets: Vec<Outlet>,
+    pub(super) connections: Connections,
+    /// TCP and TLS connections of those that have some.
+    pub(super) streams: HashMap<u64, Streams<AsyncStreamSocket>>,
+    pub(super) listeners: Listeners,
+    pub(super) names: Names,
+    pub(super) follow: Follow,
     batch: Outgoing,
     sleep: Pin<Box<Sleep>>,
     /// What `sleep` is set to.
@@ -53,13 +79,21 @@ pub(super) struct Driver {
 }
 
 impl Driver {
-    pub(super) fn new(hub: Arc<Hub>, sockets: Vec<AsyncUdpSocket>) -> Self {
-        let outlet = |socket| Outlet { socket, backlog: VecDeque::new(), parked: Vec::new(), broken: false };
+    pub(super) fn new(
+        hub: Arc<Hub>,
+        sockets: Vec<AsyncUdpSocket>,
+        listeners: Vec<AsyncStreamListener>,
+        names: Names,
+        follow: Follow,
+    ) -> Self {
         Self {
             hub,
-            outlets: sockets.into_iter().map(outlet).collect(),
+            outlets: sockets.into_iter().map(Outlet::new).collect(),
             connections: Connections::default(),
             streams: HashMap::new(),
+            listeners: Listeners::new(listeners),
+            names,
+            follow,
             batch: Outgoing::default(),
             sleep: Box::pin(tokio::time::sleep(Duration::ZERO)),
             alarm: None,
@@ -75,7 +109,9 @@ impl Driver {
             (std::mem::take(&mut inbox.new), std::mem::take(&mut inbox.ready), inbox.handles)
         };
         for shared in new {
+            let key = shared.key;
             self.connections.insert(shared);
+            self.catch_up(key);
         }
         for key in ready {
             // An answer that restarts ICE may be on its way to the peer: its checks must find us.
@@ -127,6 +163,18 @@ impl Driver {
         }
     }
 
+    /// Hands on what was found out about names.
+    fn resolve(&mut self, cx: &mut Context<'_>) {
+        let now = self.hub.clock.now();
+        // Sockets may be others after a turn, and are waited for from then on.
+        while self.names.poll_ready(cx) || self.names.poll_timeout().is_some_and(|at| at <= now) {
+            self.names.turn(now);
+            while let Some(answer) = self.names.poll_answer() {
+                self.connections.act(answer.key, |core| answer.give(now, core));
+            }
+        }
+    }
+
     /// Sends what blocked sockets kept, and lets their connections go on.
     fn flush(&mut self, cx: &mut Context<'_>) {
         for outlet in &mut self.outlets {
@@ -158,6 +206,7 @@ impl Driver {
     fn turn(&mut self, key: u64, cx: &mut Context<'_>) {
         let Some(shared) = self.connections.get(key).cloned() else {
             self.streams.remove(&key);
+            self.names.forget(key);
             return;
         };
         shared.queued.store(false, Ordering::Release);
@@ -170,16 +219,12 @@ impl Driver {
             if state.core.poll_timeout().is_some_and(|at| at <= now) {
                 state.core.handle_timeout(now);
             }
-            if !state.core.config().ice_servers.is_empty() {
-                self.streams.entry(key).or_default().turn(now, &mut state.core, Some(cx.waker()));
-            }
+            serve(&mut self.streams, &mut self.names, now, key, &mut state.core);
             let out = self.batch.batch();
             out.set_limits(limits);
             let built = state.core.poll_transmit(now, out);
-            if let Some(streams) = self.streams.get_mut(&key) {
-                // Gathering asks for connections when it is time to.
-                streams.turn(now, &mut state.core, Some(cx.waker()));
-            }
+            // Gathering and checks ask for connections when it is time to.
+            serve(&mut self.streams, &mut self.names, now, key, &mut state.core);
             state.dispatch();
             let (closed, deadline) = (state.core.is_closed(), state.core.poll_timeout());
             drop(state);
@@ -188,6 +233,7 @@ impl Driver {
                 // The farewell has left, or waits for its socket.
                 self.connections.remove(key);
                 self.streams.remove(&key);
+                self.names.forget(key);
                 return;
             }
             if built == 0 || blocked || batch + 1 == BATCHES_A_TURN {
@@ -199,8 +245,12 @@ impl Driver {
             }
         }
         // New connections are waited for from now on.
-        if self.streams.get(&key).is_some_and(|streams| streams.poll_ready(cx)) {
-            shared.notify();
+        match self.streams.get(&key) {
+            Some(streams) if !streams.is_busy() => {
+                self.streams.remove(&key);
+            }
+            Some(streams) if streams.poll_ready(cx) => shared.notify(),
+            _ => {}
         }
         self.connections.take_ufrag(key);
     }
@@ -254,7 +304,9 @@ impl Driver {
 
     /// Waits for the next alarm. Ready when it has passed already.
     fn poll_alarm(&mut self, cx: &mut Context<'_>) -> Poll<()> {
-        let Some(deadline) = [self.connections.next_alarm(), self.farewell].into_iter().flatten().min() else {
+        let others = [self.names.poll_timeout(), self.follow.poll_timeout(), self.listeners.poll_timeout()];
+        let alarms = [self.connections.next_alarm(), self.farewell];
+        let Some(deadline) = alarms.into_iter().chain(others).flatten().min() else {
             return Poll::Pending;
         };
         if self.alarm.is_none_or(|at| deadline < at) {
@@ -298,6 +350,9 @@ impl Future for Driver {
             driver.flush(cx);
             let mut more = driver.receive(cx);
             driver.watch_streams(cx);
+            driver.accept(cx);
+            driver.resolve(cx);
+            driver.follow(cx);
             driver.connections.ring(driver.hub.clock.now());
             for _ in 0..driver.connections.ready_len() {
                 let Some(key) = driver.connections.pop_ready() else { break };

@@ -1,16 +1,17 @@
 //! Sockets that many connections share.
 
 use std::collections::VecDeque;
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::{Context, Waker};
 
 use weft_core::Rng;
-use weft_net::{AsyncUdpSocket, Clock};
+use weft_net::{AsyncStreamListener, AsyncUdpSocket, Clock};
 
 use super::driver::Driver;
+use super::follow::Follow;
 use super::{PeerConnection, Shared, SharedHandle};
-use crate::config::Config;
+use crate::config::{Config, MdnsPolicy};
 use crate::error::Error;
 use crate::{io, sans_io};
 
@@ -41,8 +42,33 @@ pub struct Endpoint {
 #[derive(Debug)]
 pub(super) struct Hub {
     pub(super) clock: Clock,
-    addresses: Vec<SocketAddr>,
+    addresses: Mutex<Addresses>,
     inbox: Mutex<Inbox>,
+}
+
+/// What connections of an endpoint are reached at.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Addresses {
+    pub(super) udp: Vec<SocketAddr>,
+    pub(super) listeners: Vec<SocketAddr>,
+    /// Names that stand for addresses.
+    pub(super) names: Vec<(IpAddr, String)>,
+}
+
+impl Addresses {
+    /// Tells a connection of those it does not know.
+    pub(super) fn announce(&self, now: weft_core::Instant, core: &mut sans_io::PeerConnection) {
+        let hide = core.config().mdns == MdnsPolicy::Hide;
+        for address in &self.udp {
+            match self.names.iter().find(|(ip, _)| hide && *ip == address.ip()) {
+                Some((_, name)) => core.add_hidden_host_address(now, *address, name.as_str()),
+                None => core.add_host_address(now, *address),
+            }
+        }
+        for listener in &self.listeners {
+            core.add_tcp_listener(now, *listener);
+        }
+    }
 }
 
 /// What waits for the task. Its lock is the last to be taken, and nothing else happens under it.
@@ -65,6 +91,10 @@ pub(super) struct Inbox {
 impl Hub {
     pub(super) fn inbox(&self) -> MutexGuard<'_, Inbox> {
         self.inbox.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    pub(super) fn addresses(&self) -> MutexGuard<'_, Addresses> {
+        self.addresses.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     pub(super) fn push_ready(&self, key: u64) {
@@ -106,26 +136,42 @@ impl Endpoint {
         config.validate()?;
         let runtime = tokio::runtime::Handle::try_current().map_err(std::io::Error::other)?;
         let sockets = io::bind(config, AsyncUdpSocket::new)?;
+        let clock = Clock::new();
+        let udp: Vec<SocketAddr> = sockets.iter().map(AsyncUdpSocket::local_addr).collect();
+        let listeners = udp.iter().filter_map(|address| io::listen(config, address.ip()));
+        let listeners = listeners.map(AsyncStreamListener::new).collect::<std::io::Result<Vec<_>>>()?;
+        let mut names = io::Names::new(config);
+        let hidden = udp.iter().map(SocketAddr::ip);
+        let hidden = hidden.filter_map(|ip| Some((ip, names.hide_if(config, clock.now(), ip)?))).collect();
+        let addresses = Addresses {
+            listeners: listeners.iter().map(AsyncStreamListener::local_addr).collect(),
+            udp,
+            names: hidden,
+        };
+        let follow = Follow::new(config, clock.now());
         let hub = Arc::new(Hub {
-            clock: Clock::new(),
-            addresses: sockets.iter().map(AsyncUdpSocket::local_addr).collect(),
+            clock,
+            addresses: Mutex::new(addresses),
             inbox: Mutex::new(Inbox { handles: 1, ..Inbox::default() }),
         });
-        runtime.spawn(Driver::new(Arc::clone(&hub), sockets));
+        runtime.spawn(Driver::new(Arc::clone(&hub), sockets, listeners, names, follow));
         Ok(Self { hub })
     }
 
     /// Makes a connection on these sockets. Settings about sockets have no effect here.
     ///
     /// # Errors
-    /// [`Error::Closed`] when the endpoint's runtime is gone, [`Error::Config`], [`Error::Certificate`].
+    /// [`Error::Closed`] when the endpoint's runtime is gone, [`Error::Certificate`], [`Error::Config`]: also if addresses
+    /// are to be hidden ([`MdnsPolicy::Hide`]) and the endpoint was not bound with that.
     pub fn peer_connection(&self, config: Config) -> Result<PeerConnection, Error> {
         let now = self.hub.clock.now();
         let rng = Rng::from_seed(weft_net::entropy_seed()?);
         let mut core = sans_io::PeerConnection::new(now, config, rng)?;
-        for address in &self.hub.addresses {
-            core.add_host_address(now, *address);
+        let addresses = self.hub.addresses().clone();
+        if core.config().mdns == MdnsPolicy::Hide && addresses.names.is_empty() {
+            return Err(Error::Config("mdns can be Hide only on an endpoint that was bound with it"));
         }
+        addresses.announce(now, &mut core);
         let shared = {
             let mut inbox = self.hub.inbox();
             if inbox.ended {
@@ -141,9 +187,14 @@ impl Endpoint {
         Ok(PeerConnection::from_shared(shared))
     }
 
-    /// The addresses of its sockets.
-    pub fn local_addrs(&self) -> &[SocketAddr] {
-        &self.hub.addresses
+    /// The addresses of its UDP sockets now: they follow the interfaces.
+    pub fn local_addrs(&self) -> Vec<SocketAddr> {
+        self.hub.addresses().udp.clone()
+    }
+
+    /// The addresses at which it takes TCP connections ([`TcpCandidates::ActiveAndPassive`](crate::TcpCandidates)).
+    pub fn tcp_addrs(&self) -> Vec<SocketAddr> {
+        self.hub.addresses().listeners.clone()
     }
 
     /// Connections that are alive on it, those whose farewell is still to leave included.

@@ -9,6 +9,8 @@ mod channel;
 mod connections;
 mod driver;
 mod endpoint;
+mod follow;
+mod listen;
 mod peer;
 mod pieces;
 mod stream;

@@ -1,17 +1,16 @@
-//! TCP and TLS connections of one peer connection, to its TURN servers and its peer, and the names of servers.
+//! TCP and TLS connections of one peer connection, to its TURN servers and its peer.
 
 use std::collections::VecDeque;
 use std::io;
-use std::net::{IpAddr, SocketAddr, ToSocketAddrs};
+use std::net::SocketAddr;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::mpsc::{Receiver, Sender, channel};
-use std::task::Waker;
+use std::time::Duration;
 
-use weft_core::{Datagram, Instant, Path, Run};
-use weft_ice::{ServerId, StreamKind};
+use weft_core::{Datagram, Instant, Path, Run, Transport};
+use weft_ice::StreamKind;
 use weft_net::{Framing, Roots, StreamConfig, StreamSocket, TlsConfig};
 
+use super::names::{Names, What};
 use crate::config::Config;
 use crate::event::Request;
 use crate::sans_io::PeerConnection;
@@ -21,6 +20,10 @@ const READS_A_TURN: usize = 64;
 /// Runs that one connection may owe to a slow network before they are dropped, as a full queue of a router drops.
 const BACKLOG: usize = 64;
 
+/// Connections that were accepted and have not brought anything authentic, at most, and how long each has for it.
+const MAX_STRANGERS: usize = 32;
+pub(crate) const STRANGER_TIMEOUT: Duration = Duration::from_secs(10);
+
 /// A stream socket, plain or with tokio's readiness.
 pub trait Stream: Sized {
     /// As [`StreamSocket::connect`].
@@ -28,6 +31,11 @@ pub trait Stream: Sized {
     /// # Errors
     /// As [`StreamSocket::connect`].
     fn connect(local: Option<SocketAddr>, remote: SocketAddr, config: &StreamConfig) -> io::Result<Self>;
+    /// Makes one of a connection that was accepted.
+    ///
+    /// # Errors
+    /// If a reactor does not take it.
+    fn wrap(socket: StreamSocket) -> io::Result<Self>;
     /// As [`StreamSocket::try_connect`].
     ///
     /// # Errors
@@ -51,10 +59,13 @@ pub trait Stream: Sized {
 }
 
 macro_rules! stream {
-    ($stream:ty) => {
+    ($stream:ty, $wrap:expr) => {
         impl Stream for $stream {
             fn connect(local: Option<SocketAddr>, remote: SocketAddr, config: &StreamConfig) -> io::Result<Self> {
                 Self::connect(local, remote, config)
+            }
+            fn wrap(socket: StreamSocket) -> io::Result<Self> {
+                $wrap(socket)
             }
             fn try_connect(&mut self) -> io::Result<bool> {
                 self.try_connect()
@@ -72,9 +83,9 @@ macro_rules! stream {
     };
 }
 
-stream!(StreamSocket);
+stream!(StreamSocket, Ok);
 #[cfg(feature = "tokio")]
-stream!(weft_net::AsyncStreamSocket);
+stream!(weft_net::AsyncStreamSocket, weft_net::AsyncStreamSocket::new);
 
 /// One connection.
 #[derive(Debug)]
@@ -84,36 +95,29 @@ struct Link<T> {
     socket: T,
     open: bool,
     backlog: VecDeque<(Run<Path>, Box<[u8]>)>,
+    /// It was accepted, and is closed then unless something authentic has come by it.
+    stranger_until: Option<Instant>,
 }
 
-/// The connections, and what is being resolved.
+/// The connections.
 #[derive(Debug)]
 pub(crate) struct Streams<T> {
     links: Vec<Link<T>>,
     tls: Option<Arc<TlsConfig>>,
-    resolved: (Sender<Resolved>, Receiver<Resolved>),
-    /// A name was resolved since it was looked at.
-    news: Arc<AtomicBool>,
 }
-
-type Resolved = (ServerId, Vec<IpAddr>);
 
 impl<T> Default for Streams<T> {
     fn default() -> Self {
-        Self { links: Vec::new(), tls: None, resolved: channel(), news: Arc::default() }
+        Self { links: Vec::new(), tls: None }
     }
 }
 
 impl<T: Stream> Streams<T> {
-    /// Does what `peer` asks for, and moves what can be moved. `wake` is woken when a name was resolved.
-    pub(crate) fn turn(&mut self, now: Instant, peer: &mut PeerConnection, wake: Option<&Waker>) {
-        self.news.store(false, Ordering::Release);
-        while let Ok((server, addresses)) = self.resolved.1.try_recv() {
-            peer.server_resolved(now, server, &addresses);
-        }
+    /// Does what `peer` asks for, and moves what can be moved. Names are resolved for the connection `key`.
+    pub(crate) fn turn(&mut self, now: Instant, peer: &mut PeerConnection, names: &mut Names, key: u64) {
         loop {
             while let Some(request) = peer.poll_request() {
-                self.serve(now, peer, request, wake);
+                self.serve(now, peer, request, names, key);
             }
             if !self.pump(now, peer) {
                 return;
@@ -121,12 +125,12 @@ impl<T: Stream> Streams<T> {
         }
     }
 
-    fn serve(&mut self, now: Instant, peer: &mut PeerConnection, request: Request, wake: Option<&Waker>) {
+    fn serve(&mut self, now: Instant, peer: &mut PeerConnection, request: Request, names: &mut Names, key: u64) {
         match request {
-            Request::Resolve(server, name) => self.resolve(server, name, wake.cloned()),
-            Request::ResolveCandidate(name) => peer.candidate_resolved(now, &name, &[]),
+            Request::Resolve(server, name) => names.resolve(now, key, What::Server(server), name),
+            Request::ResolveCandidate(name) => names.resolve(now, key, What::Candidate, name),
             Request::OpenStream(path, kind) => match self.open(&path, kind, peer.config()) {
-                Ok(socket) => self.links.push(Link { path, socket, open: false, backlog: VecDeque::new() }),
+                Ok(socket) => self.add(path, socket, None),
                 Err(error) => {
                     tracing::debug!(?path, %error, "no connection");
                     peer.stream_closed(now, &path);
@@ -136,25 +140,27 @@ impl<T: Stream> Streams<T> {
         }
     }
 
-    /// In a thread of its own: the system's resolver waits.
-    fn resolve(&self, server: ServerId, name: String, wake: Option<Waker>) {
-        let (sender, news) = (self.resolved.0.clone(), Arc::clone(&self.news));
-        let resolve = move || {
-            let found = (name.as_str(), 0_u16).to_socket_addrs();
-            if let Err(error) = &found {
-                tracing::debug!(%name, %error, "not resolved");
-            }
-            let addresses = found.into_iter().flatten().map(|address| address.ip()).collect();
-            let _ = sender.send((server, addresses));
-            news.store(true, Ordering::Release);
-            if let Some(waker) = wake {
-                waker.wake();
-            }
-        };
-        if let Err(error) = std::thread::Builder::new().name("weft resolver".to_owned()).spawn(resolve) {
-            tracing::debug!(%error, "no thread to resolve a name");
-            let _ = self.resolved.0.send((server, Vec::new()));
+    fn add(&mut self, path: Path, socket: T, stranger_until: Option<Instant>) {
+        let open = stranger_until.is_some();
+        self.links.push(Link { path, socket, open, backlog: VecDeque::new(), stranger_until });
+    }
+
+    /// Takes over a connection that came to `listener`.
+    pub(crate) fn accept(&mut self, now: Instant, listener: SocketAddr, socket: StreamSocket) {
+        let strangers = self.links.iter().filter(|link| link.stranger_until.is_some()).count();
+        if strangers >= MAX_STRANGERS {
+            return;
         }
+        let path = Path { transport: Transport::Tcp, local: listener, remote: socket.path().remote };
+        match T::wrap(socket) {
+            Ok(socket) => self.add(path, socket, Some(now + STRANGER_TIMEOUT)),
+            Err(error) => tracing::debug!(%error, "a connection was not taken"),
+        }
+    }
+
+    /// Whether there are connections.
+    pub(crate) fn is_busy(&self) -> bool {
+        !self.links.is_empty()
     }
 
     fn open(&mut self, path: &Path, kind: StreamKind, config: &Config) -> io::Result<T> {
@@ -180,7 +186,7 @@ impl<T: Stream> Streams<T> {
         let mut news = false;
         let mut at = 0;
         while let Some(link) = self.links.get_mut(at) {
-            match link.pump(now, peer) {
+            match link.pump(now, peer).and_then(|moved| link.judge(now, peer).map(|()| moved)) {
                 Ok(moved) => {
                     news |= moved;
                     at += 1;
@@ -239,11 +245,29 @@ impl<T: Stream> Link<T> {
     }
 }
 
+impl<T> Link<T> {
+    /// One that was accepted has to become known in time.
+    fn judge(&mut self, now: Instant, peer: &PeerConnection) -> io::Result<()> {
+        let Some(until) = self.stranger_until else { return Ok(()) };
+        if peer.is_validated(&self.path) {
+            self.stranger_until = None;
+        } else if until <= now {
+            return Err(io::ErrorKind::TimedOut.into());
+        }
+        Ok(())
+    }
+}
+
 #[cfg(feature = "tokio")]
 impl Streams<weft_net::AsyncStreamSocket> {
+    /// Takes over a connection that has brought something for this peer connection.
+    pub(crate) fn adopt(&mut self, path: Path, socket: weft_net::AsyncStreamSocket, until: Instant) {
+        self.add(path, socket, Some(until));
+    }
+
     /// Whether a connection has something to do; the task is woken when one does.
     pub(crate) fn poll_ready(&self, cx: &mut std::task::Context<'_>) -> bool {
-        let mut ready = self.news.load(Ordering::Acquire);
+        let mut ready = false;
         for link in &self.links {
             ready |= link.socket.poll_recv_ready(cx).is_ready();
             let writes = !link.open || link.socket.wants_write() || !link.backlog.is_empty();

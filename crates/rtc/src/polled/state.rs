@@ -98,7 +98,7 @@ impl State {
         let mut config = self.config.clone();
         // A machine without a network still plays with itself.
         config.loopback |= weft_net::host_addresses(false).is_ok_and(|addresses| addresses.is_empty());
-        let sockets = Sockets::bind(&config, Ok).map_err(crate::Error::Io)?;
+        let mut sockets = Sockets::bind(&config).map_err(crate::Error::Io)?;
         let (now, core) = self.begin()?;
         sockets.announce(now, core);
         self.sockets = Some(sockets);

@@ -100,6 +100,11 @@ impl PeerConnection {
         self.settle(now);
     }
 
+    /// The UDP addresses it was told of.
+    pub fn host_addresses(&self) -> &[SocketAddr] {
+        &self.sockets.udp
+    }
+
     /// What the driver is to do: resolve a name, open or close a connection.
     pub fn poll_request(&mut self) -> Option<Request> {
         self.requests.pop_front()
@@ -153,6 +158,10 @@ impl PeerConnection {
 
     /// All candidates of a socket.
     pub(super) fn gather_host(&mut self, now: Instant, address: SocketAddr) {
+        if self.config.mdns == MdnsPolicy::Hide && self.sockets.name_of(address.ip()).is_none() {
+            tracing::warn!(%address, "left out: it has no name to hide behind");
+            return;
+        }
         self.gather(now, LocalCandidate::host(address));
         if self.config.tcp_candidates != TcpCandidates::None {
             // One for each IP address: a second one is redundant.

@@ -4,6 +4,7 @@
 mod asynchronous;
 mod bad_input;
 mod connect;
+mod drivers;
 mod frames;
 mod paths;
 mod polled;

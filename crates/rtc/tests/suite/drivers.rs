@@ -1,0 +1,366 @@
+//! What the drivers do besides UDP, over real sockets: TCP candidates, names, interfaces that come and go.
+#![allow(clippy::disallowed_types, clippy::disallowed_methods)] // servers are made of what a driver may not use
+
+use std::net::{Ipv4Addr, SocketAddr, UdpSocket as StdSocket};
+use std::sync::mpsc::{Receiver, channel};
+use std::time::Duration;
+
+use simple_dns::rdata::{A, RData};
+use simple_dns::{CLASS, Packet, QTYPE, RCODE, ResourceRecord, TYPE};
+use tokio::time::timeout;
+use weft_core::{Instant, Rng, Transport};
+use weft_net::{Clock, UdpSocket};
+use weft_rtc::ice::{CandidateKind, RestartReason};
+use weft_rtc::io::Sockets;
+use weft_rtc::{
+    Config, DataChannel, DataChannelInit, Description, Endpoint, Error, Event, IceServer, MdnsPolicy, PeerConnection,
+    PeerEvent, TcpCandidates,
+};
+
+const PATIENCE: Duration = Duration::from_secs(20);
+
+fn config() -> Config {
+    Config::default().with_loopback(true)
+}
+
+fn passive() -> Config {
+    config().with_tcp_candidates(TcpCandidates::ActiveAndPassive)
+}
+
+/// Without the candidates whose line contains `part`.
+fn without(description: &Description, part: &str) -> Description {
+    let lines = description.sdp.lines().filter(|line| !line.starts_with("a=candidate:") || !line.contains(part));
+    let sdp = lines.flat_map(|line| [line, "\r\n"]).collect();
+    Description { sdp, ..description.clone() }
+}
+
+/// Connects the two by descriptions from which candidates were taken.
+async fn join(a: &PeerConnection, b: &PeerConnection, leave_out: [&str; 2]) -> (DataChannel, DataChannel) {
+    let here = a.create_data_channel(DataChannelInit::new("x")).unwrap();
+    let offer = without(&a.offer().await.unwrap(), leave_out[0]);
+    let answer = without(&b.answer(&offer).await.unwrap(), leave_out[1]);
+    a.set_remote_description(&answer).unwrap();
+    let there = timeout(PATIENCE, b.accept()).await.expect("no channel comes").unwrap();
+    timeout(PATIENCE, here.opened()).await.unwrap().unwrap();
+    (here, there)
+}
+
+fn path(peer: &PeerConnection) -> weft_core::Path {
+    peer.stats().selected_pair.unwrap().path
+}
+
+#[tokio::test]
+async fn where_udp_does_not_pass_a_connection_goes_by_tcp() {
+    // Either side may be the one that listens, and many share one listener.
+    for offerer_listens in [true, false] {
+        let server = Endpoint::bind(&passive()).unwrap();
+        assert!(!server.tcp_addrs().is_empty());
+        let mut all = Vec::new();
+        for _ in 0..3 {
+            let (listens, connects) =
+                (server.peer_connection(passive()).unwrap(), PeerConnection::new(config()).unwrap());
+            let (a, b) = if offerer_listens { (listens, connects) } else { (connects, listens) };
+            let (here, there) = join(&a, &b, [" udp ", " udp "]).await;
+            for peer in [&a, &b] {
+                assert_eq!(path(peer).transport, Transport::Tcp);
+            }
+            let listening = if offerer_listens { &a } else { &b };
+            assert!(server.tcp_addrs().contains(&path(listening).local));
+            all.push((a, b, here, there));
+        }
+        for (n, (_, _, here, there)) in all.iter().enumerate() {
+            for piece in 0..40_usize {
+                here.send(vec![(n + piece) as u8; 50_000]).await.unwrap();
+            }
+            for piece in 0..40_usize {
+                let message = timeout(PATIENCE, there.recv()).await.unwrap().unwrap();
+                assert!(message.data.len() == 50_000 && message.data.iter().all(|byte| *byte == (n + piece) as u8));
+            }
+            there.send_text(format!("back {n}")).await.unwrap();
+            assert_eq!(timeout(PATIENCE, here.recv()).await.unwrap().unwrap().as_text(), Some(&*format!("back {n}")));
+        }
+    }
+}
+
+#[tokio::test]
+async fn strangers_at_a_listener_disturb_nobody() {
+    use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+    let server = Endpoint::bind(&passive()).unwrap();
+    let address = server.tcp_addrs().into_iter().find(SocketAddr::is_ipv4).unwrap();
+    let (a, b) = (server.peer_connection(passive()).unwrap(), PeerConnection::new(config()).unwrap());
+    let mut nonsense = tokio::net::TcpStream::connect(address).await.unwrap();
+    nonsense.write_all(b"\x00\x04GET / HTTP/1.1\r\n\r\n").await.unwrap();
+    let _silent = tokio::net::TcpStream::connect(address).await.unwrap();
+    let (here, there) = join(&a, &b, [" udp ", " udp "]).await;
+    here.send_text("undisturbed").await.unwrap();
+    assert!(timeout(PATIENCE, there.recv()).await.unwrap().is_some());
+    let mut buf = [0; 16];
+    let read = timeout(PATIENCE, nonsense.read(&mut buf)).await.expect("it is closed at once");
+    assert!(matches!(read, Ok(0) | Err(_)), "{read:?}");
+}
+
+/// The same with plain sockets, as the polled driver has them.
+#[test]
+fn plain_sockets_take_and_open_tcp_connections() {
+    let clock = Clock::new();
+    let make = |seed, config: Config| {
+        let now = clock.now();
+        let mut sockets = Sockets::<UdpSocket>::bind(&config).unwrap();
+        let mut pc = weft_rtc::sans_io::PeerConnection::new(now, config, Rng::from_test_seed(seed)).unwrap();
+        sockets.announce(now, &mut pc);
+        (sockets, pc)
+    };
+    let (mut a, mut b) = (make(1, passive()), make(2, config()));
+    let id = a.1.create_data_channel(clock.now(), DataChannelInit::new("x")).unwrap();
+    a.1.set_local_description(clock.now(), None).unwrap();
+    let offer = without(&a.1.local_description().unwrap(), " udp ");
+    b.1.set_remote_description(clock.now(), &offer).unwrap();
+    b.1.set_local_description(clock.now(), None).unwrap();
+    let answer = without(&b.1.local_description().unwrap(), " udp ");
+    a.1.set_remote_description(clock.now(), &answer).unwrap();
+    let mut opened = false;
+    let mut heard = None;
+    while heard.is_none() {
+        for (sockets, pc) in [&mut a, &mut b] {
+            let now = clock.now();
+            for index in 0..sockets.sockets().len() {
+                sockets.receive(now, index, pc).unwrap();
+            }
+            if pc.poll_timeout().is_some_and(|at| at <= now) {
+                pc.handle_timeout(now);
+            }
+            sockets.transmit(now, pc).unwrap();
+            while let Some(event) = pc.poll_event() {
+                match event {
+                    Event::Open(_) => opened = true,
+                    Event::Readable(id) => heard = pc.receive(id),
+                    _ => {}
+                }
+            }
+        }
+        if std::mem::take(&mut opened) {
+            a.1.send(clock.now(), id, weft_rtc::MessageKind::Text, bytes::Bytes::from_static(b"by TCP")).unwrap();
+        }
+        assert!(clock.now() - Instant::ORIGIN < PATIENCE);
+        std::thread::park_timeout(Duration::from_micros(500));
+    }
+    assert_eq!(a.1.stats().selected_pair.unwrap().path.transport, Transport::Tcp);
+    assert_eq!(heard.unwrap().as_text(), Some("by TCP"));
+}
+
+/// A DNS server that knows `stun.test` and nothing else, and a socket that tells when it is asked for a binding.
+fn servers() -> (SocketAddr, u16, Receiver<SocketAddr>) {
+    let dns = StdSocket::bind("127.0.0.1:0").unwrap();
+    let address = dns.local_addr().unwrap();
+    std::thread::spawn(move || {
+        let mut buf = [0; 512];
+        while let Ok((len, from)) = dns.recv_from(&mut buf) {
+            let asked = Packet::parse(&buf[..len]).unwrap();
+            let question = asked.questions[0].clone();
+            let mut reply = Packet::new_reply(asked.id());
+            if question.qname.to_string() != "stun.test" {
+                *reply.rcode_mut() = RCODE::NameError;
+            } else if question.qtype == QTYPE::TYPE(TYPE::A) {
+                let data = RData::A(A { address: Ipv4Addr::LOCALHOST.into() });
+                reply.answers.push(ResourceRecord::new(question.qname.clone(), CLASS::IN, 60, data));
+            }
+            reply.questions.push(question);
+            let _ = dns.send_to(&reply.build_bytes_vec().unwrap(), from);
+        }
+    });
+    let stun = StdSocket::bind("127.0.0.1:0").unwrap();
+    let port = stun.local_addr().unwrap().port();
+    let (sender, asked) = channel();
+    std::thread::spawn(move || {
+        let mut buf = [0; 512];
+        while let Ok((_, from)) = stun.recv_from(&mut buf) {
+            if sender.send(from).is_err() {
+                return;
+            }
+        }
+    });
+    (address, port, asked)
+}
+
+fn with_servers(dns: SocketAddr, port: u16) -> Config {
+    let mut config = config();
+    config.dns_servers = vec![dns];
+    for name in ["stun.test", "missing.test"] {
+        config.ice_servers.push(IceServer::stun(format!("stun:{name}:{port}").parse().unwrap()));
+    }
+    config
+}
+
+#[tokio::test]
+async fn names_of_servers_are_resolved_by_the_async_driver() {
+    let (dns, port, asked) = servers();
+    let peer = PeerConnection::new(with_servers(dns, port)).unwrap();
+    peer.create_data_channel(DataChannelInit::new("x")).unwrap();
+    peer.set_local_description(None).unwrap();
+    let error = timeout(PATIENCE, async {
+        loop {
+            if let PeerEvent::IceCandidateError(error) = peer.next_event().await.unwrap() {
+                return error;
+            }
+        }
+    });
+    let error = error.await.expect("the missing name is told of");
+    assert_eq!((error.code, &*error.reason), (701, "the name was not resolved"));
+    let from = tokio::task::spawn_blocking(move || asked.recv_timeout(PATIENCE)).await.unwrap();
+    assert!(from.is_ok_and(|from| peer_has(&peer, from)));
+}
+
+fn peer_has(peer: &PeerConnection, address: SocketAddr) -> bool {
+    peer.local_description().unwrap().sdp.contains(&format!(" {} typ host", address.port()))
+}
+
+#[test]
+fn names_of_servers_are_resolved_by_the_polled_driver() {
+    use weft_rtc::polled::{ChannelOptions, Signal};
+    let (dns, port, asked) = servers();
+    let mut base = config();
+    base.dns_servers = vec![dns];
+    let mut peer = weft_rtc::polled::PeerConnection::with_config(base);
+    let server = |name: &str| weft_rtc::polled::IceServer {
+        urls: vec![format!("stun:{name}:{port}")],
+        ..weft_rtc::polled::IceServer::default()
+    };
+    let servers = vec![server("stun.test"), server("missing.test")];
+    peer.initialize(&weft_rtc::polled::Configuration { ice_servers: servers, relay_only: false }).unwrap();
+    let _channel = peer.create_data_channel("x", &ChannelOptions::default()).unwrap();
+    peer.create_offer().unwrap();
+    let clock = Clock::new();
+    let (mut refused, mut reached) = (false, false);
+    let mut slowest = Duration::ZERO;
+    while !refused || !reached {
+        let before = clock.now();
+        peer.poll().unwrap();
+        slowest = slowest.max(clock.now() - before);
+        while let Some(signal) = peer.next_signal() {
+            match signal {
+                Signal::SessionDescriptionCreated { kind, sdp } => {
+                    peer.set_local_description(&kind, &sdp).unwrap();
+                }
+                Signal::IceCandidateError(error) => refused |= error.code == 701,
+                _ => {}
+            }
+        }
+        reached |= asked.try_recv().is_ok();
+        assert!(clock.now() - Instant::ORIGIN < PATIENCE, "{refused} {reached}");
+        std::thread::park_timeout(Duration::from_millis(1));
+    }
+}
+
+#[tokio::test]
+async fn addresses_hide_behind_names_that_are_answered_for() {
+    let hidden = config().with_mdns(MdnsPolicy::Hide);
+    let plain = Endpoint::bind(&config()).unwrap();
+    assert!(matches!(plain.peer_connection(hidden.clone()), Err(Error::Config(what)) if what.contains("mdns")));
+
+    let (a, b) = (PeerConnection::new(hidden.clone()).unwrap(), PeerConnection::new(hidden).unwrap());
+    let (here, there) = join(&a, &b, [" tcp ", " "]).await;
+    for peer in [&a, &b] {
+        let sdp = peer.local_description().unwrap().sdp;
+        assert!(sdp.contains(".local") && !sdp.contains("127.0.0.1 ") && !sdp.contains("::1 "), "{sdp}");
+    }
+    here.send_text("found").await.unwrap();
+    assert_eq!(timeout(PATIENCE, there.recv()).await.unwrap().unwrap().as_text(), Some("found"));
+    // A knew of no candidate of B's: B has resolved A's name.
+    let pair = b.stats().selected_pair.unwrap();
+    assert_eq!(pair.remote.kind, CandidateKind::Host, "{pair:?}");
+}
+
+/// Nobody answers for the name: the other side's checks do it, as soon as without.
+#[tokio::test]
+async fn a_name_that_nobody_knows_holds_up_nothing() {
+    let (a, b) = (PeerConnection::new(config()).unwrap(), PeerConnection::new(config()).unwrap());
+    let here = a.create_data_channel(DataChannelInit::new("x")).unwrap();
+    let mut offer = a.offer().await.unwrap();
+    let unknown = "00000000-0000-4000-8000-00000000dead.local";
+    offer.sdp = offer.sdp.replace(" 127.0.0.1 ", &format!(" {unknown} ")).replace(" ::1 ", &format!(" {unknown} "));
+    let began = std::time::Instant::now();
+    let answer = b.answer(&offer).await.unwrap();
+    a.set_remote_description(&answer).unwrap();
+    timeout(PATIENCE, here.opened()).await.unwrap().unwrap();
+    assert!(began.elapsed() < Duration::from_secs(2), "{:?}", began.elapsed());
+}
+
+/// In a network namespace of its own, which takes root.
+#[cfg(target_os = "linux")]
+#[test]
+fn candidates_follow_the_interfaces() {
+    use std::process::Command;
+    const INSIDE: &str = "WEFT_TEST_NAMESPACE";
+    if std::env::var_os(INSIDE).is_none() {
+        let me = std::env::current_exe().unwrap();
+        let test = "drivers::candidates_follow_the_interfaces";
+        let output =
+            Command::new("unshare").arg("-n").arg(me).args(["--exact", test]).env(INSIDE, "1").output().unwrap();
+        let told = [output.stdout, output.stderr].map(|text| String::from_utf8_lossy(&text).into_owned()).concat();
+        assert!(output.status.success() && told.contains("1 passed"), "unshare -n (it takes root): {told}");
+        return;
+    }
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+    runtime.block_on(async { timeout(Duration::from_secs(60), follow()).await.expect("it stands still") });
+}
+
+#[cfg(target_os = "linux")]
+async fn follow() {
+    let ip = |arguments: &str| {
+        assert!(std::process::Command::new("ip").args(arguments.split(' ')).status().unwrap().success(), "{arguments}");
+    };
+    let add = |name: &str, address: &str| {
+        ip(&format!("link add {name} type veth peer name {name}p"));
+        ip(&format!("link set {name}p up"));
+        ip(&format!("addr add {address}/24 dev {name}"));
+        ip(&format!("link set {name} up"));
+    };
+    ip("link set lo up");
+    add("wa", "192.0.2.1");
+    add("wb", "192.0.3.1");
+    add("far", "192.0.9.1");
+    let here = |names: &[&str]| {
+        let mut config = Config::default().with_tcp_candidates(TcpCandidates::None);
+        config.interfaces = Some(names.iter().map(|&name| name.to_owned()).collect());
+        config
+    };
+    let a = PeerConnection::new(here(&["wa", "wb", "wc"])).unwrap();
+    let b = PeerConnection::new(here(&["far"])).unwrap();
+    let (to_b, at_b) = join(&a, &b, ["nothing", "nothing"]).await;
+    let say = async |text: &str| {
+        to_b.send_text(text).await.unwrap();
+        assert_eq!(timeout(PATIENCE, at_b.recv()).await.unwrap().unwrap().as_text(), Some(text));
+    };
+    say("before").await;
+    let first = path(&a).local.ip().to_string();
+    let (used, other) = if first == "192.0.2.1" { ("wa", "192.0.3.1") } else { ("wb", "192.0.2.1") };
+
+    // One of two vanishes: ICE moves by itself.
+    ip(&format!("link del {used}"));
+    let began = std::time::Instant::now();
+    say("moved").await;
+    assert!(began.elapsed() < Duration::from_secs(5), "{:?}", began.elapsed());
+    assert_eq!(path(&a).local.ip().to_string(), other);
+
+    // The other one, too: a restart is asked for.
+    ip(&format!("link del {}", if used == "wa" { "wb" } else { "wa" }));
+    let mut told = None;
+    loop {
+        match timeout(PATIENCE, a.next_event()).await.expect("no restart is asked for").unwrap() {
+            PeerEvent::IceRestartNeeded(reason) => told = Some(reason),
+            PeerEvent::NegotiationNeeded if told.is_some() => break,
+            _ => {}
+        }
+    }
+    assert_eq!(told, Some(RestartReason::AddressGone));
+
+    // A third appears, and the restart uses it.
+    add("wc", "192.0.4.1");
+    tokio::time::sleep(Duration::from_millis(500)).await;
+    let offer = a.offer().await.unwrap();
+    assert!(offer.sdp.contains("192.0.4.1"), "{}", offer.sdp);
+    let answer = b.answer(&offer).await.unwrap();
+    a.set_remote_description(&answer).unwrap();
+    say("restarted").await;
+    assert_eq!(path(&a).local.ip().to_string(), "192.0.4.1");
+}
