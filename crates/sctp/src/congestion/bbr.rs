@@ -5,14 +5,17 @@
 //! up, ProbeRTT). What differs is the answer to loss. A lossy radio link and a full queue both lose packets, but only the
 //! queue makes packets late before it does. So loss bounds what may be in flight only in rounds whose round-trip times
 //! stood well above the minimum; loss without delay says nothing about congestion, and is repaired without slowing down.
-//! Where others fill the queue, losses come with delay, and their answer is shared with them.
+//! Where others fill the queue, losses come with delay, and their answer is shared with them. Where others do as we do,
+//! [`share`](super::share) bounds what is in flight.
 
 use core::time::Duration;
 
 use weft_core::Instant;
 
 use super::filter::{MaxOfTwo, MinRtt};
-use super::{Acknowledged, Controller, RateSample, initial_window};
+use super::round::Round;
+use super::share::Share;
+use super::{Acknowledged, Controller, initial_window};
 
 /// How long a minimum of the round-trip time is believed: shorter where nothing was lost for that long, so that it is the
 /// path that changed, and not others that keep its queue filled.
@@ -29,6 +32,8 @@ const STARTUP_PACING_GAIN: f64 = 2.77;
 const DRAIN_PACING_GAIN: f64 = 0.5;
 const DOWN_PACING_GAIN: f64 = 0.9;
 const UP_PACING_GAIN: f64 = 1.4;
+/// Where the window bounds what is in flight, so that pacing does not.
+const SHARED_PACING_GAIN: f64 = 1.25;
 const CWND_GAIN: f64 = 2.0;
 /// The bandwidth is fully used when it grew by less than this in three rounds.
 const FULL_BW_GROWTH: f64 = 1.25;
@@ -57,26 +62,6 @@ enum State {
     ProbeRtt,
 }
 
-/// What happened in a round trip.
-#[derive(Clone, Copy, Debug, Default)]
-struct Round {
-    /// It ends when a packet sent after this much was delivered is acknowledged.
-    end: u64,
-    count: u64,
-    lost: usize,
-    acked: usize,
-    rtt_sum: Duration,
-    rtt_samples: u32,
-    flight: usize,
-    bw: f64,
-}
-
-impl Round {
-    fn mean_rtt(&self) -> Option<Duration> {
-        self.rtt_sum.checked_div(self.rtt_samples)
-    }
-}
-
 /// The model-based controller.
 #[derive(Clone, Debug)]
 pub struct Bbr {
@@ -101,6 +86,7 @@ pub struct Bbr {
     inflight_hi: f64,
     /// Others keep a queue standing.
     shared: bool,
+    share: Share,
     /// When something was lost last, and the round in which the bound was lowered last.
     last_loss: Option<Instant>,
     reduced_round: u64,
@@ -135,6 +121,7 @@ impl Bbr {
             cruise: SHARED_CRUISE,
             inflight_hi: f64::INFINITY,
             shared: false,
+            share: Share::new(),
             last_loss: None,
             reduced_round: 0,
             cwnd: initial_window(chunk),
@@ -163,6 +150,9 @@ impl Bbr {
         match self.state {
             State::Startup => STARTUP_PACING_GAIN,
             State::Drain => DRAIN_PACING_GAIN,
+            State::Down | State::Cruise | State::Refill | State::Up if self.share.bound().is_some() => {
+                SHARED_PACING_GAIN
+            }
             State::Down => DOWN_PACING_GAIN,
             State::Up => UP_PACING_GAIN,
             State::Cruise | State::Refill | State::ProbeRtt => 1.0,
@@ -193,25 +183,6 @@ impl Bbr {
         self.round.count - self.state_round
     }
 
-    fn update_round(&mut self, ack: &Acknowledged) -> Option<Round> {
-        let round = &mut self.round;
-        round.lost += ack.lost;
-        round.acked += ack.bytes;
-        round.flight = round.flight.max(ack.flight_before);
-        if let Some(rtt) = ack.rtt {
-            round.rtt_sum += rtt;
-            round.rtt_samples += 1;
-        }
-        let RateSample { prior_delivered, bytes_per_second, .. } = ack.rate?;
-        round.bw = round.bw.max(bytes_per_second);
-        if prior_delivered < round.end {
-            return None;
-        }
-        let whole = *round;
-        *round = Round { end: ack.delivered, count: whole.count + 1, ..Round::default() };
-        Some(whole)
-    }
-
     fn update_model(&mut self, now: Instant, ack: &Acknowledged) {
         if let Some(rate) = &ack.rate
             && (!rate.app_limited || rate.bytes_per_second >= self.bw.get())
@@ -219,6 +190,7 @@ impl Bbr {
             self.bw.add(rate.bytes_per_second);
         }
         if let Some(rtt) = ack.rtt {
+            self.share.on_rtt(now, rtt);
             let stale = self.probe_rtt.add(now, rtt, PROBE_RTT_INTERVAL);
             let lower = self.min_rtt.value.is_none_or(|min| rtt <= min);
             let lossy = self.last_loss.is_some_and(|at| now - at < MIN_RTT_WINDOW);
@@ -262,6 +234,12 @@ impl Bbr {
         }
         if round.lost > 0 {
             self.last_loss = Some(now);
+        }
+        let probes_bandwidth = matches!(self.state, State::Down | State::Cruise | State::Refill | State::Up);
+        if congested {
+            self.share.on_congestion();
+        } else if let Some(min) = self.min_rtt.value.filter(|_| probes_bandwidth) {
+            self.share.on_round(now, round, self.state == State::Cruise, min, self.chunk as f64);
         }
         let flight = round.flight as f64;
         if !congested {
@@ -350,6 +328,7 @@ impl Bbr {
                 }
             }
             Some(done) if now >= done => {
+                self.share.on_probe(self.probe_rtt.value, self.round.count);
                 self.probe_rtt.at = now;
                 self.cwnd = self.cwnd.max(self.saved_cwnd);
                 self.enter(now, State::Cruise);
@@ -374,7 +353,8 @@ impl Bbr {
         };
         let bound = match self.state {
             State::ProbeRtt => self.inflight_hi.min(bdp * PROBE_RTT_GAIN),
-            _ => self.inflight_hi,
+            State::Startup | State::Drain => self.inflight_hi,
+            _ => self.inflight_hi.min(self.share.bound().unwrap_or(f64::INFINITY)),
         };
         self.cwnd = self.cwnd.min(bound as usize).max(floor);
     }
@@ -383,7 +363,7 @@ impl Bbr {
 impl Controller for Bbr {
     fn on_ack(&mut self, now: Instant, ack: &Acknowledged) {
         self.update_model(now, ack);
-        if let Some(round) = self.update_round(ack) {
+        if let Some(round) = self.round.on_ack(now, ack) {
             self.on_round(now, &round);
         }
         self.advance_state(now, ack);

@@ -11,6 +11,13 @@ use super::{Acknowledged, Controller, initial_window};
 const C: f64 = 0.4;
 /// Multiplicative decrease factor.
 const BETA: f64 = 0.7;
+/// The same where loss ended slow start, which doubled the window while the loss was on its way.
+const SLOW_START_BETA: f64 = 0.5;
+/// Fast convergence (section 4.7): W_max becomes this part of the window, unless the window has become larger by so much
+/// since the last reduction. Flows that lose together and grow together keep their shares for minutes with the RFC's 0.85
+/// and 1, because where neither gains, neither gives way.
+const FAST_CONVERGENCE: f64 = 0.75;
+const GROWN: f64 = 1.06;
 
 /// CUBIC. Between losses the window is a cubic function of time, so that growth does not depend on the round-trip time.
 #[derive(Clone, Debug)]
@@ -123,9 +130,11 @@ impl Cubic {
     fn reduce(&mut self) {
         self.before = None;
         self.before = Some(Box::new(self.clone()));
+        let gives_way = self.cwnd < self.cwnd_prior * GROWN;
+        let beta = if self.ssthresh.is_infinite() { SLOW_START_BETA } else { BETA };
         self.cwnd_prior = self.cwnd;
-        self.w_max = if self.cwnd < self.w_max { self.cwnd * (1.0 + BETA) / 2.0 } else { self.cwnd };
-        self.ssthresh = (self.cwnd * BETA).max(2.0 * self.chunk);
+        self.w_max = if gives_way { self.cwnd * FAST_CONVERGENCE } else { self.cwnd };
+        self.ssthresh = (self.cwnd * beta).max(2.0 * self.chunk);
         self.epoch = None;
     }
 }
@@ -233,6 +242,7 @@ mod tests {
     fn at_window(window: f64) -> Cubic {
         let mut c = Cubic::new(1000, 16);
         c.cwnd = window;
+        c.ssthresh = window;
         c.on_loss(Instant::ORIGIN, 0);
         c
     }
@@ -268,8 +278,27 @@ mod tests {
     fn a_second_loss_below_the_last_gives_way() {
         let mut c = at_window(1_000_000.0);
         c.on_loss(Instant::ORIGIN, 0);
-        assert!((c.w_max - 700_000.0 * 0.85).abs() < 1.0, "fast convergence: {}", c.w_max);
+        assert!((c.w_max - 700_000.0 * 0.75).abs() < 1.0, "fast convergence: {}", c.w_max);
         assert!((489_999..=490_000).contains(&c.window()));
+    }
+
+    #[test]
+    fn what_does_not_grow_gives_way_what_grows_does_not() {
+        let mut c = at_window(1_000_000.0);
+        c.cwnd = 1_010_000.0;
+        c.on_loss(Instant::ORIGIN, 0);
+        assert!((c.w_max - 757_500.0).abs() < 1.0, "{}", c.w_max);
+        c.cwnd = 1_200_000.0;
+        c.on_loss(Instant::ORIGIN, 0);
+        assert!((c.w_max - 1_200_000.0).abs() < 1.0, "{}", c.w_max);
+    }
+
+    #[test]
+    fn slow_start_that_overshot_is_halved() {
+        let mut c = Cubic::new(1000, 16);
+        c.cwnd = 1_000_000.0;
+        c.on_loss(Instant::ORIGIN, 0);
+        assert_eq!(c.window(), 500_000);
     }
 
     #[test]

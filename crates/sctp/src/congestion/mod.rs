@@ -9,6 +9,8 @@ mod cubic;
 mod filter;
 mod hystart;
 mod newreno;
+mod round;
+mod share;
 
 use core::fmt::Debug;
 use core::time::Duration;

@@ -20,6 +20,7 @@ mod schedulers;
 mod setup;
 mod snap;
 mod states;
+mod targets;
 mod threads;
 mod trace;
 mod transfer;
