@@ -4,7 +4,10 @@ use std::fmt;
 
 /// Why a case failed: what was expected, and what was there.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Failure(String);
+pub struct Failure {
+    what: String,
+    unsupported_by: Option<String>,
+}
 
 /// The result of a step or of a whole case.
 pub type Outcome<T = ()> = Result<T, Failure>;
@@ -12,13 +15,23 @@ pub type Outcome<T = ()> = Result<T, Failure>;
 impl Failure {
     /// A failure with this explanation.
     pub fn new(what: impl Into<String>) -> Self {
-        Self(what.into())
+        Self { what: what.into(), unsupported_by: None }
+    }
+
+    /// Not a fault: the peer of this name said that it cannot do what the case needs.
+    pub fn unsupported(by: &str, what: impl Into<String>) -> Self {
+        Self { what: what.into(), unsupported_by: Some(by.to_owned()) }
+    }
+
+    /// The peer that cannot do what was asked of it, when that is the reason.
+    pub fn unsupported_by(&self) -> Option<&str> {
+        self.unsupported_by.as_deref()
     }
 }
 
 impl fmt::Display for Failure {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.0)
+        f.write_str(&self.what)
     }
 }
 

@@ -7,10 +7,14 @@
 
 pub mod browser;
 pub mod cases;
+pub mod detour;
+pub mod docker;
 pub mod failure;
+pub mod matrix;
 pub mod native;
 pub mod pair;
 pub mod peer;
 pub mod report;
 pub mod run;
+pub mod stacks;
 pub mod stage;

@@ -1,5 +1,8 @@
 //! The interop suite's command.
 
+#[path = "matrix_command.rs"]
+mod matrix;
+
 use std::path::PathBuf;
 use std::process::ExitCode;
 use std::sync::Arc;
@@ -31,6 +34,8 @@ struct Cli {
 enum Command {
     /// Connects Weft with headless Chromium, by bare offers and answers and by the page of `weft serve`.
     Browser(BrowserArguments),
+    /// Runs every stack with every other in containers, and writes a matrix.
+    Matrix(matrix::Arguments),
 }
 
 #[derive(Args)]
@@ -65,14 +70,23 @@ enum Against {
 
 #[tokio::main]
 async fn main() -> ExitCode {
-    let Cli { command: Command::Browser(arguments) } = Cli::parse();
+    let command = Cli::parse().command;
+    let work = async {
+        match &command {
+            Command::Browser(arguments) => browser(arguments).await,
+            Command::Matrix(arguments) => matrix::run(arguments).await,
+        }
+    };
     let code = tokio::select! {
-        code = browser(&arguments) => code,
+        code = work => code,
         () = interrupted() => {
             eprintln!("interrupted");
             INTERRUPTED
         }
     };
+    if matches!(command, Command::Matrix(_)) {
+        weft_interop::docker::sweep(false);
+    }
     ExitCode::from(code)
 }
 

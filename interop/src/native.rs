@@ -19,7 +19,7 @@ use crate::peer::{Direction, Incoming, Link, Peer, Transcript, at};
 /// Lines that may wait between a process and whoever reads them.
 const LINES: usize = 4096;
 /// How long a process may take to say that it is ready.
-const START: Duration = Duration::from_secs(10);
+const START: Duration = Duration::from_secs(30);
 
 /// A process that speaks the peer protocol on its standard input and output. It is killed when this is dropped.
 #[derive(Debug)]
@@ -186,9 +186,14 @@ pub async fn udp_sockets(process: u32) -> Option<usize> {
 
 /// Builds the `weft` command and tells where it is. Cargo's own progress goes to standard error.
 pub async fn build_weft(workspace: &Path) -> Outcome<PathBuf> {
+    build(workspace, &["--package", "weft-cli"], "weft").await
+}
+
+/// Builds a program with `cargo build --release` and tells where it is. Cargo's own progress goes to standard error.
+pub async fn build(workspace: &Path, arguments: &[&str], binary: &str) -> Outcome<PathBuf> {
     let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
-    let arguments = ["build", "--release", "-p", "weft-cli", "--message-format=json-render-diagnostics"];
     let output = Command::new(cargo)
+        .args(["build", "--release", "--message-format=json-render-diagnostics"])
         .args(arguments)
         .current_dir(workspace)
         .stdin(Stdio::null())
@@ -198,12 +203,12 @@ pub async fn build_weft(workspace: &Path) -> Outcome<PathBuf> {
         .await
         .doing("cargo does not start")?;
     if !output.status.success() {
-        return Err(Failure::new("`cargo build --release -p weft-cli` failed"));
+        return Err(Failure::new(format!("`cargo build --release {}` failed", arguments.join(" "))));
     }
     serde_json::Deserializer::from_slice(&output.stdout)
         .into_iter::<Value>()
         .filter_map(Result::ok)
-        .filter(|line| at(line, "/target/name") == "weft")
+        .filter(|line| at(line, "/target/name") == binary)
         .find_map(|line| PathBuf::deserialize(at(&line, "/executable")).ok())
-        .ok_or_else(|| Failure::new("cargo built weft-cli, but no executable named weft"))
+        .ok_or_else(|| Failure::new(format!("cargo built no executable named {binary}")))
 }

@@ -5,6 +5,7 @@ use std::time::Duration;
 use serde_json::{Value, json};
 use tokio::time::{Instant, sleep_until};
 
+use crate::detour::Detour;
 use crate::ensure;
 use crate::failure::{Failure, Outcome};
 use crate::peer::{Channel, ChannelInit, Command, Peer, View};
@@ -35,12 +36,13 @@ pub struct Pair {
     offerer: Peer,
     answerer: Peer,
     mourned: Option<Role>,
+    detour: Option<Detour>,
 }
 
 impl Pair {
     /// Seats two peers.
     pub fn new(offerer: Peer, answerer: Peer) -> Self {
-        Self { offerer, answerer, mourned: None }
+        Self { offerer, answerer, mourned: None, detour: None }
     }
 
     /// The peer in a seat.
@@ -69,6 +71,16 @@ impl Pair {
     /// From now on this one may end without that being a failure.
     pub fn let_die(&mut self, role: Role) {
         self.mourned = Some(role);
+    }
+
+    /// The one that may end.
+    pub fn mourned(&self) -> Option<Role> {
+        self.mourned
+    }
+
+    /// From now on candidates are rewritten, so that everything between the two goes this way.
+    pub fn set_detour(&mut self, detour: Detour) {
+        self.detour = Some(detour);
     }
 
     /// Waits until `ready` gives something, and carries the signalling meanwhile. `what` is what is waited for, in words
@@ -107,7 +119,13 @@ impl Pair {
     async fn relay(&mut self) -> Outcome {
         for role in [Role::Offerer, Role::Answerer] {
             while let Some(command) = self.peer(role).take_signal() {
-                if self.peer(role.other()).ended().is_none() {
+                let command = match &mut self.detour {
+                    Some(detour) => detour.rewrite(command)?,
+                    None => Some(command),
+                };
+                if let Some(command) = command
+                    && self.peer(role.other()).ended().is_none()
+                {
                     self.peer(role.other()).tell(command).await?;
                 }
             }
@@ -146,17 +164,20 @@ impl Pair {
         let what = format!("channel {:?} open on both sides", init.label);
         let (here, there) = self.until(&what, limit, find).await?;
         let there = there.ok_or_else(|| Failure::new("no channel at the other side"))?;
+        let streams = [Role::Offerer, Role::Answerer].into_iter().all(|role| self.view(role).tells_streams());
         let told = |channel: &Channel| {
-            let stream = channel.stream;
-            (channel.label.clone(), channel.protocol.clone(), channel.ordered, channel.negotiated, stream)
+            let limits = (channel.ordered, channel.max_retransmits, channel.max_packet_life_time);
+            let names = (channel.label.clone(), channel.protocol.clone());
+            let stream = if streams { channel.stream } else { None };
+            (names, there.reliability_told.then_some(limits), channel.negotiated, stream)
         };
         ensure!(
             told(&here) == told(&there),
-            "both sides should tell the same of the channel (label, protocol, ordered, negotiated, stream): {:?} and {:?}",
+            "both sides should tell the same of the channel (label, protocol, reliability, negotiated, stream): {:?} and {:?}",
             told(&here),
             told(&there)
         );
-        ensure!(here.stream.is_some(), "the open channel has no stream number");
+        ensure!(here.stream.is_some() || !streams, "the open channel has no stream number");
         let (offerer, answerer) = match by {
             Role::Offerer => (here.handle, there.handle),
             Role::Answerer => (there.handle, here.handle),

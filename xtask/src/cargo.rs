@@ -59,6 +59,14 @@ pub(crate) fn browser(args: &[String], quiet: bool) -> Result<Outcome> {
     Ok(Outcome::new(ok, "browser tests".to_owned()))
 }
 
+/// Every stack with every other, in containers.
+pub(crate) fn interop(args: &[String], quiet: bool) -> Result<Outcome> {
+    let mut run = shell::cargo();
+    run.args(["run", "--package", "weft-interop", "--", "matrix"]).args(args);
+    let ok = shell::run(&mut run, quiet)?;
+    Ok(Outcome::new(ok, "interop matrix".to_owned()))
+}
+
 /// A command of `interop/netlab`.
 pub(crate) fn netlab(command: &str, args: &[String], quiet: bool) -> Result<Outcome> {
     let mut run = shell::cargo();

@@ -77,6 +77,11 @@ enum Command {
         #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
         args: Vec<String>,
     },
+    /// Every stack with every other, in containers; all arguments go to the runner.
+    Interop {
+        #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
+        args: Vec<String>,
+    },
     /// NATs of every kind, each against each, in network namespaces (root); all arguments go to the tests.
     Nat {
         #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
@@ -122,6 +127,7 @@ fn main() -> ExitCode {
         Command::Bench(command) => command.run(),
         // `--json` among the arguments is for the browser tests, whose output is passed on as it is.
         Command::Browser { args } => cargo::browser(&args, false),
+        Command::Interop { args } => cargo::interop(&args, false),
         Command::Nat { args } => cargo::netlab("nat", &args, false),
         Command::Turn { args } => cargo::netlab("turn", &args, false),
     };

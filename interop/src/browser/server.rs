@@ -19,12 +19,12 @@ use tokio::task::JoinHandle;
 use crate::failure::Outcome;
 use crate::peer::{Incoming, Link};
 
-const PAGE: &str = include_str!("page/index.html");
+const PAGE: &str = include_str!("../../images/shared/page/index.html");
 const SCRIPTS: [(&str, &str); 4] = [
-    ("channel.js", include_str!("page/channel.js")),
-    ("link.js", include_str!("page/link.js")),
-    ("peer.js", include_str!("page/peer.js")),
-    ("sha256.js", include_str!("page/sha256.js")),
+    ("channel.js", include_str!("../../images/shared/page/channel.js")),
+    ("link.js", include_str!("../../images/shared/page/link.js")),
+    ("peer.js", include_str!("../../images/shared/page/peer.js")),
+    ("sha256.js", include_str!("../../images/shared/page/sha256.js")),
 ];
 /// Lines that may wait between a page and whoever reads them.
 const LINES: usize = 4096;

@@ -35,6 +35,11 @@ impl Command {
         self
     }
 
+    /// A field that holds text.
+    pub fn text(&self, field: &str) -> Option<&str> {
+        self.fields.get(field).and_then(Value::as_str)
+    }
+
     /// Its name.
     pub fn name(&self) -> &'static str {
         self.name

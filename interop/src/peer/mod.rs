@@ -60,6 +60,10 @@ pub struct ChannelInit<'a> {
     pub protocol: &'a str,
     /// Whether messages may overtake each other.
     pub unordered: bool,
+    /// How often a message is sent again at most.
+    pub max_retransmits: Option<u16>,
+    /// How long a message is tried at most, in milliseconds.
+    pub max_packet_life_time: Option<u16>,
     /// The stream of a negotiated channel; none for one that is announced in band.
     pub negotiated: Option<u16>,
 }
@@ -202,7 +206,8 @@ impl Peer {
     }
 
     fn refused(&self, what: &str, refusal: &Refusal) -> Failure {
-        Failure::new(format!("{} refused {what}: {}: {}", self.name, refusal.kind, refusal.message))
+        let text = format!("{} refused {what}: {}: {}", self.name, refusal.kind, refusal.message);
+        if refusal.kind == "Unsupported" { Failure::unsupported(&self.name, text) } else { Failure::new(text) }
     }
 
     /// Sends a command and does not wait for its answer; should it be a refusal, the next [`Self::step`] fails.
@@ -254,6 +259,12 @@ impl Peer {
         let mut command = Command::new("channel").with("channel", init.handle).with("label", init.label);
         if init.unordered {
             command = command.with("ordered", false);
+        }
+        if let Some(times) = init.max_retransmits {
+            command = command.with("max_retransmits", times);
+        }
+        if let Some(time) = init.max_packet_life_time {
+            command = command.with("max_packet_life_time", time);
         }
         if !init.protocol.is_empty() {
             command = command.with("protocol", init.protocol);

@@ -96,10 +96,16 @@ pub struct Channel {
     pub protocol: String,
     /// Whether messages keep their order.
     pub ordered: bool,
+    /// How often a message is sent again at most.
+    pub max_retransmits: Option<u64>,
+    /// How long a message is tried at most, in milliseconds.
+    pub max_packet_life_time: Option<u64>,
     /// Whether it was agreed on out of band.
     pub negotiated: bool,
     /// Whether the other side opened it.
     pub incoming: bool,
+    /// Whether its peer tells order and limits of it; some stacks do not for incoming ones.
+    pub reliability_told: bool,
     /// Its stream, once known.
     pub stream: Option<u64>,
     /// Where it is in its life.
@@ -163,6 +169,17 @@ impl View {
         self.state.get(name).and_then(Value::as_str).unwrap_or("")
     }
 
+    /// Whether it says that it has something.
+    pub fn supports(&self, what: &str) -> bool {
+        let list = self.ready.as_ref().and_then(|ready| ready.get("supports")).and_then(Value::as_array);
+        list.is_some_and(|list| list.iter().any(|word| word == what))
+    }
+
+    /// Whether it tells the streams of its channels: not every stack does.
+    pub fn tells_streams(&self) -> bool {
+        !self.supports("streams-untold")
+    }
+
     /// The name of the stack.
     pub fn stack(&self) -> String {
         let word = |key| self.ready.as_ref().and_then(|ready| ready.get(key)).and_then(Value::as_str).unwrap_or("?");
@@ -175,8 +192,11 @@ impl View {
             label: init.label.to_owned(),
             protocol: init.protocol.to_owned(),
             ordered: !init.unordered,
+            max_retransmits: init.max_retransmits.map(u64::from),
+            max_packet_life_time: init.max_packet_life_time.map(u64::from),
             negotiated: init.negotiated.is_some(),
             incoming: false,
+            reliability_told: true,
             stream: init.negotiated.map(u64::from),
             phase: Phase::Connecting,
             messages: Vec::new(),
@@ -250,8 +270,11 @@ impl View {
             label: word("label").ok_or("a channel without label")?,
             protocol: word("protocol").unwrap_or_default(),
             ordered: flag("ordered", true),
+            max_retransmits: event.get("max_retransmits").and_then(Value::as_u64),
+            max_packet_life_time: event.get("max_packet_life_time").and_then(Value::as_u64),
             negotiated: flag("negotiated", false),
             incoming: true,
+            reliability_told: event.get("ordered").is_some(),
             stream: event.get("stream").and_then(Value::as_u64),
             phase: Phase::Connecting,
             messages: Vec::new(),

@@ -1,0 +1,173 @@
+//! Connecting: with candidates apart or in the description, with either DTLS, again and again.
+
+use std::time::Instant;
+
+use serde_json::json;
+
+use super::Case;
+use crate::failure::{Failure, Outcome};
+use crate::matrix::table::{BOTH, CONNECT, ECHO, Setup, Table, one_of, say};
+use crate::pair::{Pair, Role};
+use crate::peer::{ChannelInit, Command, at};
+use crate::{ensure, ensure_eq};
+
+pub(super) const CASES: &[Case] = &[
+    Case::new("connect/trickle", "A channel opens with candidates that travel apart from the descriptions.", |table| {
+        Box::pin(candidates(table, true))
+    })
+    .core(),
+    Case::new("connect/full", "A channel opens with all candidates in the descriptions, and none apart.", |table| {
+        Box::pin(candidates(table, false))
+    })
+    .core(),
+    Case::new("connect/dtls-1.2", "One side is held to DTLS 1.2: the other follows.", |table| {
+        Box::pin(dtls(table, "1.2"))
+    })
+    .core(),
+    Case::new("connect/dtls-1.3", "One side is held to DTLS 1.3: the other follows.", |table| {
+        Box::pin(dtls(table, "1.3"))
+    }),
+    Case::new("connect/post-quantum", "DTLS 1.3 with X25519MLKEM768.", |table| {
+        Box::pin(group(table, "X25519MLKEM768"))
+    }),
+    Case::new("connect/without-post-quantum", "DTLS 1.3 with X25519 alone.", |table| Box::pin(group(table, "X25519"))),
+    Case::new("connect/a-hundred-times", "100 pairs of fresh peers in a row connect without a failure.", |table| {
+        Box::pin(a_hundred_times(table))
+    })
+    .limit(900),
+];
+
+/// With containers of its own.
+pub(super) const HIDDEN: &[Case] =
+    &[Case::new("connect/mdns", "One side's addresses, or both's, are mDNS names that the other resolves.", |table| {
+        Box::pin(mdns(table))
+    })];
+
+async fn connected(pair: &mut Pair) -> Outcome {
+    for role in BOTH {
+        let what = format!("the {role:?} says that it is connected");
+        let state = |pair: &Pair| (pair.view(role).state("connection") == "connected").then_some(());
+        pair.until(&what, ECHO, state).await?;
+    }
+    Ok(())
+}
+
+async fn candidates(table: &mut Table<'_>, trickle: bool) -> Outcome<String> {
+    let started = Instant::now();
+    let (pair, handles) = table.connected(Setup { trickle: Some(trickle), ..Setup::default() }).await?;
+    let took = started.elapsed();
+    connected(pair).await?;
+    for role in BOTH {
+        let view = pair.view(role);
+        let sdp = view.descriptions.first().map_or("", |description| description.sdp.as_str());
+        if trickle {
+            let there = !view.candidates.is_empty() || sdp.contains("\na=candidate:");
+            ensure!(there, "the {role:?} gave no candidates");
+        } else {
+            ensure!(view.candidates.is_empty(), "candidates came apart, but should not: {:?}", view.candidates);
+            ensure!(sdp.contains("\na=candidate:"), "a full description has no candidates:\n{sdp}");
+        }
+    }
+    say(pair, &handles, "hello").await?;
+    Ok(format!("peers started and channel open after {} ms", took.as_millis()))
+}
+
+async fn mdns(table: &mut Table<'_>) -> Outcome<String> {
+    let (pair, handles) = table.connected(Setup { mdns: true, ..Setup::default() }).await?;
+    connected(pair).await?;
+    say(pair, &handles, "hello").await?;
+    let hides = |role: Role| {
+        let view = pair.view(role);
+        let lines = view.descriptions.iter().flat_map(|description| description.sdp.lines());
+        let mut lines = lines.chain(view.candidates.iter().map(String::as_str));
+        lines.any(|line| line.contains("candidate:") && line.contains(".local "))
+    };
+    let hidden: Vec<Role> = BOTH.into_iter().filter(|role| hides(*role)).collect();
+    ensure!(!hidden.is_empty(), "nobody's candidates are mDNS names");
+    Ok(format!("hidden: {hidden:?}"))
+}
+
+/// Checks the statistics of both sides, as far as they say something of it.
+async fn told(pair: &mut Pair, pointer: &str, expected: &str) -> Outcome<usize> {
+    let mut times = 0;
+    for role in BOTH {
+        let stats = pair.peer(role).stats().await?;
+        if let Some(told) = at(stats, pointer).as_str() {
+            ensure_eq!(told, expected, "{pointer} in the statistics of the {role:?}");
+            times += 1;
+        }
+    }
+    Ok(times)
+}
+
+async fn dtls(table: &mut Table<'_>, version: &str) -> Outcome<String> {
+    let pair = table.seat(Setup::default()).await?;
+    let by = one_of(pair, &Command::new("configure").with("dtls", version)).await?;
+    let init = ChannelInit { handle: "d", label: "d", ..ChannelInit::default() };
+    let handles = match pair.connect(&init, CONNECT).await {
+        Ok(handles) => handles,
+        // A stack that speaks only the other version says so in its list.
+        Err(failure) => return Err(only(pair, by.other(), version).unwrap_or(failure)),
+    };
+    say(pair, &handles, "hello").await?;
+    let times = told(pair, "/dtls/version", version).await?;
+    ensure!(times > 0, "neither side tells which DTLS it speaks");
+    Ok(format!("held to it: the {by:?}"))
+}
+
+/// Whether a peer says that it speaks DTLS, but not this version.
+fn only(pair: &mut Pair, role: Role, version: &str) -> Option<Failure> {
+    let supports = pair.view(role).ready.as_ref()?.get("supports")?.as_array()?.clone();
+    let speaks: Vec<&str> = supports.iter().filter_map(|word| word.as_str()?.strip_prefix("dtls-")).collect();
+    let name = pair.peer(role).name().to_owned();
+    (!speaks.is_empty() && !speaks.contains(&version))
+        .then(|| Failure::unsupported(&name, format!("{name} speaks DTLS {} alone", speaks.join(", "))))
+}
+
+async fn group(table: &mut Table<'_>, group: &str) -> Outcome<String> {
+    let pair = table.seat(Setup::default()).await?;
+    let by = one_of(pair, &Command::new("configure").with("dtls", "1.3").with("groups", json!([group]))).await?;
+    let init = ChannelInit { handle: "g", label: "g", ..ChannelInit::default() };
+    let handles = match pair.connect(&init, CONNECT).await {
+        Ok(handles) => handles,
+        Err(failure) => {
+            let can = only(pair, by.other(), "1.3").or_else(|| without_group(pair, by.other(), group));
+            return Err(can.unwrap_or(failure));
+        }
+    };
+    say(pair, &handles, "hello").await?;
+    let times = told(pair, "/dtls/group", group).await?;
+    ensure!(times > 0, "neither side tells which group it uses");
+    Ok(format!("held to it: the {by:?}"))
+}
+
+/// Whether a peer lists the groups it has, and this is not among them.
+fn without_group(pair: &mut Pair, role: Role, group: &str) -> Option<Failure> {
+    let supports = pair.view(role).ready.as_ref()?.get("supports")?.as_array()?.clone();
+    let groups: Vec<&str> = supports.iter().filter_map(|word| word.as_str()?.strip_prefix("group-")).collect();
+    let name = pair.peer(role).name().to_owned();
+    (!groups.is_empty() && !groups.contains(&group))
+        .then(|| Failure::unsupported(&name, format!("{name} has the groups {} alone", groups.join(", "))))
+}
+
+async fn a_hundred_times(table: &mut Table<'_>) -> Outcome<String> {
+    let mut slowest = 0;
+    for number in 1..=100 {
+        let started = Instant::now();
+        let connected = async {
+            let pair = table.seat(Setup::default()).await?;
+            let init = ChannelInit { handle: "c", label: "c", ..ChannelInit::default() };
+            let began = Instant::now();
+            let handles = pair.connect(&init, CONNECT).await?;
+            slowest = slowest.max(began.elapsed().as_millis());
+            say(pair, &handles, "hello").await?;
+            table.finish().await
+        };
+        let failed = |failure: Failure| match failure.unsupported_by() {
+            Some(_) => failure,
+            None => Failure::new(format!("number {number}, after {} ms: {failure}", started.elapsed().as_millis())),
+        };
+        connected.await.map_err(failed)?;
+    }
+    Ok(format!("the slowest took {slowest} ms"))
+}

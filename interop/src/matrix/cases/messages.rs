@@ -1,0 +1,125 @@
+//! Messages: every kind, every size, and one byte too many.
+
+use serde_json::{Value, json};
+
+use super::Case;
+use crate::failure::Outcome;
+use crate::matrix::table::{BOTH, ECHO, Setup, Table, say};
+use crate::pair::{Handles, Pair, Role};
+use crate::peer::{Command, Message};
+use crate::{ensure, ensure_eq};
+
+pub(super) const CASES: &[Case] = &[
+    Case::new(
+        "messages/kinds",
+        "Text and bytes, empty ones and short ones, come back unchanged, as what they were.",
+        |table| Box::pin(kinds(table)),
+    )
+    .core(),
+    Case::new("messages/sizes", "Messages of 1 byte to the negotiated maximum arrive with equal hashes.", |table| {
+        Box::pin(sizes(table))
+    })
+    .core(),
+    Case::new(
+        "messages/too-large",
+        "One byte over the negotiated maximum is refused, and the channel lives on.",
+        |table| Box::pin(too_large(table)),
+    ),
+];
+
+/// Where no limit is negotiated, or one that nobody sends: as much as is tried.
+const ENOUGH: u64 = 4 << 20;
+
+async fn kinds(table: &mut Table<'_>) -> Outcome<String> {
+    let (pair, handles) = table.connected(Setup::default()).await?;
+    for speaker in BOTH {
+        let mirror = speaker.other();
+        pair.peer(mirror).receive(handles.at(mirror), "echo").await?;
+        let all = [
+            ("text", json!("Grüße, 世界, 👋 \u{0} \r\n")),
+            ("base64", json!("AAEC/f7/")),
+            ("text", json!("")),
+            ("base64", json!("")),
+            ("fill", json!({"bytes": 1, "seed": 1, "binary": true})),
+            ("fill", json!({"bytes": 1200, "seed": 2, "binary": false})),
+            ("fill", json!({"bytes": 16_000, "seed": 3, "binary": true})),
+        ];
+        let channel = handles.at(speaker);
+        let count = |pair: &Pair| pair.view(speaker).channel(channel).map_or(0, |channel| channel.messages.len());
+        let before = count(pair);
+        let mut sent = Vec::new();
+        for content in all {
+            let text = content.0 == "text" || content.1.get("binary").and_then(Value::as_bool) == Some(false);
+            sent.push((content.1.to_string(), text, pair.peer(speaker).send(channel, content).await?));
+        }
+        let what = format!("{} messages back at the {speaker:?}", sent.len());
+        pair.until(&what, ECHO, |pair| (count(pair) >= before + sent.len()).then_some(())).await?;
+        let received = pair.view(speaker).channel(channel).map(|channel| channel.messages.clone()).unwrap_or_default();
+        for ((what, text, sent), message) in sent.iter().zip(received.iter().skip(before)) {
+            ensure_eq!(matches!(message, Message::Text(_)), *text, "{what}: is it text when it comes back");
+            ensure_eq!(message.bytes().len() as u64, sent.bytes, "{what}: length of the echo");
+            ensure_eq!(message.sha256(), sent.sha256, "{what}: hash of the echo");
+        }
+        pair.peer(mirror).receive(handles.at(mirror), "messages").await?;
+    }
+    Ok(String::new())
+}
+
+/// The largest message a side may send; none when it does not say.
+fn limit(pair: &Pair, role: Role) -> Option<u64> {
+    pair.view(role).state.get("max_message_size").and_then(Value::as_u64)
+}
+
+/// Sends one message to a side that counts, and compares.
+async fn counted(pair: &mut Pair, handles: &Handles, from: Role, bytes: u64, seed: u64) -> Outcome {
+    let to = from.other();
+    pair.peer(to).receive(handles.at(to), "count").await?;
+    let fill = json!({"bytes": bytes, "seed": seed, "binary": true});
+    let sent = pair.peer(from).send(handles.at(from), ("fill", fill)).await?;
+    ensure_eq!(sent.bytes, bytes, "bytes that the {from:?} says it sent");
+    let deadline = tokio::time::Instant::now() + ECHO;
+    loop {
+        pair.peer(to).stats().await?;
+        let counted = pair.view(to).channel(handles.at(to)).and_then(|channel| channel.counted.clone());
+        if let Some(counted) = counted.filter(|counted| counted.messages > 0) {
+            ensure_eq!((counted.messages, counted.bytes), (1, bytes), "messages and bytes that arrived");
+            ensure_eq!(counted.sha256, sent.sha256, "hash of a message of {bytes} bytes");
+            return Ok(());
+        }
+        ensure!(tokio::time::Instant::now() < deadline, "a message of {bytes} bytes from the {from:?} did not arrive");
+        tokio::time::sleep(std::time::Duration::from_millis(50)).await;
+    }
+}
+
+async fn sizes(table: &mut Table<'_>) -> Outcome<String> {
+    let (pair, handles) = table.connected(Setup::default()).await?;
+    let mut largest = Vec::new();
+    for from in BOTH {
+        let most = limit(pair, from).unwrap_or(ENOUGH).min(ENOUGH);
+        let steps = [1, 2, 1023, 1200, 16_384, 65_535, 65_536, 262_144, most - 1, most];
+        for (seed, bytes) in (1..).zip(steps.into_iter().filter(|bytes| *bytes <= most)) {
+            counted(pair, &handles, from, bytes, seed).await?;
+        }
+        largest.push(format!("{most} from the {from:?}"));
+    }
+    Ok(format!("at most {}", largest.join(", ")))
+}
+
+async fn too_large(table: &mut Table<'_>) -> Outcome<String> {
+    let (pair, handles) = table.connected(Setup::default()).await?;
+    let mut tried = Vec::new();
+    for from in BOTH {
+        let Some(most) = limit(pair, from).filter(|most| *most <= 64 << 20) else {
+            tried.push(format!("the {from:?} has no limit that can be tried"));
+            continue;
+        };
+        let fill = json!({"bytes": most + 1, "seed": 1, "binary": true});
+        let command = Command::new("send").with("channel", handles.at(from)).with("fill", fill);
+        let answer = pair.peer(from).try_ask(command, ECHO).await?;
+        let kind = answer.err().map(|refusal| refusal.kind);
+        ensure_eq!(kind.as_deref(), Some("TypeError"), "the refusal of {} bytes by the {from:?}", most + 1);
+        tried.push(format!("the {from:?} refuses {}", most + 1));
+    }
+    say(pair, &handles, "still here").await?;
+    Ok(tried.join(", "))
+}
