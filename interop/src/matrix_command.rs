@@ -35,6 +35,9 @@ pub(crate) struct Arguments {
     /// Pairs side by side; as many as there are processors when not given.
     #[arg(long, value_name = "N")]
     jobs: Option<usize>,
+    /// The `weft` command to test; built from this workspace when not given.
+    #[arg(long, value_name = "PATH")]
+    weft: Option<PathBuf>,
     /// Prints the results as one JSON object.
     #[arg(long)]
     json: bool,
@@ -68,7 +71,7 @@ async fn matrix(arguments: &Arguments) -> Outcome<bool> {
     docker::sweep(true);
     let workspace = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("..");
     let known = Known::parse(&std::fs::read_to_string(workspace.join("interop/known.toml"))?)?;
-    images(&workspace, &units).await?;
+    images(&workspace, &units, arguments.weft.as_deref()).await?;
 
     let (began, started) = (SystemTime::now(), Instant::now());
     let processors = std::thread::available_parallelism().map_or(1, usize::from);
@@ -116,12 +119,12 @@ fn wanted(arguments: &Arguments) -> Outcome<Vec<Unit>> {
 }
 
 /// Builds the images that are stale.
-async fn images(workspace: &Path, units: &[Unit]) -> Outcome {
+async fn images(workspace: &Path, units: &[Unit], weft: Option<&Path>) -> Outcome {
     let images = workspace.join("interop/images");
     docker::base(&images).await?;
     for stack in STACKS.iter().filter(|stack| units.iter().any(|unit| unit.stacks.contains(stack))) {
         let started = Instant::now();
-        let also = stack.program(workspace, &images).await?;
+        let also = stack.program(workspace, &images, weft).await?;
         if docker::build(&images, stack.name, &also).await? {
             eprintln!("image of {} built in {:.0} s", stack.name, started.elapsed().as_secs_f64());
         }

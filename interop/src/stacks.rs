@@ -72,17 +72,23 @@ impl Stack {
         self.name == "weft"
     }
 
-    /// Builds its program, if it has one, and puts it where its Dockerfile finds it. The files its image takes besides those
+    /// Builds its program (Weft's only when none is given), if it has one, and puts it where its Dockerfile finds it. The files its image takes besides those
     /// of its folder.
-    pub async fn program(&self, workspace: &Path, images: &Path) -> Outcome<Vec<PathBuf>> {
+    pub async fn program(&self, workspace: &Path, images: &Path, weft: Option<&Path>) -> Outcome<Vec<PathBuf>> {
         let Some(program) = &self.program else { return Ok(Vec::new()) };
-        let built = build(workspace, program.arguments, program.binary).await?;
+        let built = match weft.filter(|_| self.is_weft()) {
+            Some(given) => given.to_owned(),
+            None => build(workspace, program.arguments, program.binary).await?,
+        };
         let folder = images.join("bin");
         std::fs::create_dir_all(&folder)?;
         let copy = folder.join(program.binary);
         let (new, old) = (std::fs::read(&built)?, std::fs::read(&copy).unwrap_or_default());
         if new != old {
-            std::fs::remove_file(&copy).or_else(|_| Ok::<(), std::io::Error>(()))?;
+            // It may run: a new file takes its place.
+            if !old.is_empty() {
+                std::fs::remove_file(&copy)?;
+            }
             std::fs::copy(&built, &copy).doing(format_args!("{}", copy.display()))?;
         }
         Ok(vec![copy])

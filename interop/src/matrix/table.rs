@@ -2,7 +2,7 @@
 
 use std::time::{Duration, Instant};
 
-use serde_json::{Value, json};
+use serde_json::{Map, Value, json};
 use weft_netlab::coturn::USER;
 use weft_netlab::relay::Bad;
 
@@ -33,6 +33,10 @@ pub struct Setup {
     pub trickle: Option<bool>,
     /// Addresses are hidden behind mDNS names, where a peer can do that.
     pub mdns: bool,
+    /// One side is held to this version of DTLS.
+    pub dtls: Option<&'static str>,
+    /// One side is held to this group of DTLS.
+    pub group: Option<&'static str>,
     /// The seeded relay is between the two.
     pub bad: Option<Bad>,
     /// Only relayed candidates, of a TURN server that is reached over `udp`, `tcp` or `tls`.
@@ -47,6 +51,8 @@ pub struct Table<'l> {
     pair: Option<Pair>,
     processes: Vec<Process>,
     transcripts: Vec<Transcript>,
+    /// Who does what the setup asks of one side.
+    pub held: Vec<Role>,
     /// Who said what of itself: the stack and its version.
     pub versions: [Option<String>; 2],
 }
@@ -55,7 +61,15 @@ impl<'l> Table<'l> {
     /// An empty one.
     pub fn new(lane: &'l mut Lane, offerer: &'static Stack, answerer: &'static Stack) -> Self {
         let stacks = [offerer, answerer];
-        Self { lane, stacks, pair: None, processes: Vec::new(), transcripts: Vec::new(), versions: [None, None] }
+        Self {
+            lane,
+            stacks,
+            pair: None,
+            processes: Vec::new(),
+            transcripts: Vec::new(),
+            held: Vec::new(),
+            versions: [None, None],
+        }
     }
 
     /// Who sits in a seat.
@@ -79,15 +93,36 @@ impl<'l> Table<'l> {
         };
         self.pair = None;
         self.processes.clear();
-        let [mut offerer, mut answerer] = self.peers(setup.mdns).await?;
-        let mut hidden = false;
-        for (peer, role) in [&mut offerer, &mut answerer].into_iter().zip(BOTH) {
-            hidden |= configure(peer, setup, servers.as_ref(), self.stack(role).browser).await?;
+        let peers = self.peers(setup.mdns).await?;
+        let mut held = Vec::new();
+        let mut refusal = None;
+        let mut seated = Vec::new();
+        for (mut peer, role) in peers.into_iter().zip(BOTH) {
+            let (common, mut wish) = (common(setup, servers.as_ref()), wish(setup));
+            if self.stack(role).browser && setup.mdns {
+                held.push(role);
+                wish.clear();
+            }
+            // One side is enough, but for names, which both may have.
+            if !setup.mdns && !held.is_empty() {
+                wish.clear();
+            }
+            match configure(&mut peer, &common, &wish, setup.trickle).await? {
+                None if wish.is_empty() => {}
+                None => held.push(role),
+                // Of two that cannot, Weft is named: it is not let off.
+                Some(refused) if refusal.is_none() || self.stack(role).is_weft() => refusal = Some(refused),
+                Some(_) => {}
+            }
+            seated.push(peer);
         }
-        if setup.mdns && !hidden {
-            let name = self.stacks.iter().find(|stack| !stack.is_weft()).unwrap_or(&self.stacks[0]).name;
-            return Err(Failure::unsupported(name, "neither side hides its addresses behind mDNS names"));
+        if let (true, Some(refusal)) = (held.is_empty(), refusal) {
+            return Err(refusal);
         }
+        self.held = held;
+        let (Some(answerer), Some(offerer)) = (seated.pop(), seated.pop()) else {
+            return Err(Failure::new("a seat is empty"));
+        };
         let mut pair = Pair::new(offerer, answerer);
         if let Some(bad) = setup.bad {
             pair.set_detour(Detour::new(self.lane.network().gateway.into(), bad, 1));
@@ -188,21 +223,54 @@ impl<'l> Table<'l> {
     }
 }
 
-/// Configures a peer; whether its addresses are hidden.
-async fn configure(peer: &mut Peer, setup: Setup, servers: Option<&Value>, browser: bool) -> Outcome<bool> {
-    let mut command = Command::new("configure");
+/// Fields that every peer is configured with.
+fn common(setup: Setup, servers: Option<&Value>) -> Map<String, Value> {
+    let mut fields = Map::new();
     if let Some(servers) = servers {
-        command = command.with("ice_servers", servers.clone()).with("transport_policy", "relay");
+        fields.insert("ice_servers".to_owned(), servers.clone());
+        fields.insert("transport_policy".to_owned(), "relay".into());
     }
-    if let Some(trickle) = setup.trickle {
-        peer.ask(command.with("trickle", trickle)).await?;
-    } else if peer.try_ask(command.clone().with("trickle", true), ASK).await?.is_err() {
-        peer.ask(command.with("trickle", false)).await?;
+    fields.extend(setup.trickle.map(|trickle| ("trickle".to_owned(), trickle.into())));
+    fields
+}
+
+/// Fields that one of two peers has to take.
+fn wish(setup: Setup) -> Map<String, Value> {
+    let mut fields = Map::new();
+    if setup.mdns {
+        fields.insert("mdns".to_owned(), true.into());
     }
-    if !setup.mdns || browser {
-        return Ok(setup.mdns);
+    fields.extend(setup.dtls.map(|version| ("dtls".to_owned(), version.into())));
+    fields.extend(setup.group.map(|group| ("groups".to_owned(), json!([group]))));
+    fields
+}
+
+/// Configures a peer in one command, with what is wished if it can do that; otherwise its refusal of the wish.
+async fn configure(
+    peer: &mut Peer,
+    common: &Map<String, Value>,
+    wish: &Map<String, Value>,
+    trickle: Option<bool>,
+) -> Outcome<Option<Failure>> {
+    let mut refused = None;
+    let wishes = if wish.is_empty() { vec![Map::new()] } else { vec![wish.clone(), Map::new()] };
+    for wish in wishes {
+        for trickles in [true, false].into_iter().filter(|trickles| trickle.is_none_or(|asked| asked == *trickles)) {
+            let mut command = Command::new("configure").with("trickle", trickles);
+            for (field, value) in common.iter().chain(&wish) {
+                command = command.with(field, value.clone());
+            }
+            match peer.try_ask(command, ASK).await? {
+                Ok(_) => return Ok(if wish.is_empty() { refused } else { None }),
+                Err(refusal) => {
+                    let text = format!("{} refused: {}: {}", peer.name(), refusal.kind, refusal.message);
+                    ensure!(refusal.kind == "Unsupported", "{text}");
+                    refused = Some(Failure::unsupported(peer.name(), text));
+                }
+            }
+        }
     }
-    Ok(peer.try_ask(Command::new("configure").with("mdns", true), ASK).await?.is_ok())
+    Err(refused.unwrap_or_else(|| Failure::new("nothing was configured")))
 }
 
 /// Sends a text over a channel in both directions and waits for it.
@@ -228,23 +296,4 @@ pub async fn closed(pair: &mut Pair, role: Role, handle: &str, limit: Duration) 
         pair.view(role).channel(handle)?.is_closed().then_some(())
     })
     .await
-}
-
-/// Asks both sides in turn for something that one of them has to do; an answer `Unsupported` leaves it to the other.
-pub async fn one_of(pair: &mut Pair, command: &Command) -> Outcome<Role> {
-    let mut last = None;
-    for role in BOTH {
-        match pair.peer(role).try_ask(command.clone(), ASK).await? {
-            Ok(_) => return Ok(role),
-            Err(refusal) => {
-                let name = pair.peer(role).name().to_owned();
-                ensure!(refusal.kind == "Unsupported", "{name} refused: {}: {}", refusal.kind, refusal.message);
-                // Weft is not let off: of two that cannot, the other is named only if it is not Weft's fault too.
-                if last.is_none() || name.ends_with(" weft") {
-                    last = Some(Failure::unsupported(&name, format!("{name} cannot: {}", refusal.message)));
-                }
-            }
-        }
-    }
-    Err(last.unwrap_or_else(|| Failure::new("nobody was asked")))
 }

@@ -7,8 +7,15 @@ use weft_interop::peer::{ChannelInit, Command};
 
 use crate::script::{SOON, done, refusal, scripted};
 
-const INIT: ChannelInit<'_> =
-    ChannelInit { handle: "a", label: "chat", protocol: "", unordered: false, negotiated: None };
+const INIT: ChannelInit<'_> = ChannelInit {
+    handle: "a",
+    label: "chat",
+    protocol: "",
+    unordered: false,
+    max_retransmits: None,
+    max_packet_life_time: None,
+    negotiated: None,
+};
 
 fn offerer(command: &Value) -> Vec<Value> {
     match command["do"].as_str() {

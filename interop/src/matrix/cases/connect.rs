@@ -2,13 +2,11 @@
 
 use std::time::Instant;
 
-use serde_json::json;
-
 use super::Case;
 use crate::failure::{Failure, Outcome};
-use crate::matrix::table::{BOTH, CONNECT, ECHO, Setup, Table, one_of, say};
+use crate::matrix::table::{BOTH, CONNECT, ECHO, Setup, Table, say};
 use crate::pair::{Pair, Role};
-use crate::peer::{ChannelInit, Command, at};
+use crate::peer::{ChannelInit, at};
 use crate::{ensure, ensure_eq};
 
 pub(super) const CASES: &[Case] = &[
@@ -100,54 +98,45 @@ async fn told(pair: &mut Pair, pointer: &str, expected: &str) -> Outcome<usize> 
     Ok(times)
 }
 
-async fn dtls(table: &mut Table<'_>, version: &str) -> Outcome<String> {
-    let pair = table.seat(Setup::default()).await?;
-    let by = one_of(pair, &Command::new("configure").with("dtls", version)).await?;
+async fn dtls(table: &mut Table<'_>, version: &'static str) -> Outcome<String> {
+    held(table, Setup { dtls: Some(version), ..Setup::default() }, "/dtls/version", version).await
+}
+
+async fn group(table: &mut Table<'_>, group: &'static str) -> Outcome<String> {
+    let setup = Setup { dtls: Some("1.3"), group: Some(group), ..Setup::default() };
+    held(table, setup, "/dtls/group", group).await
+}
+
+/// Connects while one side is held to something, and checks that this is what both say they do.
+async fn held(table: &mut Table<'_>, setup: Setup, pointer: &str, expected: &str) -> Outcome<String> {
+    table.seat(setup).await?;
+    let by = table.held.first().copied().unwrap_or(Role::Offerer);
+    let pair = table.pair()?;
     let init = ChannelInit { handle: "d", label: "d", ..ChannelInit::default() };
     let handles = match pair.connect(&init, CONNECT).await {
         Ok(handles) => handles,
-        // A stack that speaks only the other version says so in its list.
-        Err(failure) => return Err(only(pair, by.other(), version).unwrap_or(failure)),
+        // A stack that cannot follow says so in its list.
+        Err(failure) => return Err(cannot_follow(pair, by.other(), setup).unwrap_or(failure)),
     };
     say(pair, &handles, "hello").await?;
-    let times = told(pair, "/dtls/version", version).await?;
-    ensure!(times > 0, "neither side tells which DTLS it speaks");
+    let times = told(pair, pointer, expected).await?;
+    ensure!(times > 0, "neither side tells what {pointer} is");
     Ok(format!("held to it: the {by:?}"))
 }
 
-/// Whether a peer says that it speaks DTLS, but not this version.
-fn only(pair: &mut Pair, role: Role, version: &str) -> Option<Failure> {
-    let supports = pair.view(role).ready.as_ref()?.get("supports")?.as_array()?.clone();
-    let speaks: Vec<&str> = supports.iter().filter_map(|word| word.as_str()?.strip_prefix("dtls-")).collect();
+/// Whether a peer lists what it has of something, and what it was to follow to is not among it.
+fn cannot_follow(pair: &mut Pair, role: Role, setup: Setup) -> Option<Failure> {
     let name = pair.peer(role).name().to_owned();
-    (!speaks.is_empty() && !speaks.contains(&version))
-        .then(|| Failure::unsupported(&name, format!("{name} speaks DTLS {} alone", speaks.join(", "))))
-}
-
-async fn group(table: &mut Table<'_>, group: &str) -> Outcome<String> {
-    let pair = table.seat(Setup::default()).await?;
-    let by = one_of(pair, &Command::new("configure").with("dtls", "1.3").with("groups", json!([group]))).await?;
-    let init = ChannelInit { handle: "g", label: "g", ..ChannelInit::default() };
-    let handles = match pair.connect(&init, CONNECT).await {
-        Ok(handles) => handles,
-        Err(failure) => {
-            let can = only(pair, by.other(), "1.3").or_else(|| without_group(pair, by.other(), group));
-            return Err(can.unwrap_or(failure));
+    for (start, wanted) in [("dtls-", setup.dtls), ("group-", setup.group)] {
+        let Some(wanted) = wanted else { continue };
+        let ready = pair.view(role).ready.as_ref()?;
+        let list = ready.get("supports")?.as_array()?.iter().filter_map(|word| word.as_str()?.strip_prefix(start));
+        let list: Vec<&str> = list.collect();
+        if !list.is_empty() && !list.contains(&wanted) {
+            return Some(Failure::unsupported(&name, format!("{name} has {start}{} alone", list.join(", "))));
         }
-    };
-    say(pair, &handles, "hello").await?;
-    let times = told(pair, "/dtls/group", group).await?;
-    ensure!(times > 0, "neither side tells which group it uses");
-    Ok(format!("held to it: the {by:?}"))
-}
-
-/// Whether a peer lists the groups it has, and this is not among them.
-fn without_group(pair: &mut Pair, role: Role, group: &str) -> Option<Failure> {
-    let supports = pair.view(role).ready.as_ref()?.get("supports")?.as_array()?.clone();
-    let groups: Vec<&str> = supports.iter().filter_map(|word| word.as_str()?.strip_prefix("group-")).collect();
-    let name = pair.peer(role).name().to_owned();
-    (!groups.is_empty() && !groups.contains(&group))
-        .then(|| Failure::unsupported(&name, format!("{name} has the groups {} alone", groups.join(", "))))
+    }
+    None
 }
 
 async fn a_hundred_times(table: &mut Table<'_>) -> Outcome<String> {

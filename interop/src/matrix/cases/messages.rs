@@ -3,11 +3,11 @@
 use serde_json::{Value, json};
 
 use super::Case;
+use crate::ensure_eq;
 use crate::failure::Outcome;
 use crate::matrix::table::{BOTH, ECHO, Setup, Table, say};
 use crate::pair::{Handles, Pair, Role};
 use crate::peer::{Command, Message};
-use crate::{ensure, ensure_eq};
 
 pub(super) const CASES: &[Case] = &[
     Case::new(
@@ -70,25 +70,20 @@ fn limit(pair: &Pair, role: Role) -> Option<u64> {
     pair.view(role).state.get("max_message_size").and_then(Value::as_u64)
 }
 
-/// Sends one message to a side that counts, and compares.
-async fn counted(pair: &mut Pair, handles: &Handles, from: Role, bytes: u64, seed: u64) -> Outcome {
+/// Sends one message and compares what arrives.
+async fn arrives(pair: &mut Pair, handles: &Handles, from: Role, bytes: u64, seed: u64) -> Outcome {
     let to = from.other();
-    pair.peer(to).receive(handles.at(to), "count").await?;
+    let count = |pair: &Pair| pair.view(to).channel(handles.at(to)).map_or(0, |channel| channel.messages.len());
+    let before = count(pair);
     let fill = json!({"bytes": bytes, "seed": seed, "binary": true});
     let sent = pair.peer(from).send(handles.at(from), ("fill", fill)).await?;
     ensure_eq!(sent.bytes, bytes, "bytes that the {from:?} says it sent");
-    let deadline = tokio::time::Instant::now() + ECHO;
-    loop {
-        pair.peer(to).stats().await?;
-        let counted = pair.view(to).channel(handles.at(to)).and_then(|channel| channel.counted.clone());
-        if let Some(counted) = counted.filter(|counted| counted.messages > 0) {
-            ensure_eq!((counted.messages, counted.bytes), (1, bytes), "messages and bytes that arrived");
-            ensure_eq!(counted.sha256, sent.sha256, "hash of a message of {bytes} bytes");
-            return Ok(());
-        }
-        ensure!(tokio::time::Instant::now() < deadline, "a message of {bytes} bytes from the {from:?} did not arrive");
-        tokio::time::sleep(std::time::Duration::from_millis(50)).await;
-    }
+    let what = format!("a message of {bytes} bytes from the {from:?}");
+    let next = |pair: &Pair| pair.view(to).channel(handles.at(to))?.messages.get(before).cloned();
+    let message = pair.until(&what, ECHO, next).await?;
+    ensure_eq!(message.bytes().len() as u64, bytes, "length of {what}");
+    ensure_eq!(message.sha256(), sent.sha256, "hash of {what}");
+    Ok(())
 }
 
 async fn sizes(table: &mut Table<'_>) -> Outcome<String> {
@@ -98,7 +93,7 @@ async fn sizes(table: &mut Table<'_>) -> Outcome<String> {
         let most = limit(pair, from).unwrap_or(ENOUGH).min(ENOUGH);
         let steps = [1, 2, 1023, 1200, 16_384, 65_535, 65_536, 262_144, most - 1, most];
         for (seed, bytes) in (1..).zip(steps.into_iter().filter(|bytes| *bytes <= most)) {
-            counted(pair, &handles, from, bytes, seed).await?;
+            arrives(pair, &handles, from, bytes, seed).await?;
         }
         largest.push(format!("{most} from the {from:?}"));
     }
