@@ -55,6 +55,8 @@ fn malformed_credentials_are_refused() {
 //# The component ID MUST be an integer between 1 and 256 inclusive.
 //= rfc8445#5.2
 //# In addition, each candidate MUST be assigned a unique priority amongst all candidates for the same data stream.
+//= rfc8421#5
+//# It is worth mentioning that Section 5.1.2.1 of [RFC8445] states that "if there are multiple candidates for a particular component for a particular data stream that have the same type, the local preference MUST be unique for each one".
 #[test]
 fn priorities() {
     let mut agent = agent(Role::Controlling, 1);

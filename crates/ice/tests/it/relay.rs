@@ -237,3 +237,23 @@ fn a_redirection_over_tls_says_whose_certificate_to_expect() {
         assert_eq!(opened[..2], [first, (at("203.0.113.2:5349"), expected)]);
     }
 }
+
+//= rfc6544#11.2
+//# If the agent opened a connection to a TURN server for the purposes of gathering a relayed candidate, that connection MUST be kept open by the client for the duration of the media session if a relayed candidate from the TURN server was selected by ICE.
+#[test]
+fn the_connection_to_a_relay_in_use_is_kept() {
+    let mut world = World::new(8);
+    for _ in 0..2 {
+        world.host(relay_only(), None);
+    }
+    let now = world.now;
+    for n in 0..2 {
+        world.agent(n).add_server(now, server_of(Transport::Tcp)).unwrap();
+    }
+    world.describe();
+    world.run_until(Duration::from_secs(5), |world| world.nominated()).unwrap();
+    world.run(Duration::from_secs(7200));
+    assert!(!world.happened(0, |event| matches!(event, Event::CloseStream(_))));
+    assert!(world.open_connections() >= 1);
+    talk(&mut world);
+}

@@ -190,6 +190,8 @@ impl Mdns {
                     self.answer(now, from, to, id, &asked);
                 }
             }
+            // Others than responders do not answer (RFC 6762 section 6).
+            Some(Incoming::Response(_)) if from.port() != PORT => self.stats.ignored += 1,
             Some(Incoming::Response(answers)) => {
                 for answer in answers {
                     self.found(&answer.name, answer.ip);

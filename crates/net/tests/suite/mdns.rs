@@ -37,6 +37,30 @@ fn names_tell_nothing_and_last() {
     assert_eq!(mdns.hide(at(5), "192.0.2.77".parse().unwrap()), None, "capped");
 }
 
+//= rfc6762#5.1
+//# these queries MUST NOT be sent using UDP source port 5353, since using UDP source port 5353 signals the presence of a fully compliant Multicast DNS querier, as described below.
+//= rfc6762#5.2
+//# A compliant Multicast DNS querier, which implements the rules specified in this document, MUST send its Multicast DNS queries from UDP source port 5353 (the well-known port assigned to mDNS)
+//= rfc6762#6
+//# A Multicast DNS responder MUST only respond when it has a positive, non-null response to send, or it authoritatively knows that a particular record does not exist.
+//= rfc6762#6
+//# The destination UDP port in all Multicast DNS responses MUST be 5353, and the destination address MUST be the mDNS IPv4 link-local multicast address 224.0.0.251 or its IPv6 equivalent FF02::FB, except when generating a reply to a query that explicitly requested a unicast response:
+//= rfc6762#6
+//# Except for these three specific cases, responses MUST NOT be sent via unicast, because then the "Passive Observation of Failures" mechanisms described in Section 10.5 would not work correctly.
+//= rfc6762#6
+//# To protect the network against excessive packet flooding due to software bugs or malicious attack, a Multicast DNS responder MUST NOT (except in the one special case of answering probe queries) multicast a record on a given interface until at least one second has elapsed since the last time that record was multicast on that particular interface.
+//= rfc6762#6.3
+//# Multicast DNS responders MUST correctly handle DNS query messages containing more than one question, by answering any or all of the questions to which they have answers.
+//= rfc6762#3
+//# MUST be sent to the mDNS IPv4 link-local multicast address 224.0.0.251 (or its IPv6 equivalent FF02::FB).
+//= rfc6762#6.7
+//# In this case, the Multicast DNS responder MUST send a UDP response directly back to the querier, via unicast, to the query packet's source IP address and port.
+//= rfc6762#6.7
+//# it MUST repeat the query ID
+//= rfc6762#8.3
+//# The second startup step is that the Multicast DNS responder MUST send an unsolicited Multicast DNS response containing, in the Answer Section, all of its newly registered resource records (both shared records, and unique records that have completed the probing step).
+//= rfc6762#8.3
+//# The Multicast DNS responder MUST send at least two unsolicited responses, one second apart.
 #[test]
 fn a_query_is_answered_to_the_group_and_a_one_shot_query_to_its_sender() {
     let (mut ours_mdns, mut theirs) = (mdns(1), mdns(2));
@@ -76,6 +100,8 @@ fn a_query_is_answered_to_the_group_and_a_one_shot_query_to_its_sender() {
     assert!(drain(&mut ours_mdns, at(9000)).is_empty());
 }
 
+//= rfc6762#5.2
+//# the interval between the first two queries MUST be at least one second
 #[test]
 fn what_nobody_knows_is_given_up_and_asked_for_three_times() {
     // Kurento#432, libdatachannel#1285: names that cannot be resolved. Nothing waits, and it is told.
@@ -96,6 +122,62 @@ fn what_nobody_knows_is_given_up_and_asked_for_three_times() {
         mdns.resolve(at(0), &format!("n{n}.local")).unwrap();
     }
     assert_eq!(mdns.resolve(at(0), "onemore.local"), Err(MdnsError::TooMany));
+}
+
+/// Where the answers of a message begin to be records, and the class of its first record.
+fn class_of_first_answer(bytes: &[u8], name: &str) -> [u8; 2] {
+    let question = if bytes[5] == 0 { 0 } else { name.len() + 2 + 4 };
+    // A name is written once; a repetition is a pointer of two bytes.
+    let owner = if bytes[5] == 0 { name.len() + 2 } else { 2 };
+    let at = 12 + question + owner + 2;
+    [bytes[at], bytes[at + 1]]
+}
+
+//= rfc6762#6
+//# Multicast DNS responses MUST NOT contain any questions in the Question Section.
+//= rfc6762#6
+//# The source UDP port in all Multicast DNS responses MUST be 5353 (the well-known port assigned to mDNS).
+//= rfc6762#6
+//# Multicast DNS implementations MUST silently ignore any Multicast DNS responses they receive where the source UDP port is not 5353.
+//= rfc6762#6.7
+//# In addition, the cache-flush bit described in Section 10.2, "Announcements to Flush Outdated Cache Entries", MUST NOT be set in legacy unicast responses.
+//= rfc6762#8.3
+//# A Multicast DNS responder MUST NOT send announcements in the absence of information that its network connectivity may have changed in some relevant way.
+//= rfc6762#8.3
+//# In particular, a Multicast DNS responder MUST NOT send regular periodic announcements as a matter of course.
+//= rfc6762#10.2
+//# The host MUST set the cache-flush bit on all members of the unique RRSet.
+//= rfc6762#10.2
+//# The cache-flush bit MUST NOT be set in any resource records in a response message sent in legacy unicast responses to UDP ports other than 5353.
+#[test]
+fn two_announcements_and_no_more_and_what_is_in_an_answer() {
+    let (mut ours_mdns, mut theirs) = (mdns(1), mdns(2));
+    let name = ours_mdns.hide(at(0), "192.0.2.1".parse().unwrap()).unwrap();
+    let mut announced = drain(&mut ours_mdns, at(0));
+    while let Some(next) = ours_mdns.poll_timeout() {
+        assert!(next <= at(1000), "nothing is announced regularly");
+        ours_mdns.handle_timeout(next);
+        announced.extend(drain(&mut ours_mdns, next));
+    }
+    assert_eq!(announced.len(), 2);
+    for (outlet, _, bytes) in &announced {
+        assert_eq!(
+            (*outlet, &bytes[..8]),
+            (Outlet::Multicast, &[0, 0, 0x84, 0, 0, 0, 0, 1][..]),
+            "no question, one answer"
+        );
+        assert_eq!(class_of_first_answer(bytes, &name), [0x80, 1], "with the cache-flush bit");
+    }
+    theirs.resolve(at(3000), &name).unwrap();
+    let query = drain(&mut theirs, at(3000)).remove(0).2;
+    ours_mdns.handle_input(at(3000), ours(40_000), GROUP_V4, &query);
+    let (outlet, to, legacy) = drain(&mut ours_mdns, at(3000)).remove(0);
+    assert_eq!((outlet, to, class_of_first_answer(&legacy, &name)), (Outlet::Multicast, ours(40_000), [0, 1]));
+    // An answer from another port than 5353 is none.
+    theirs.handle_input(at(3001), "192.0.2.1:5354".parse().unwrap(), GROUP_V4, &announced[0].2);
+    assert_eq!((theirs.poll_event(), theirs.stats().ignored), (None, 1));
+    theirs.handle_input(at(3002), "192.0.2.1:5353".parse().unwrap(), GROUP_V4, &announced[0].2);
+    assert_eq!(theirs.poll_event(), Some(MdnsEvent::Resolved(name, "192.0.2.1".parse().unwrap())));
 }
 
 #[test]
