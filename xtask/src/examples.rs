@@ -19,7 +19,9 @@ const EXAMPLES: &[(&str, &str, bool)] = &[
     ("weft-rtc", "game_loop", false),
     ("weft-sdp", "read", false),
     ("weft-stun", "binding", false),
+    ("weft-stun", "relay", false),
     ("weft-ice", "udp", false),
+    ("weft-ice", "shared", false),
     ("weft-sctp", "throughput", false),
 ];
 

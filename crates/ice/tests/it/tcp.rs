@@ -109,8 +109,8 @@ fn a_connection_that_ends_is_opened_again_by_the_active_side_and_checked() {
     assert!(!world.data(0, b"\x17no way") && !world.data(1, b"\x17nor back"));
     let took = world.run_until(Duration::from_secs(5), |world| world.nominated()).unwrap();
     assert!(took <= ms(400), "{took:?}");
-    for n in 0..2 {
-        assert!(world.agent(n).stats().checks_sent > sent[n], "both have checked anew");
+    for (n, sent) in sent.into_iter().enumerate() {
+        assert!(world.agent(n).stats().checks_sent > sent, "both have checked anew");
         assert!(!world.happened(n, |event| matches!(event, Event::RestartNeeded(_))));
     }
     assert!(!world.happened(1, |event| matches!(event, Event::OpenStream(..))), "the passive side waits");
@@ -200,7 +200,8 @@ fn preferences_of_tcp_candidates() {
             for candidate in [LocalCandidate::tcp_active(base.ip()), LocalCandidate::tcp_passive(base)] {
                 // Some are wished for, beyond what there is room for.
                 let candidate = LocalCandidate { preference: (n % 7 == 0).then_some(60_000 + n), ..candidate };
-                let Ok(Some(told)) = lone.agent.add_local_candidate(lone.now, candidate).map(|c| c.copied()) else {
+                let Ok(Some(told)) = lone.agent.add_local_candidate(lone.now, candidate).map(Option::<&_>::copied)
+                else {
                     continue;
                 };
                 let local = told.priority >> 8 & 0xFFFF;
