@@ -1,12 +1,12 @@
 //! STUN messages and their attributes.
 
 use weft_stun::{
-    AdditionalAddressFamily, AddressErrorCode, AlternateDomain, AlternateServer, Attribute, ChangeRequest,
+    AccessToken, AdditionalAddressFamily, AddressErrorCode, AlternateDomain, AlternateServer, Attribute, ChangeRequest,
     ChannelNumber, Credentials, Data, DontFragment, DtlsInStun, DtlsInStunAck, ErrorCode, EvenPort, IceControlled,
-    IceControlling, Icmp, IntegrityKey, Lifetime, LongTerm, MappedAddress, Message, Nonce, OtherAddress,
+    IceControlling, Icmp, IntegrityKey, Lifetime, LongTerm, MappedAddress, Message, Nonce, OAuthToken, OtherAddress,
     PasswordAlgorithm, PasswordAlgorithms, Priority, Realm, RequestedAddressFamily, RequestedTransport,
-    ReservationToken, ResponseOrigin, Software, UnknownAttributes, UseCandidate, Userhash, Username, XorMappedAddress,
-    XorPeerAddress, XorRelayedAddress,
+    ReservationToken, ResponseOrigin, Software, ThirdPartyAuthorization, UnknownAttributes, UseCandidate, Userhash,
+    Username, XorMappedAddress, XorPeerAddress, XorRelayedAddress,
 };
 
 /// A message ends where its length says, and every attribute's parser sees every attribute of its type.
@@ -18,6 +18,7 @@ pub(super) fn run(data: &[u8]) {
     assert!(message.unknown_required().count() <= message.attributes().count());
     std::hint::black_box(message.has_valid_fingerprint());
     std::hint::black_box(message.check_integrity(&IntegrityKey::short_term("VOkJxbRl1RmTxUk/WvJxBt")));
+    read::<AccessToken<'_>>(&message);
     read::<AlternateDomain<'_>>(&message);
     read::<AlternateServer>(&message);
     read::<DtlsInStun<'_>>(&message);
@@ -50,11 +51,17 @@ pub(super) fn run(data: &[u8]) {
     read::<RequestedAddressFamily>(&message);
     read::<RequestedTransport>(&message);
     read::<ReservationToken>(&message);
+    read::<ThirdPartyAuthorization<'_>>(&message);
     read::<ResponseOrigin>(&message);
     read::<XorPeerAddress>(&message);
     read::<XorRelayedAddress>(&message);
     let mut long_term = LongTerm::new(Some(Credentials::new("alice", "secret")));
     std::hint::black_box((long_term.judge(&message), long_term.judge(&message)));
+    let token = OAuthToken::new("kid", [1; 40], [2; 20]);
+    let mut third_party = LongTerm::new(Some(Credentials::third_party(token.clone()))).preferring_sha256();
+    std::hint::black_box((third_party.judge(&message), third_party.third_party().map(str::len)));
+    third_party.set_credentials(Credentials::new("alice", "secret").with_token(token));
+    std::hint::black_box(third_party.judge(&message));
 }
 
 fn read<'a, A: Attribute<'a>>(message: &Message<'a>) {

@@ -4,9 +4,9 @@ use core::net::{IpAddr, SocketAddr};
 use core::time::Duration;
 
 use weft_core::{Datagram, Frame, Instant, Layer as _, Overhead, Path, Rng, Transport};
-use weft_stun::Credentials;
 use weft_stun::turn::{Client, Config, MAX_OVERHEAD, Received};
-use weft_testkit::{TurnServer, TurnServerConfig};
+use weft_stun::{Credentials, OAuthToken};
+use weft_testkit::{ThirdParty, TurnServer, TurnServerConfig};
 
 const LOCAL: SocketAddr = SocketAddr::new(IpAddr::V4(core::net::Ipv4Addr::new(192, 0, 2, 1)), 5000);
 const SERVER: SocketAddr = SocketAddr::new(IpAddr::V4(core::net::Ipv4Addr::new(198, 51, 100, 1)), 3478);
@@ -30,9 +30,10 @@ pub(super) fn run(data: &[u8]) {
         anonymous: kind & 4 != 0,
         user: (kind & 8 == 0).then(|| ("alice".to_owned(), "secret".to_owned())),
         nonce_lifetime: Duration::from_secs(if kind & 16 == 0 { 3600 } else { 5 }),
+        third_party: (kind & 32 != 0).then(|| third_party(0)),
         ..TurnServerConfig::default()
     };
-    let mut settings = Config::new(Credentials::new("alice", "secret"));
+    let mut settings = Config::new(credentials(kind & 64 != 0, 0));
     (settings.max_permissions, settings.max_channels, settings.max_events) = (8, 8, 16);
     let path = Path { transport, local: LOCAL, remote: SERVER };
     let mut world = World {
@@ -46,6 +47,17 @@ pub(super) fn run(data: &[u8]) {
         rest = world.command(command, argument, after);
         world.settle();
     }
+}
+
+/// A server that takes the `n`th token.
+fn third_party(n: u8) -> ThirdParty {
+    ThirdParty { server_name: "turn".to_owned(), tokens: vec![(vec![n; 30], vec![n; 20])] }
+}
+
+/// A password, and perhaps the `n`th token.
+fn credentials(token: bool, n: u8) -> Credentials {
+    let password = Credentials::new("alice", "secret");
+    if token { password.with_token(OAuthToken::new("kid", [n; 30], [n; 20])) } else { password }
 }
 
 impl World {
@@ -87,6 +99,16 @@ impl World {
                 let (bytes, after) = rest.split_at(usize::from(argument).min(rest.len()));
                 self.give(bytes.to_vec());
                 return after;
+            }
+            // The tokens change, at the server, at the client or at both.
+            8 if argument >= 128 => {
+                let n = argument / 4 % 2;
+                if argument & 1 != 0 {
+                    self.server.config.third_party = Some(third_party(n));
+                }
+                if argument & 2 != 0 {
+                    self.client.set_credentials(self.now, credentials(argument & 8 == 0, n));
+                }
             }
             8 => match argument % 4 {
                 0 => self.client.close(self.now),

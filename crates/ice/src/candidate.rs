@@ -269,7 +269,9 @@ pub(crate) fn same(a: SocketAddr, b: SocketAddr) -> bool {
 pub(crate) fn check_address(address: SocketAddr) -> Result<(), CandidateError> {
     let ip = address.ip();
     let broadcast = matches!(ip, IpAddr::V4(v4) if v4.is_broadcast());
-    if address.port() == 0 || ip.is_unspecified() || ip.is_multicast() || broadcast {
+    // Another address in disguise, which no test for that one would see (RFC 8445 section 5.1.1.1).
+    let mapped = matches!(ip, IpAddr::V6(v6) if v6.to_ipv4_mapped().is_some());
+    if address.port() == 0 || ip.is_unspecified() || ip.is_multicast() || broadcast || mapped {
         Err(CandidateError::Address)
     } else {
         Ok(())

@@ -25,6 +25,9 @@ fn main() -> Result<(), Box<dyn Error>> {
     outcome
 }
 
+/// What a peer sent, and which.
+type Sent = (SocketAddr, Vec<u8>);
+
 /// A client and its socket.
 struct Turn {
     client: Client,
@@ -91,7 +94,7 @@ impl Turn {
     }
 
     /// One turn of the event loop: fire timers, send, receive. Gives what a peer sent.
-    fn turn(&mut self) -> Result<Option<(SocketAddr, Vec<u8>)>, Box<dyn Error>> {
+    fn turn(&mut self) -> Result<Option<Sent>, Box<dyn Error>> {
         let now = self.now();
         let mut buf = [0; 1500];
         self.client.handle_timeout(now)?;

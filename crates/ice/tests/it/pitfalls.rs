@@ -1,4 +1,30 @@
-//! What users of other stacks have suffered, each named after the thread or advisory.
+//! What users of other stacks have suffered, each named after the thread or advisory. Where the test is elsewhere:
+//!
+//! | thread or advisory | what | test |
+//! |---|---|---|
+//! | iroh#3250 | 20 % of home pairs, no mobile ones | `every_translator_against_every_other`; real translators: `cargo xtask nat` |
+//! | str0m#325, str0m#723 | no TURN | `relay.rs` `symmetric_translators_are_crossed_by_a_relay_over_each_transport` |
+//! | libdatachannel#1484, node-datachannel#130 | no TURN over TCP and TLS | the same, and `where_udp_is_blocked_the_relay_is_reached_by_tcp` |
+//! | pion/webrtc#460 | 5 to 6 s to open | `pion_webrtc_460_…`; `connect.rs` `a_pair_is_usable_within_one_round_trip_and_nominated_within_two`, `at_a_tenth_of_loss_most_pairs_are_usable_within_a_second`, `on_loopback_the_pair_is_selected_within_a_millisecond` |
+//! | matchbox#35, term-llm#200, simple-peer#382 | 30 to 40 s for a dead server or IPv6 path | `gather.rs` `nothing_waits_for_a_dead_server` |
+//! | Kurento#432, libdatachannel#1285 | names that cannot be resolved | `connect.rs` `names_that_cannot_be_resolved_do_not_matter` |
+//! | libdatachannel#1270, webrtc-pc#2791, netbird#6082 | networks that change | `moves.rs` `an_interface_that_vanishes_is_left_without_a_restart`, `a_rebinding_translator_costs_less_than_five_seconds` |
+//! | livekit rust-sdks#1332 | disconnected for ever | `rust_sdks_1332_…` |
+//! | rtc#164 | a timeout of zero is not honoured | `rtc_164_…` |
+//! | matchbox#517, webrtc-native#88 | no network | `matchbox_517_…` |
+//! | webrtc-native#145, godot-proposals#9570 | errors that cannot be caught | `gather.rs` `a_refusal_is_told_with_code_and_reason` |
+//! | godot-proposals#8469 | the selected pair is not told | `godot_proposals_8469_…` |
+//! | godot-proposals#1286 | candidates before the description | `trickle.rs` `candidates_before_the_credentials_wait` |
+//! | CVE-2023-49786, CVE-2023-51443 | DTLS from anywhere | `cve_2023_49786_…` |
+//! | str0m#709 | a message of 19 bytes | `str0m_709_…`; weft-stun `survival.rs` |
+//! | CVE-2020-26262, CVE-2026-27624 | loopback in disguise | `cve_2020_26262_…` |
+//! | CVE-2025-69217 | numbers that can be guessed | `cve_2025_69217_…` |
+//! | CVE-2020-4067 | padding that leaks memory | `cve_2020_4067_…` |
+//! | STUN as reflector | | `strangers_get_no_more_than_they_send`; `hostile.rs` `responses_never_outweigh_requests` |
+//! | floods of candidates | | `a_flood_of_candidates_is_capped_at_a_hundred`, `candidates_without_end_keep_no_relay_out` |
+//! | RFC 7675 | consent | `consent.rs` |
+//! | RFC 8828 | addresses that stay private | `gather.rs` `relay_only_tells_and_answers_nothing_else` |
+//! | RFC 8445 section 5.3 | credentials that can be guessed | `candidates.rs` `credentials_have_enough_entropy` |
 
 use core::time::Duration;
 
@@ -245,6 +271,82 @@ fn str0m_709_every_length_is_survived() {
     }
     assert!(lone.agent.selected_path().is_none());
     assert!(lone.drain().iter().all(|(_, bytes)| class(bytes) != Class::Success));
+}
+
+/// CVE-2020-26262, CVE-2026-27624: a relay let peers reach its own host by 0.0.0.0, `::` and `::ffff:127.0.0.1`. Such candidates are
+/// refused, so that no TURN server is ever asked to reach them for us.
+#[test]
+fn cve_2020_26262_addresses_in_disguise_are_refused() {
+    let mut lone = Lone::new(Role::Controlling, true);
+    lone.agent.add_local_candidate(lone.now, weft_ice::LocalCandidate::host(at("[2001:db8::1]:5000"))).unwrap();
+    for address in ["0.0.0.0:80", "[::]:80", "[::ffff:127.0.0.1]:80", "[::ffff:0.0.0.0]:80", "[::ffff:10.0.0.1]:80"] {
+        let refused = lone.agent.add_remote_candidate(lone.now, super::support::candidate(address, 0x7E00_FFFF));
+        assert_eq!(refused, Err(weft_ice::CandidateError::Address), "{address}");
+        let own = lone.agent.add_local_candidate(lone.now, weft_ice::LocalCandidate::host(at(address)));
+        assert!(own.is_err(), "{address}");
+    }
+    assert_eq!(lone.advance(Duration::from_secs(5)), []);
+}
+
+/// CVE-2025-69217: nonces and ports that could be guessed. Of an agent nothing repeats that a stranger must not know, nor does
+/// one tell what another draws.
+#[test]
+fn cve_2025_69217_nothing_that_must_not_be_guessed_repeats() {
+    let mut seen = std::collections::BTreeSet::new();
+    for seed in 0..300 {
+        let mut agent = super::support::agent(Role::Controlling, seed);
+        for _ in 0..5 {
+            let credentials = agent.local_credentials().clone();
+            assert!(seen.insert(credentials.ufrag().to_owned()) && seen.insert(credentials.pwd().to_owned()));
+            agent.restart(weft_core::Instant::ORIGIN);
+        }
+    }
+    let mut lone = Lone::new(Role::Controlling, true);
+    lone.connect();
+    let sent = lone.advance(Duration::from_secs(25));
+    let ids: std::collections::BTreeSet<_> = sent.iter().map(|(_, _, bytes)| bytes[8..20].to_vec()).collect();
+    let checks: std::collections::BTreeSet<_> = sent.iter().map(|(_, _, bytes)| bytes.clone()).collect();
+    assert!(ids.len() >= 3 && ids.len() == checks.len(), "an id for each request: {} and {}", ids.len(), checks.len());
+}
+
+/// CVE-2020-4067: what a server's buffer had held before went out as padding. Ours is zero, whatever the buffer has held.
+#[test]
+fn cve_2020_4067_padding_is_zero() {
+    for extra in 0..4 {
+        let mut lone = Lone::new(Role::Controlled, false);
+        lone.remote = weft_ice::Credentials::new(&"peer".repeat(2)[..4 + extra], super::support::REMOTE_PWD).unwrap();
+        lone.describe();
+        lone.remote_candidate(super::support::B, 0x7E00_FFFF);
+        for check in [lone.check(), Check { key: None, ..lone.check() }, Check { priority: None, ..lone.check() }] {
+            lone.receive(path(), &check.bytes());
+        }
+        let sent = lone.drain();
+        assert!(sent.len() >= 4);
+        for (_, bytes) in sent {
+            let mut rest = &bytes[20..];
+            while let [_, _, l0, l1, value @ ..] = rest {
+                let len = usize::from(u16::from_be_bytes([*l0, *l1]));
+                assert!(value[len..len.next_multiple_of(4)].iter().all(|byte| *byte == 0), "{bytes:?}");
+                rest = &value[len.next_multiple_of(4)..];
+            }
+        }
+    }
+}
+
+/// godot-proposals#8469: which pair is in use could not be read. It is told with types, addresses and round trip time.
+#[test]
+fn godot_proposals_8469_the_selected_pair_is_told() {
+    let mut world = World::new(4);
+    for _ in 0..2 {
+        world.host(Config::default(), None);
+    }
+    world.describe();
+    world.run(Duration::from_secs(2));
+    let info = world.agent(0).selected_pair().unwrap();
+    assert_eq!((info.local.kind, info.remote.kind), (CandidateKind::Host, CandidateKind::Host));
+    assert_eq!((info.local.address, info.remote.address), (info.path.local, info.path.remote));
+    assert_eq!((info.nominated, info.rtt), (true, Some(ms(50))));
+    assert!(world.happened(0, |event| matches!(event, Event::SelectedPair(pair) if pair.path == info.path)));
 }
 
 /// Section 6 of the same list: a flood of candidates.

@@ -1,11 +1,9 @@
-//! ICE: what many agents behind one socket cost, each and for one more packet. `cargo bench -p weft-benches --bench ice`
-
-#![allow(clippy::unwrap_used, clippy::indexing_slicing, clippy::panic, missing_docs)]
+//! What many agents behind one socket cost, each and for one more packet.
 
 use std::hint::black_box;
 use std::net::SocketAddr;
 
-use criterion::{BatchSize, Criterion, Throughput, criterion_group, criterion_main};
+use criterion::{BatchSize, Criterion, Throughput};
 use weft_core::{Datagram, Frame, Instant, Layer, Overhead, Path, Rng};
 use weft_ice::{Agent, Config, Demultiplexer, LocalCandidate, Role, Route};
 
@@ -107,7 +105,7 @@ impl Shared {
     }
 }
 
-fn one_more_packet(criterion: &mut Criterion) {
+pub(crate) fn one_more_packet(criterion: &mut Criterion) {
     let mut group = criterion.benchmark_group("ice_demux");
     group.throughput(Throughput::Elements(1));
     for count in [1, 100, AGENTS] {
@@ -154,6 +152,3 @@ fn one_more_packet(criterion: &mut Criterion) {
     }
     group.finish();
 }
-
-criterion_group!(benches, one_more_packet);
-criterion_main!(benches);
