@@ -63,9 +63,12 @@ pub(crate) struct Unknown {
 impl Unknown {
     pub(crate) fn of(message: &Message<'_>) -> Self {
         let mut unknown = Self::default();
-        // A token that nobody asked for (RFC 7635 section 7).
-        let token = message.has(AttributeType::ACCESS_TOKEN).then_some(AttributeType::ACCESS_TOKEN);
-        for (slot, kind) in unknown.types.iter_mut().zip(message.unknown_required().chain(token)) {
+        // A token that nobody asked for is as good as unknown (RFC 7635 section 7).
+        let refused = |kind: &AttributeType| {
+            kind.is_comprehension_required() && (!kind.is_known() || *kind == AttributeType::ACCESS_TOKEN)
+        };
+        let kinds = message.attributes().map(|raw| raw.kind).filter(refused);
+        for (slot, kind) in unknown.types.iter_mut().zip(kinds) {
             *slot = kind.0.to_be_bytes();
             unknown.len += 1;
         }

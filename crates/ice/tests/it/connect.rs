@@ -218,6 +218,7 @@ fn at_a_tenth_of_loss_most_pairs_are_usable_within_a_second() {
     });
     times.sort();
     let p95 = times[times.len() * 95 / 100];
+    println!("median {:?}, p95 {p95:?}, of {}", times[times.len() / 2], times.len());
     assert!(p95 < ms(1000) || times.len() < 20, "{p95:?}");
 }
 

@@ -169,6 +169,16 @@ fn unknown_attributes_are_named() {
     assert_eq!(list.iter().collect::<Vec<_>>(), [AttributeType(0x7001), AttributeType(0x7002)]);
     assert_eq!(message.check_integrity(check.key.as_ref().unwrap()), Integrity::Sha1);
     assert_eq!(lone.drain(), [], "no triggered check");
+
+    // An access token that nobody has asked for (RFC 7635 section 7).
+    let mut lone = Lone::new(Role::Controlled, true);
+    let check = Check { extra: vec![(AttributeType::ACCESS_TOKEN.0, vec![1; 64])], ..lone.check() };
+    lone.receive(path(), &check.bytes());
+    let (_, response) = lone.transmit().unwrap();
+    assert_eq!(error_code(&response), Some(420));
+    let message = Message::parse(&response).unwrap();
+    let list = message.get::<UnknownAttributes<'_>>().unwrap().unwrap();
+    assert_eq!(list.iter().collect::<Vec<_>>(), [AttributeType::ACCESS_TOKEN]);
 }
 
 #[test]
