@@ -75,6 +75,14 @@ pub(crate) fn netlab(command: &str, args: &[String], quiet: bool) -> Result<Outc
     Ok(Outcome::new(ok, format!("netlab {command}")))
 }
 
+/// `weft doctor` behind NATs.
+pub(crate) fn doctor(args: &[String], quiet: bool) -> Result<Outcome> {
+    if !shell::run(shell::cargo().args(["build", "--package", "weft-cli"]), quiet)? {
+        return Ok(Outcome::new(false, "weft does not build".to_owned()));
+    }
+    netlab("doctor", args, quiet)
+}
+
 /// Every committed corpus through its fuzz target, as ordinary tests.
 pub(crate) fn replay(quiet: bool) -> Result<Outcome> {
     let ok = shell::run(shell::cargo().args(["test", "--package", "weft-conformance", "--test", "corpora"]), quiet)?;

@@ -31,6 +31,7 @@ const STEPS: &[Step] = &[
     ("godot 3", godot::Command::ci3),
     ("godot 4", godot::Command::ci4),
     ("turn", |json| cargo::netlab("turn", &[], json)),
+    ("doctor", |json| cargo::doctor(&[], json)),
     ("other SCTP stacks", cargo::peers),
     ("browser", |json| cargo::browser(&[], json)),
 ];

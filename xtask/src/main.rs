@@ -82,6 +82,11 @@ enum Command {
         #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
         args: Vec<String>,
     },
+    /// `weft doctor` behind NATs of every kind, in network namespaces (root); all arguments go to the program.
+    Doctor {
+        #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
+        args: Vec<String>,
+    },
     /// NATs of every kind, each against each, in network namespaces (root); all arguments go to the tests.
     Nat {
         #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
@@ -128,6 +133,7 @@ fn main() -> ExitCode {
         // `--json` among the arguments is for the browser tests, whose output is passed on as it is.
         Command::Browser { args } => cargo::browser(&args, false),
         Command::Interop { args } => cargo::interop(&args, false),
+        Command::Doctor { args } => cargo::doctor(&args, false),
         Command::Nat { args } => cargo::netlab("nat", &args, false),
         Command::Turn { args } => cargo::netlab("turn", &args, false),
     };

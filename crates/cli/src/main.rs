@@ -1,6 +1,7 @@
 //! The `weft` command: see `README.md`.
 
 mod demo;
+mod doctor;
 mod dtls;
 mod peer;
 mod serve;
@@ -26,6 +27,8 @@ enum Command {
     Demo(demo::Args),
     /// Serve a page that connects a browser to a native peer.
     Serve(serve::Args),
+    /// Find out what this network lets through, and what that means for connections.
+    Doctor(doctor::Args),
     /// One peer connection, driven by JSON lines on standard input and output.
     Peer,
 }
@@ -41,6 +44,7 @@ fn main() -> ExitCode {
     let result: Result<(), Box<dyn std::error::Error>> = match cli.command {
         Command::Demo(args) => demo::run(&args).map_err(Into::into),
         Command::Serve(args) => serve::run(&args).map_err(Into::into),
+        Command::Doctor(args) => doctor::run(&args).map_err(Into::into),
         Command::Peer => peer::run().map_err(Into::into),
     };
     match result {

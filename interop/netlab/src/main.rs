@@ -32,6 +32,8 @@ enum Command {
     Turn(TurnArguments),
     /// NATs of every kind, each against each, in network namespaces (root; Debian: `coturn`, `nftables`, `iproute2`).
     Nat(NatArguments),
+    /// Puts `weft doctor` behind NATs of every kind: does it call each what it is? Needs what `nat` needs, and `weft`.
+    Doctor(DoctorArguments),
     /// A client of `nat`.
     #[command(hide = true)]
     NatPeer(NatPeerArguments),
@@ -82,6 +84,16 @@ struct NatArguments {
 }
 
 #[derive(Args)]
+struct DoctorArguments {
+    /// The `weft` command; the one beside this program by default.
+    #[arg(long, value_name = "FILE")]
+    weft: Option<std::path::PathBuf>,
+    /// Prints the results as one JSON object.
+    #[arg(long)]
+    json: bool,
+}
+
+#[derive(Args)]
 struct NatPeerArguments {
     #[arg(long, value_enum)]
     servers: Servers,
@@ -102,6 +114,7 @@ fn main() -> ExitCode {
         },
         Command::Turn(arguments) => ExitCode::from(turn(&arguments)),
         Command::Nat(arguments) => ExitCode::from(nat(&arguments)),
+        Command::Doctor(arguments) => ExitCode::from(doctor(&arguments)),
         Command::NatPeer(arguments) => ExitCode::from(nat_peer(&arguments)),
     }
 }
@@ -208,6 +221,36 @@ fn nat(arguments: &NatArguments) -> u8 {
         println!("{} pairs as good as theory, {} worse", met.len() - worse.len(), worse.len());
     }
     u8::from(!worse.is_empty())
+}
+
+fn doctor(arguments: &DoctorArguments) -> u8 {
+    let beside = || std::env::current_exe().map(|program| program.with_file_name("weft"));
+    let weft = arguments.weft.clone().map_or_else(beside, Ok);
+    let examined = weft.and_then(|weft| {
+        nat::doctor::examine(&weft, |diagnosis| eprintln!("{}: {}", diagnosis.nat.name(), diagnosis.verdict))
+    });
+    let all = match examined {
+        Ok(all) => all,
+        Err(error) => {
+            eprintln!("cannot run: {error} (this needs root, ip, nft, turnserver and weft)");
+            return CANNOT_RUN;
+        }
+    };
+    let wrong = all.iter().filter(|diagnosis| !diagnosis.faults.is_empty()).count();
+    if arguments.json {
+        println!("{}", serde_json::json!({ "ok": wrong == 0, "diagnoses": all }));
+    } else {
+        println!("\n{:<20} {:<28} {:<28} relays, ms", "", "mapping", "filtering");
+        for diagnosis in &all {
+            let (mapping, filtering) = (diagnosis.mapping.as_deref(), diagnosis.filtering.as_deref());
+            let relays: Vec<_> = diagnosis.relays.iter().map(|(by, ms)| format!("{by} {ms:.0}")).collect();
+            let (name, relays) = (diagnosis.nat.name(), relays.join(", "));
+            println!("{name:<20} {:<28} {:<28} {relays}", mapping.unwrap_or("-"), filtering.unwrap_or("-"));
+            diagnosis.faults.iter().for_each(|fault| println!("    WRONG: {fault}"));
+        }
+        println!("{} called what they are, {wrong} not", all.len() - wrong);
+    }
+    u8::from(wrong > 0)
 }
 
 fn nat_peer(arguments: &NatPeerArguments) -> u8 {

@@ -36,10 +36,10 @@ impl Connections {
         self.all.is_empty()
     }
 
-    pub(super) fn insert(&mut self, shared: SharedHandle) {
+    pub(super) fn insert(&mut self, now: Instant, shared: SharedHandle) {
         let key = shared.key;
         self.all.insert(key, Connection { shared, alarm: None, ufrag: String::new(), parked: false });
-        self.take_ufrag(key);
+        self.take_ufrag(now, key);
         self.push_ready(key);
     }
 
@@ -93,17 +93,17 @@ impl Connections {
         }
     }
 
-    /// Checks of the peer name the user name fragment that the agent has now.
-    pub(super) fn take_ufrag(&mut self, key: u64) {
+    /// Checks of the peer name the user name fragment that the agent has now. One that another connection has drawn is never
+    /// used beside it: this one draws again, or asks for an exchange of descriptions that replaces it.
+    pub(super) fn take_ufrag(&mut self, now: Instant, key: u64) {
         let Some(connection) = self.all.get_mut(&key) else { return };
-        let state = connection.shared.lock();
-        let ufrag = state.core.ice_ufrag();
-        if connection.ufrag != ufrag {
-            ufrag.clone_into(&mut connection.ufrag);
-            drop(state);
+        let mut state = connection.shared.lock();
+        while connection.ufrag != state.core.ice_ufrag() {
+            state.core.ice_ufrag().clone_into(&mut connection.ufrag);
             if self.demux.add_ufrag(key, &connection.ufrag).is_err() {
-                // 48 random bits: this does not happen, and the peer would be learnt from its responses all the same.
                 tracing::warn!("two connections drew the same user name fragment");
+                state.core.ufrag_taken(now);
+                state.dispatch();
             }
         }
     }

@@ -108,14 +108,15 @@ impl Driver {
             inbox.register(cx);
             (std::mem::take(&mut inbox.new), std::mem::take(&mut inbox.ready), inbox.handles)
         };
+        let now = self.hub.clock.now();
         for shared in new {
             let key = shared.key;
-            self.connections.insert(shared);
+            self.connections.insert(now, shared);
             self.catch_up(key);
         }
         for key in ready {
             // An answer that restarts ICE may be on its way to the peer: its checks must find us.
-            self.connections.take_ufrag(key);
+            self.connections.take_ufrag(now, key);
             self.connections.push_ready(key);
         }
         handles > 0
@@ -252,7 +253,8 @@ impl Driver {
             Some(streams) if streams.poll_ready(cx) => shared.notify(),
             _ => {}
         }
-        self.connections.take_ufrag(key);
+        let now = self.hub.clock.now();
+        self.connections.take_ufrag(now, key);
     }
 
     /// Sends the batch. Whether a socket did not take all of it: it keeps the rest, and parks the connection.
@@ -384,7 +386,7 @@ impl Drop for Driver {
             std::mem::take(&mut inbox.new)
         };
         for shared in new {
-            self.connections.insert(shared);
+            self.connections.insert(self.hub.clock.now(), shared);
         }
         self.connections.end();
     }

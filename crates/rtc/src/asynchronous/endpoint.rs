@@ -164,8 +164,16 @@ impl Endpoint {
     /// [`Error::Closed`] when the endpoint's runtime is gone, [`Error::Certificate`], [`Error::Config`]: also if addresses
     /// are to be hidden ([`MdnsPolicy::Hide`]) and the endpoint was not bound with that.
     pub fn peer_connection(&self, config: Config) -> Result<PeerConnection, Error> {
+        self.peer_connection_drawing(config, Rng::from_seed(weft_net::entropy_seed()?))
+    }
+
+    /// As [`peer_connection`](Self::peer_connection), with randomness from `rng`: for tests of what is improbable.
+    ///
+    /// # Errors
+    /// As [`peer_connection`](Self::peer_connection).
+    #[doc(hidden)]
+    pub fn peer_connection_drawing(&self, config: Config, rng: Rng) -> Result<PeerConnection, Error> {
         let now = self.hub.clock.now();
-        let rng = Rng::from_seed(weft_net::entropy_seed()?);
         let mut core = sans_io::PeerConnection::new(now, config, rng)?;
         let addresses = self.hub.addresses().clone();
         if core.config().mdns == MdnsPolicy::Hide && addresses.names.is_empty() {

@@ -192,6 +192,12 @@ impl PeerConnection {
         self.set_gathering(GatheringState::New);
     }
 
+    /// Other credentials, of which nobody has heard yet.
+    pub(super) fn draw_again(&mut self, now: Instant) {
+        let next = self.new_generation();
+        self.run_generation(now, next);
+    }
+
     /// Gathers candidates for the latest local description, unless that was done.
     pub(super) fn start_gathering(&mut self, now: Instant) {
         let Some((ufrag, _)) = self.negotiator.local_credentials() else { return };

@@ -1,5 +1,6 @@
 //! When descriptions have to be exchanged again (webrtc-pc section 4.7.3).
 
+use weft_core::Instant;
 use weft_sdp::jsep::SignalingState;
 
 use super::PeerConnection;
@@ -18,6 +19,21 @@ impl PeerConnection {
         self.to_replace = latest.into_iter().flatten().map(|(ufrag, _)| ufrag.to_owned()).collect();
         self.update_negotiation_needed();
         Ok(())
+    }
+
+    /// Another connection behind the same socket has drawn the same user name fragment ([`ice_ufrag`](Self::ice_ufrag)), so
+    /// that checks of the peers could not be told apart. Before a description was applied another one is drawn; after that a
+    /// [restart](Self::restart_ice) is asked for, and until it is done the peer's checks do not come here.
+    pub fn ufrag_taken(&mut self, now: Instant) {
+        if self.states.closed {
+            return;
+        }
+        if self.negotiator.local_credentials().is_none() {
+            self.draw_again(now);
+        } else {
+            // Refused only when closed.
+            let _ = self.restart_ice();
+        }
     }
 
     /// The state is stable again: by an answer, or because an offer was taken back.

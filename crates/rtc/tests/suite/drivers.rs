@@ -285,6 +285,47 @@ async fn a_name_that_nobody_knows_holds_up_nothing() {
     assert!(began.elapsed() < Duration::from_secs(2), "{:?}", began.elapsed());
 }
 
+fn ufrag(description: &Description) -> String {
+    description.sdp.lines().find_map(|line| line.strip_prefix("a=ice-ufrag:")).unwrap().to_owned()
+}
+
+/// Two connections of an endpoint that draw the same user name fragment: neither is reached in the other's place.
+#[tokio::test]
+async fn a_user_name_fragment_that_is_taken_is_not_used() {
+    let server = Endpoint::bind(&config()).unwrap();
+    let draw = || server.peer_connection_drawing(config(), Rng::from_test_seed(5)).unwrap();
+    let (first, second, third) = (draw(), draw(), draw());
+    // Described before the endpoint has seen that it is taken.
+    let _x = third.create_data_channel(DataChannelInit::new("x")).unwrap();
+    third.set_local_description(None).unwrap();
+    tokio::task::yield_now().await;
+    tokio::time::sleep(Duration::from_millis(20)).await;
+    let (a, b) = (PeerConnection::new(config()).unwrap(), PeerConnection::new(config()).unwrap());
+    let (to_a, at_a) = join(&first, &a, ["none", "none"]).await;
+    let (to_b, at_b) = join(&second, &b, ["none", "none"]).await;
+    let [one, two, three] = [&first, &second, &third].map(|peer| ufrag(&peer.local_description().unwrap()));
+    assert!(one != two && one == three, "{one} {two} {three}");
+    for (to, at, text) in [(&to_a, &at_a, "a"), (&to_b, &at_b, "b")] {
+        to.send_text(text).await.unwrap();
+        assert_eq!(timeout(PATIENCE, at.recv()).await.unwrap().unwrap().as_text(), Some(text));
+    }
+    // The third asks for another exchange as soon as this one is over, and works with that.
+    let c = PeerConnection::new(config()).unwrap();
+    let answer = c.answer(&third.local_description().unwrap()).await.unwrap();
+    third.set_remote_description(&answer).unwrap();
+    timeout(PATIENCE, async {
+        while !matches!(third.next_event().await.unwrap(), PeerEvent::NegotiationNeeded) {}
+        // The first was for the channel.
+        while !matches!(third.next_event().await.unwrap(), PeerEvent::NegotiationNeeded) {}
+    })
+    .await
+    .expect("another exchange is asked for");
+    let answer = c.answer(&third.offer().await.unwrap()).await.unwrap();
+    third.set_remote_description(&answer).unwrap();
+    assert_ne!(ufrag(&third.local_description().unwrap()), one);
+    timeout(PATIENCE, third.connected()).await.unwrap().unwrap();
+}
+
 /// In a network namespace of its own, which takes root.
 #[cfg(target_os = "linux")]
 #[test]

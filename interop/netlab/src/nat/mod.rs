@@ -1,5 +1,6 @@
 //! NATs of every kind, each against each, with every kind of server: does a pair connect as well as theory says it can?
 
+pub mod doctor;
 pub mod peer;
 mod theory;
 mod topology;

@@ -14,6 +14,9 @@ use super::theory::Nat;
 /// The server's address.
 pub const SERVER: &str = "203.0.113.10";
 
+/// Its second address, with which coturn speaks RFC 5780.
+pub(super) const SECOND_SERVER: &str = "203.0.113.11";
+
 /// One of two sides.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Side {
@@ -59,6 +62,7 @@ impl Topology {
         run(&format!("ip -n {server} link set lo up"))?;
         run(&format!("ip -n {server} link add wan type bridge"))?;
         run(&format!("ip -n {server} addr add {SERVER}/24 dev wan"))?;
+        run(&format!("ip -n {server} addr add {SECOND_SERVER}/24 dev wan"))?;
         run(&format!("ip -n {server} link set wan up"))?;
         // What has no way to go vanishes, as on the internet: peers' private addresses. Without a route coturn would be told,
         // and end the session.
