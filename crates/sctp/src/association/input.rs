@@ -54,6 +54,9 @@ impl Association {
         if result.is_ok() && had_data {
             self.after_data(now);
         }
+        if result.is_ok() && self.state == State::CookieEchoed {
+            self.ask_for_cookie_ack(now, &packet);
+        }
         result
     }
 

@@ -149,7 +149,7 @@ pub struct Association {
     out_streams: u16,
     in_streams: u16,
     extensions: Extensions,
-    /// When the first INIT left, while its answer may still be timed.
+    /// When the first INIT left, while its answer may still be timed; later, when the COOKIE ECHO left last.
     init_sent: Option<Instant>,
     init_count: u32,
 

@@ -17,16 +17,22 @@ impl Association {
 
     pub(super) fn start_path_mtu(&mut self, now: Instant) {
         if let Some(at) = self.path_mtu.start(now) {
-            self.timers.set(Timer::PathMtu, at);
+            self.set_probe_timer(now, at);
         }
         let large = self.path_mtu.least().saturating_sub(packet::HEADER_LEN);
         self.flight.large = u32::try_from(large).unwrap_or(u32::MAX);
     }
 
+    /// A probe is given up no sooner than an answer may come: "the interval between probe packets MUST be at least one RTT"
+    /// (RFC 8899 section 3).
+    fn set_probe_timer(&mut self, now: Instant, at: Instant) {
+        self.timers.set(Timer::PathMtu, at.max(now + self.rto.get()));
+    }
+
     /// It is another path now.
     pub(super) fn retest_path_mtu(&mut self, now: Instant) {
         if let Some(at) = self.path_mtu.retest(now) {
-            self.timers.set(Timer::PathMtu, at);
+            self.set_probe_timer(now, at);
             self.adopt_mtu();
         }
     }
@@ -34,14 +40,14 @@ impl Association {
     /// `true`: the HEARTBEAT ACK answers a probe.
     pub(super) fn on_probe_answer(&mut self, now: Instant, nonce: u64) -> bool {
         let Some(at) = self.path_mtu.on_answer(now, nonce) else { return false };
-        self.timers.set(Timer::PathMtu, at);
+        self.set_probe_timer(now, at);
         self.adopt_mtu();
         true
     }
 
     pub(super) fn on_path_mtu_timer(&mut self, now: Instant) -> Result<(), AssociationError> {
         let at = self.path_mtu.on_timer(now);
-        self.timers.set(Timer::PathMtu, at);
+        self.set_probe_timer(now, at);
         self.adopt_mtu();
         if self.path_mtu.is_hopeless() {
             return Err(AssociationError::PathTooSmall { size: self.mtu });
@@ -62,7 +68,7 @@ impl Association {
 
     pub(super) fn on_black_hole(&mut self, now: Instant) {
         let at = self.path_mtu.on_black_hole(now);
-        self.timers.set(Timer::PathMtu, at);
+        self.set_probe_timer(now, at);
         self.stats.black_holes += 1;
         self.adopt_mtu();
     }

@@ -9,7 +9,7 @@ use crate::event::{Event, State};
 use crate::inbound::Inbound;
 use crate::outbound::Flight;
 use crate::wire::init::Extensions;
-use crate::wire::{Cause, Init, Params, Unknown, abort, kind, padded, param, put_param, shutdown};
+use crate::wire::{Cause, Chunk, Init, Packet, Params, Unknown, abort, kind, padded, param, put_param, shutdown};
 
 /// The most of an INIT's unknown parameters that is reported, bytes.
 const MAX_REPORT: usize = 256;
@@ -237,7 +237,20 @@ impl Association {
 
     fn send_cookie_echo(&mut self, now: Instant) {
         self.due.cookie_echo = true;
+        self.init_sent = Some(now);
         self.timers.set(Timer::T1Cookie, now + self.rto.get());
+    }
+
+    /// The peer sends what only an association that is up sends, so it is the COOKIE ACK that was lost: asks for it again,
+    /// however far T1-cookie was backed off, but not more often than RTO.Min.
+    pub(super) fn ask_for_cookie_ack(&mut self, now: Instant, packet: &Packet<'_>) {
+        let up = |chunk: Chunk<'_>| matches!(chunk.kind, kind::DATA | kind::I_DATA | kind::HEARTBEAT);
+        let soon = self.init_sent.is_some_and(|sent| now - sent < self.config.rto_min);
+        if !soon && packet.chunks().any(up) {
+            self.flight.lose_all();
+            self.due.cookie_echo = true;
+            self.init_sent = Some(now);
+        }
     }
 
     /// The peer's side of the association is known.

@@ -40,6 +40,8 @@ pub struct Cubic {
     unused_since: Option<Instant>,
     hystart: HyStart,
     before: Option<Box<Cubic>>,
+    /// T3-rtx expired, and nothing was acknowledged since.
+    timed_out: bool,
     idle: bool,
     /// Packets to begin with, where that was set.
     initial: Option<usize>,
@@ -61,6 +63,7 @@ impl Cubic {
             unused_since: None,
             hystart: HyStart::new(false),
             before: None,
+            timed_out: false,
             idle: false,
             initial: None,
         }
@@ -128,8 +131,10 @@ impl Cubic {
 
     /// Sections 4.6, 4.7.
     fn reduce(&mut self) {
-        self.before = None;
-        self.before = Some(Box::new(self.clone()));
+        if !self.timed_out {
+            self.before = None;
+            self.before = Some(Box::new(self.clone()));
+        }
         let gives_way = self.cwnd < self.cwnd_prior * GROWN;
         let beta = if self.ssthresh.is_infinite() { SLOW_START_BETA } else { BETA };
         self.cwnd_prior = self.cwnd;
@@ -142,6 +147,7 @@ impl Cubic {
 impl Controller for Cubic {
     fn on_ack(&mut self, now: Instant, ack: &Acknowledged) {
         self.idle = false;
+        self.timed_out &= ack.bytes == 0;
         if !ack.window_limited {
             // Section 5.8: not while the application limits what is sent.
             self.unused_since.get_or_insert(now);
@@ -167,6 +173,7 @@ impl Controller for Cubic {
 
     fn on_timeout(&mut self, _now: Instant) {
         self.reduce();
+        self.timed_out = true;
         self.cwnd = self.chunk;
         // "K is set to 0 and W_max is set to the congestion window size at the beginning of the current congestion
         // avoidance stage" (section 4.8).

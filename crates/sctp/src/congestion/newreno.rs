@@ -17,6 +17,8 @@ pub struct NewReno {
     hystart: HyStart,
     /// Window and threshold before the last reduction.
     before: Option<(usize, usize)>,
+    /// T3-rtx expired, and nothing was acknowledged since.
+    timed_out: bool,
     idle: bool,
     /// Bytes to begin with, where that was set.
     initial: Option<usize>,
@@ -34,6 +36,7 @@ impl NewReno {
             initial: None,
             hystart: HyStart::new(false),
             before: None,
+            timed_out: false,
             idle: false,
         }
     }
@@ -66,7 +69,9 @@ impl NewReno {
     }
 
     fn reduce(&mut self) {
-        self.before = Some((self.cwnd, self.ssthresh));
+        if !self.timed_out {
+            self.before = Some((self.cwnd, self.ssthresh));
+        }
         self.ssthresh = (self.cwnd / 2).max(4 * self.chunk);
         self.partial_bytes_acked = 0;
     }
@@ -75,6 +80,7 @@ impl NewReno {
 impl Controller for NewReno {
     fn on_ack(&mut self, _now: Instant, ack: &Acknowledged) {
         self.idle = false;
+        self.timed_out &= ack.bytes == 0;
         if self.cwnd <= self.ssthresh {
             self.slow_start(ack);
         } else if ack.advanced {
@@ -100,6 +106,7 @@ impl Controller for NewReno {
 
     fn on_timeout(&mut self, _now: Instant) {
         self.reduce();
+        self.timed_out = true;
         self.cwnd = self.chunk;
     }
 

@@ -58,6 +58,7 @@ impl Flight {
             return None;
         }
         let mut outcome = SackOutcome { flight_before: self.in_flight, ..SackOutcome::default() };
+        self.undo.on_sack();
         let shut = self.a_rwnd;
         self.a_rwnd = sack.a_rwnd as usize;
         let mut highest_new = self.take_cumulative(now, cumulative, &mut outcome);
@@ -265,7 +266,7 @@ impl Flight {
     fn detect_by_time(&mut self, now: Instant, sack: &Sack<'_>, srtt: Option<Duration>, outcome: &mut SackOutcome) {
         for tsn in sack.duplicates() {
             self.rack.on_duplicate(self.cumulative_ack, self.next_tsn());
-            outcome.spurious |= self.undo.on_arrived(tsn);
+            outcome.spurious |= self.undo.on_duplicate(tsn);
         }
         if outcome.spurious {
             self.recovering = false;

@@ -180,3 +180,24 @@ impl Rack {
         probe.tsn.is_some()
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_reordering_window_widens_up_to_the_round_trip() {
+        //= rfc8985#3.3.2
+        //# The RACK reordering window MUST be bounded, and this bound SHOULD be SRTT.
+        let mut rack = Rack::new(true);
+        assert!(rack.on_ack(Instant::from_millis(40), 0, Instant::ORIGIN, false));
+        rack.reordering_seen = true;
+        let srtt = Some(Duration::from_millis(50));
+        assert_eq!(rack.reordering_window(false, srtt), Duration::from_millis(10), "a quarter of the least");
+        for n in 0..200 {
+            rack.on_duplicate(Serial32(n), Serial32(n));
+            assert!(rack.reordering_window(false, srtt) <= Duration::from_millis(50));
+        }
+        assert_eq!(rack.reordering_window(false, srtt), Duration::from_millis(50));
+    }
+}

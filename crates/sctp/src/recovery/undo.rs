@@ -16,6 +16,17 @@ pub(crate) struct Undo {
     open: u32,
     active: bool,
     by_timeout: bool,
+    /// What T3-rtx sent again was acknowledged, perhaps because it was needed.
+    repaired: Repaired,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+enum Repaired {
+    #[default]
+    No,
+    /// By the SACK at hand.
+    Now,
+    Before,
 }
 
 impl Undo {
@@ -25,6 +36,14 @@ impl Undo {
         self.open = 0;
         self.active = true;
         self.by_timeout = by_timeout;
+        self.repaired = Repaired::No;
+    }
+
+    /// A SACK came.
+    pub(crate) fn on_sack(&mut self) {
+        if self.repaired == Repaired::Now {
+            self.repaired = Repaired::Before;
+        }
     }
 
     pub(crate) fn on_lost(&mut self, tsn: Serial32) {
@@ -42,19 +61,31 @@ impl Undo {
     }
 
     /// A chunk arrived by the transmission that was taken for lost. `true`: so did all others, or after a timeout the
-    /// first that was heard of (RFC 5682: then the timeout was spurious).
+    /// first that was heard of. Where what was sent again was acknowledged first, that may have been needed; but when the
+    /// next SACK goes on with what was not, the timeout was spurious (RFC 5682 section 2.1, step 3).
     pub(crate) fn on_arrived(&mut self, tsn: Serial32) -> bool {
+        self.note(tsn, self.by_timeout && self.repaired != Repaired::Now)
+    }
+
+    /// The peer got a chunk twice: its first transmission was not lost.
+    pub(crate) fn on_duplicate(&mut self, tsn: Serial32) -> bool {
+        self.note(tsn, self.by_timeout && self.repaired == Repaired::No)
+    }
+
+    fn note(&mut self, tsn: Serial32, one_is_enough: bool) -> bool {
         if !self.active || !self.suspects.contains(tsn) {
             return false;
         }
         self.open = self.open.saturating_sub(1);
-        let undo = self.open == 0 || self.by_timeout;
+        let undo = self.open == 0 || one_is_enough;
         self.active = !undo;
         undo
     }
 
-    /// A retransmission arrived that was needed.
+    /// What was sent again was acknowledged.
     pub(crate) fn on_repaired(&mut self) {
-        self.active &= !self.by_timeout;
+        if self.repaired == Repaired::No {
+            self.repaired = Repaired::Now;
+        }
     }
 }

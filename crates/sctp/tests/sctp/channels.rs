@@ -416,7 +416,7 @@ fn dcep_is_ordered_reliable_and_on_the_channels_stream() {
         seen == 20
     })
     .unwrap();
-    pair.run_for(secs(40));
+    pair.run_for(secs(10));
     for id in &all {
         for _ in 0..3 {
             pair.a.layer.send(pair.now(), *id, MessageKind::Text, Bytes::from("\u{3}user")).unwrap();

@@ -1,6 +1,7 @@
 //! SCTP and data channels at their public interface, in virtual time.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing, clippy::panic, missing_docs)]
 
+mod bad_networks;
 mod channels;
 mod common;
 mod data;

@@ -50,7 +50,7 @@ fn sipsorcery_1758_zero_length_chunk() {
 
 /// pion/sctp#104, #106, #138: partial reliability and unordered delivery under loss stalled for ever.
 #[test]
-fn pion_sctp_138_partial_reliability_under_loss_stays_alive() {
+fn pion_sctp_138_pion_webrtc_1270_partial_reliability_under_loss_stays_alive() {
     for loss in [0.04, 0.1] {
         let link = LinkConfig { loss: Loss::Random(loss), ..LinkConfig::with_delay_ms(30) };
         let config = Config { receive_buffer: 60_000, max_receive_buffer: 60_000, ..Config::rtc() };
@@ -102,7 +102,7 @@ fn pion_sctp_443_entries_are_counted() {
 
 /// libdatachannel#603, rawrtc#123: 65,535 streams cost megabytes before any was used.
 #[test]
-fn libdatachannel_603_streams_cost_nothing_until_used() {
+fn libdatachannel_603_node_datachannel_43_streams_cost_nothing_until_used() {
     let mut duo = Duo::connected(&Config::rtc());
     assert_eq!((duo.a.out_streams(), duo.a.in_streams()), (65_535, 65_535));
     for stream in [0, 65_534, 30_000] {

@@ -51,7 +51,7 @@ fn sack(victim: &mut Victim) -> Option<Told> {
 
 /// Every chunk type with a wrong Verification Tag: nothing happens (CVE-2021-3772).
 #[test]
-fn verification_tag_matrix() {
+fn cve_2021_3772_verification_tag_matrix() {
     //= rfc9260#8.5
     //# If the received Verification Tag value does not match the receiver's own tag value, the receiver MUST silently discard the packet and MUST NOT process it any further, except for those cases listed in Section 8.5.1 below.
     let types = (0..=15).chain([64, 128, 130, 192, 193, 255]);
@@ -137,7 +137,7 @@ fn unknown_chunks_by_their_action_bits() {
 
 /// The four kinds of unknown parameters (str0m#552: an unknown parameter rejected the association).
 #[test]
-fn unknown_parameters_by_their_action_bits() {
+fn str0m_552_unknown_parameters_by_their_action_bits() {
     let now = weft_core::Instant::ORIGIN;
     for (kind_of, goes_on, reported) in
         [(0x3FFF_u16, false, false), (0x7FFE, false, true), (0xBFFF, true, false), (0xFFFE, true, true)]

@@ -99,6 +99,36 @@ fn every_handshake_packet_may_be_lost_or_come_twice() {
     }
 }
 
+/// The COOKIE ACK is lost again and again, and T1-cookie backs off; but what the peer sends shows that it is up.
+#[test]
+fn a_lost_cookie_ack_is_asked_for_when_the_peer_is_heard() {
+    let mut now = weft_core::Instant::ORIGIN;
+    let mut it = Association::new(Config::rtc(), Rng::from_test_seed(4));
+    it.connect(now);
+    let init = packets(&mut it, now).remove(0);
+    let tag = Init::parse(chunks(&init)[0].value).unwrap().initiate_tag;
+    let cookie = [0, 7, 0, 8, 1, 2, 3, 4];
+    it.handle_input(now, &packet(tag, &[(kind::INIT_ACK, 0, &init_value(OUR_TAG, 1, &cookie))])).unwrap();
+    assert_eq!(kinds(&packets(&mut it, now)[0]), [kind::COOKIE_ECHO]);
+    let heartbeat = packet(tag, &[(kind::HEARTBEAT, 0, &[0, 1, 0, 4])]);
+    now += millis(100);
+    it.handle_input(now, &heartbeat).unwrap();
+    assert!(packets(&mut it, now).is_empty(), "its COOKIE ACK may be under way");
+    for _ in 0..4 {
+        now = it.poll_timeout().unwrap();
+        it.handle_timeout(now).unwrap();
+        assert_eq!(kinds(&packets(&mut it, now)[0])[0], kind::COOKIE_ECHO);
+    }
+    for heard in [true, false, true] {
+        now += if heard { millis(400) } else { millis(100) };
+        it.handle_input(now, &heartbeat).unwrap();
+        let echoes = packets(&mut it, now).iter().filter(|packet| kinds(packet)[0] == kind::COOKIE_ECHO).count();
+        assert_eq!(echoes, usize::from(heard));
+    }
+    it.handle_input(now, &packet(tag, &[(kind::COOKIE_ACK, 0, &[])])).unwrap();
+    assert_eq!(it.state(), State::Established);
+}
+
 #[test]
 fn nobody_answers() {
     //= rfc9260#4

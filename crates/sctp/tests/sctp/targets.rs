@@ -138,6 +138,7 @@ fn without_loss_each_controller_fills_the_link() {
     }
 }
 
+/// usrsctp#748: a poor network, where the model-based controller carries a multiple of what others do.
 #[test]
 fn random_loss_costs_what_the_formulas_say() {
     use ControllerKind::{Bbr, Cubic, NewReno};
@@ -160,7 +161,7 @@ fn random_loss_costs_what_the_formulas_say() {
     }
 }
 
-/// 1 Gbit/s and 100 ms with a queue of one bandwidth-delay product, the last 20 of 30 s; a quarter of that rate, and from
+/// str0m#977. 1 Gbit/s and 100 ms with a queue of one bandwidth-delay product, the last 20 of 30 s; a quarter of that rate, and from
 /// 8 to 12 s, where nobody asked for all.
 #[test]
 fn long_fat_paths_are_filled() {
@@ -171,6 +172,18 @@ fn long_fat_paths_are_filled() {
         let link = Link { mbps, rtt, queue, from: seconds(10, 8), ..Link::new(0, seconds(30, 12)) };
         let share = run(&link, &[kind]).share;
         assert!(share >= 0.8, "{kind:?}: {share:.3}");
+    }
+}
+
+/// pion/sctp#218, libdatachannel#409: the longer the way, the less goes through, however large the buffers.
+#[test]
+fn pion_sctp_218_libdatachannel_409_delay_does_not_cost_throughput() {
+    for ms in [4, 40, 100, 300] {
+        let rtt = Duration::from_millis(ms);
+        let queue = (12_500 * ms as usize).max(50_000);
+        let link = Link { rtt, queue, from: 6, ..Link::new(0, seconds(20, 10)) };
+        let share = run(&link, &[ControllerKind::default()]).share;
+        assert!(share >= 0.9, "{rtt:?}: {share:.3}");
     }
 }
 

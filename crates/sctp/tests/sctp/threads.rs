@@ -43,7 +43,7 @@ fn webrtc_rs_468_libp2p_4333_both_sides_close_and_ids_come_back() {
 
 /// str0m#469, sctp-proto#30, #37: an id was used again before the reset had gone both ways.
 #[test]
-fn str0m_469_sctp_proto_37_an_id_waits_for_both_resets() {
+fn str0m_469_1010_sctp_proto_30_37_an_id_waits_for_both_resets() {
     let mut pair = peers(&Config::rtc(), link(), 1);
     let (a, _) = open(&mut pair, ChannelInit::default());
     // The answer to our reset does not come through.

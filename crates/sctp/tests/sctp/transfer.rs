@@ -299,7 +299,7 @@ fn one_packet_is_acknowledged_after_a_delay_and_two_at_once() {
 }
 
 #[test]
-fn the_send_buffer_is_bounded_by_bytes_and_by_entries() {
+fn webrtc_rs_817_the_send_buffer_is_bounded_by_bytes_and_by_entries() {
     let mut duo = Duo::new(&Config { send_buffer: 10_000, max_send_entries: 20, ..Config::rtc() });
     let ordered = SendOptions::default();
     assert_eq!(duo.a.send(duo.now, 0, 53, payload(0, 50_000), ordered), Ok(()), "one large message is taken");
