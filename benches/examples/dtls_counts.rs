@@ -1,4 +1,4 @@
-//! The work of the bench `dtls` as a plain program, for instruction counts: `dtls_counts bare|inner|record|handshake COUNT`. The
+//! The work of the bench `dtls` as a plain program, for instruction counts: `dtls_counts bare|inner|record|handshake|hybrid COUNT`. The
 //! difference between two counts, divided, leaves the start of the program out.
 //!
 //! ```text
@@ -25,6 +25,7 @@ fn main() {
     let count: u32 = arguments.next().and_then(|count| count.parse().ok()).expect("a count");
     let (version, suite, group) = (ProtocolVersion::DTLS_1_3, CipherSuite::AES_128_GCM_SHA256, NamedGroup::X25519);
     let ends = own::Ends::new(version, suite, group);
+    let hybrid = own::Ends::new(version, suite, NamedGroup::X25519MLKEM768);
     let mut pair = own::Pair::connected(version, suite, group);
     let mut cipher = bare::Bare::new(&aws_lc_rs::aead::AES_128_GCM);
     for _ in 0..count {
@@ -34,7 +35,9 @@ fn main() {
             "bare" => assert_eq!(black_box(cipher.seal_and_open(black_box(&RECORD))), RECORD.len()),
             "record" => assert_eq!(black_box(pair.seal_and_open(black_box(&RECORD))), RECORD.len()),
             "handshake" => drop(black_box(ends.connect())),
-            other => panic!("bare, inner, record or handshake, not {other}"),
+            // With X25519MLKEM768.
+            "hybrid" => drop(black_box(hybrid.connect())),
+            other => panic!("bare, inner, record, handshake or hybrid, not {other}"),
         }
     }
 }

@@ -89,6 +89,14 @@ pub(crate) fn replay(quiet: bool) -> Result<Outcome> {
     Ok(Outcome::new(ok, "fuzz corpora replayed".to_owned()))
 }
 
+/// Against other DTLS stacks, in one process.
+pub(crate) fn dtls_peers(quiet: bool) -> Result<Outcome> {
+    let mut test = shell::cargo();
+    test.args(["test", "--package", "weft-conformance", "--features", "dtls-peers", "--test", "dtls_peers"]);
+    let ok = shell::run(&mut test, quiet)?;
+    Ok(Outcome::new(ok, "dimpl, webrtc-dtls".to_owned()))
+}
+
 /// Against other SCTP stacks: those that are crates, in one process, and usrsctp's programs.
 pub(crate) fn peers(quiet: bool) -> Result<Outcome> {
     let mut test = shell::cargo();

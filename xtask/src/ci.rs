@@ -33,6 +33,7 @@ const STEPS: &[Step] = &[
     ("turn", |json| cargo::netlab("turn", &[], json)),
     ("doctor", |json| cargo::doctor(&[], json)),
     ("other SCTP stacks", cargo::peers),
+    ("other DTLS stacks", cargo::dtls_peers),
     ("browser", |json| cargo::browser(&[], json)),
 ];
 

@@ -431,8 +431,7 @@ impl Wrap for Connection {
         if !self.is_connected() {
             return Err(Spent::NoKeys);
         }
-        let epoch = self.core.records.write_epoch();
-        self.core.records.wrap(frame, epoch, ContentType::APPLICATION_DATA)?;
+        self.core.records.wrap(frame, ContentType::APPLICATION_DATA)?;
         self.counters.records_sent += 1;
         Ok(())
     }

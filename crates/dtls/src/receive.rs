@@ -30,11 +30,23 @@ impl Connection {
             let opened = self.core.records.open(record, &mut self.counters);
             // RFC 9147 section 4: nor does the rest of the datagram belong to this connection.
             let foreign = matches!(opened, Incoming::Foreign);
-            if let Some(content) = self.opened(now, record, opened)? {
+            let content = match opened {
+                // What almost every record is.
+                Incoming::Opened { content_type: ContentType::APPLICATION_DATA, epoch, newest, content, .. }
+                    if self.is_for_now(epoch) && !content.is_empty() =>
+                {
+                    self.newest |= newest;
+                    Some(content)
+                }
+                opened => self.opened(now, record, opened)?,
+            };
+            if let Some(content) = content {
                 self.spans.push(at.saturating_add(content.start)..at.saturating_add(content.end));
             }
             at = if foreign { datagram.len() } else { end };
-            self.replay_early(now)?;
+            if self.core.records.read_epoch() != self.early_tried {
+                self.replay_early(now)?;
+            }
         }
         Ok(())
     }
@@ -124,6 +136,12 @@ impl Connection {
         }
     }
 
+    /// Whether application data of `epoch` may be yielded at once: it is under keys, and not under those of the handshake of
+    /// 1.3, which has epoch 2 to itself.
+    fn is_for_now(&self, epoch: u16) -> bool {
+        self.phase == Phase::Connected && epoch != 0 && epoch != 2
+    }
+
     /// Whether the data may be yielded now. Before the peer's Finished it is kept: until then neither side is proven.
     fn application_data(&mut self, epoch: u16, content: &[u8]) -> bool {
         if epoch == 0 {
@@ -138,7 +156,7 @@ impl Connection {
         if content.is_empty() {
             return false;
         }
-        if self.phase == Phase::Connected {
+        if self.is_for_now(epoch) {
             return true;
         }
         if self.undelivered.keep(content) {

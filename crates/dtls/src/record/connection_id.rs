@@ -44,16 +44,19 @@ impl ConnectionIds {
     }
 
     /// Length of ids in records to us.
+    #[inline]
     pub(crate) fn own_len(&self) -> usize {
         self.own.first().map_or(0, Vec::len)
     }
 
     /// Whether a record to us with this id, or with none, may be opened.
+    #[inline]
     pub(crate) fn accepts(&self, id: &[u8]) -> bool {
         if id.is_empty() { !(self.agreed && self.own_len() > 0) } else { self.own.iter().any(|own| own == id) }
     }
 
     /// The id that records to the peer carry; empty for none.
+    #[inline]
     pub(crate) fn peer(&self) -> &[u8] {
         &self.peer
     }

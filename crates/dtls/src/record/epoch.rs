@@ -36,6 +36,7 @@ impl WriteEpoch {
     }
 
     /// Takes the next sequence number; never the same twice.
+    #[inline]
     pub(crate) fn take_sequence(&mut self) -> Result<u64, Spent> {
         let sequence = self.next_sequence;
         if self.is_spent(0) {
@@ -46,6 +47,7 @@ impl WriteEpoch {
     }
 
     /// Whether no number is left, or the key may seal no more, once `reserved` more records are sealed.
+    #[inline]
     pub(crate) fn is_spent(&self, reserved: u64) -> bool {
         let limit = match &self.protection {
             Protection::V13(keys) => keys.limit,

@@ -81,6 +81,7 @@ impl RecordLayer {
     }
 
     /// Where the record ends that starts at `at` of the datagram.
+    #[inline]
     pub(crate) fn record_end(&self, datagram: &[u8], at: usize) -> Option<usize> {
         let rest = datagram.get(at..)?;
         let id_len = self.connection_ids.own_len();
@@ -148,6 +149,7 @@ impl RecordLayer {
     }
 
     /// The newest epoch to read.
+    #[inline]
     pub(crate) fn read_epoch(&self) -> u16 {
         self.read.last().map_or(0, |e| e.epoch)
     }
@@ -203,11 +205,11 @@ impl RecordLayer {
         Ok(header.sequence_number)
     }
 
-    /// Seals the whole content of the frame in place as one record.
-    pub(crate) fn wrap(&mut self, frame: &mut Frame<'_>, epoch: u16, content_type: ContentType) -> Result<(), Spent> {
+    /// Seals the whole content of the frame in place as one record of the newest epoch.
+    pub(crate) fn wrap(&mut self, frame: &mut Frame<'_>, content_type: ContentType) -> Result<(), Spent> {
         let (version, limit) = (self.version, self.content_limit());
         let id = self.connection_ids.peer();
-        let half = self.write.iter_mut().find(|e| e.epoch == epoch).ok_or(Spent::NoKeys)?;
+        let half = self.write.last_mut().ok_or(Spent::NoKeys)?;
         let overhead = half.protection.overhead(id.len());
         if frame.head_room() < overhead.head || frame.tail_room() < overhead.tail || frame.len() > limit {
             return Err(Spent::NoRoom);

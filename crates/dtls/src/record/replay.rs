@@ -20,11 +20,13 @@ fn place(sequence: u64) -> (usize, u64) {
 
 impl ReplayWindow {
     /// One more than the highest number marked.
+    #[inline]
     pub(crate) fn next(&self) -> u64 {
         self.next
     }
 
     /// Whether a record of this number may still be new. Changes nothing: an unauthenticated record must not.
+    #[inline]
     pub(crate) fn may_be_new(&self, sequence: u64) -> bool {
         if sequence >= self.next {
             return true;
@@ -37,6 +39,7 @@ impl ReplayWindow {
     }
 
     /// Marks the number of an authenticated record.
+    #[inline]
     pub(crate) fn mark(&mut self, sequence: u64) {
         if sequence >= self.next {
             let last = self.next.saturating_sub(1) / BITS;

@@ -77,6 +77,7 @@ impl V13Keys {
 
     /// Removes the mask from the header in place and gives the whole sequence number, that being closest to `expected`
     /// (RFC 9147 section 4.2.2).
+    #[inline]
     pub(super) fn unmask(&self, header: UnifiedHeader, record: &mut [u8], expected: u64) -> Result<u64, Failed> {
         let (head, body) = record.split_at_mut_checked(header.ciphertext_offset()).ok_or(Failed)?;
         let mask = self.mask.mask(body.first_chunk().ok_or(Failed)?)?;

@@ -36,6 +36,7 @@ pub struct UnifiedHeader {
 
 impl UnifiedHeader {
     /// Whether a record that starts with `first` has this header.
+    #[inline]
     pub fn is_unified(first: u8) -> bool {
         first & FIXED_MASK == FIXED
     }
@@ -47,6 +48,7 @@ impl UnifiedHeader {
 
     /// The same where connection ids of that many bytes are awaited. The header does not tell their length, so one that
     /// has an id where none is awaited is an error.
+    #[inline]
     pub fn parse_with_id(bytes: &[u8], connection_id_len: usize) -> Result<Self, DecodeError> {
         // What is written here, and by most others.
         if connection_id_len == 0
@@ -71,6 +73,7 @@ impl UnifiedHeader {
     }
 
     /// Bytes of this header: where the ciphertext starts.
+    #[inline]
     pub fn ciphertext_offset(self) -> usize {
         let fixed = 1 + if self.long_sequence { 2 } else { 1 } + if self.length.is_some() { 2 } else { 0 };
         self.connection_id_len.saturating_add(fixed)
