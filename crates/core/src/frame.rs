@@ -62,6 +62,7 @@ pub struct Committable {
 impl<'a> Frame<'a> {
     /// An empty frame over `buf`, which is as long as the datagram may become, with `room` set aside for the layers
     /// around. With less buffer than `room` asks for, the frame has no capacity at all.
+    #[inline]
     pub fn new(buf: &'a mut [u8], room: Overhead) -> Self {
         let start = room.head.min(buf.len());
         let limit = buf.len().saturating_sub(room.tail).max(start);
@@ -93,6 +94,7 @@ impl<'a> Frame<'a> {
     }
 
     /// Lowers [`capacity`](Self::capacity) to `max` bytes: a layer that knows a smaller path MTU than its caller.
+    #[inline]
     pub fn cap(&mut self, max: usize) {
         self.limit = self.limit.min(self.start.saturating_add(max)).max(self.end);
     }
@@ -154,6 +156,7 @@ impl<'a> Frame<'a> {
     }
 
     /// The writable space after the content, as far as the limit. [`push_uninit`](Self::push_uninit) then takes it in.
+    #[inline]
     pub fn spare_mut(&mut self) -> &mut [u8] {
         self.buf.get_mut(self.end..self.limit).unwrap_or_default()
     }
@@ -219,6 +222,7 @@ impl<'a> Frame<'a> {
     }
 
     /// Ends the borrow, for [`Batch::commit`](crate::Batch::commit).
+    #[inline]
     pub fn finish(self) -> Committable {
         Committable { start: self.start, end: self.end, may_fragment: self.may_fragment }
     }

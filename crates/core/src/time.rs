@@ -19,44 +19,52 @@ impl Instant {
     pub const FAR_FUTURE: Self = Self(u64::MAX);
 
     /// The instant `nanos` nanoseconds after [`Instant::ORIGIN`].
+    #[inline]
     pub const fn from_nanos(nanos: u64) -> Self {
         Self(nanos)
     }
 
     /// The instant `millis` milliseconds after [`Instant::ORIGIN`].
+    #[inline]
     pub const fn from_millis(millis: u64) -> Self {
         Self(millis.saturating_mul(1_000_000))
     }
 
     /// Nanoseconds since [`Instant::ORIGIN`].
+    #[inline]
     pub const fn as_nanos(self) -> u64 {
         self.0
     }
 
     /// Whole milliseconds since [`Instant::ORIGIN`], rounded down.
+    #[inline]
     pub const fn as_millis(self) -> u64 {
         self.0 / 1_000_000
     }
 
     /// The time from `earlier` to `self`; zero if `earlier` is later.
     #[must_use]
+    #[inline]
     pub const fn saturating_duration_since(self, earlier: Self) -> Duration {
         Duration::from_nanos(self.0.saturating_sub(earlier.0))
     }
 }
 
-fn nanos(d: Duration) -> u64 {
-    u64::try_from(d.as_nanos()).unwrap_or(u64::MAX)
+#[inline]
+const fn nanos(d: Duration) -> u64 {
+    d.as_secs().saturating_mul(1_000_000_000).saturating_add(d.subsec_nanos() as u64)
 }
 
 impl Add<Duration> for Instant {
     type Output = Self;
+    #[inline]
     fn add(self, rhs: Duration) -> Self {
         Self(self.0.saturating_add(nanos(rhs)))
     }
 }
 
 impl AddAssign<Duration> for Instant {
+    #[inline]
     fn add_assign(&mut self, rhs: Duration) {
         *self = *self + rhs;
     }
@@ -64,6 +72,7 @@ impl AddAssign<Duration> for Instant {
 
 impl Sub<Duration> for Instant {
     type Output = Self;
+    #[inline]
     fn sub(self, rhs: Duration) -> Self {
         Self(self.0.saturating_sub(nanos(rhs)))
     }
@@ -72,6 +81,7 @@ impl Sub<Duration> for Instant {
 impl Sub for Instant {
     type Output = Duration;
     /// As [`Instant::saturating_duration_since`].
+    #[inline]
     fn sub(self, rhs: Self) -> Duration {
         self.saturating_duration_since(rhs)
     }

@@ -15,10 +15,11 @@ pub trait TimerKey: Copy + 'static {
 
 /// Deadlines of `N` timers named by `K`, with no allocation.
 ///
-/// Looking for the next deadline is a scan over `N` slots, which beats a heap at the sizes layers need (a dozen).
+/// Looking for the next deadline is a scan over `N` slots, which beats a heap at the sizes layers need (a dozen). A timer
+/// set to [`Instant::FAR_FUTURE`] is at rest.
 #[derive(Clone, Debug)]
 pub struct Timers<K, const N: usize> {
-    slots: [Option<Instant>; N],
+    slots: [Instant; N],
     key: PhantomData<K>,
 }
 
@@ -32,48 +33,55 @@ impl<K: TimerKey, const N: usize> Timers<K, N> {
     /// A table with every timer at rest.
     pub const fn new() -> Self {
         const { assert!(N == K::ALL.len(), "N is the number of keys") };
-        Self { slots: [None; N], key: PhantomData }
+        Self { slots: [Instant::FAR_FUTURE; N], key: PhantomData }
     }
 
     /// Sets `key` to fire at `at`, replacing an earlier setting.
+    #[inline]
     pub fn set(&mut self, key: K, at: Instant) {
         if let Some(slot) = self.slots.get_mut(key.index()) {
-            *slot = Some(at);
+            *slot = at;
         }
     }
 
     /// Sets `key` unless it already runs.
+    #[inline]
     pub fn set_if_idle(&mut self, key: K, at: Instant) {
-        if let Some(slot) = self.slots.get_mut(key.index()) {
-            slot.get_or_insert(at);
+        if let Some(slot) = self.slots.get_mut(key.index())
+            && *slot == Instant::FAR_FUTURE
+        {
+            *slot = at;
         }
     }
 
     /// Puts `key` to rest.
+    #[inline]
     pub fn stop(&mut self, key: K) {
-        if let Some(slot) = self.slots.get_mut(key.index()) {
-            *slot = None;
-        }
+        self.set(key, Instant::FAR_FUTURE);
     }
 
     /// Puts every timer to rest.
     pub fn stop_all(&mut self) {
-        self.slots = [None; N];
+        self.slots = [Instant::FAR_FUTURE; N];
     }
 
     /// When `key` fires; `None` at rest.
+    #[inline]
     pub fn get(&self, key: K) -> Option<Instant> {
-        self.slots.get(key.index()).copied().flatten()
+        self.slots.get(key.index()).copied().filter(|at| *at != Instant::FAR_FUTURE)
     }
 
     /// Whether `key` runs.
+    #[inline]
     pub fn is_set(&self, key: K) -> bool {
         self.get(key).is_some()
     }
 
     /// The earliest deadline.
+    #[inline]
     pub fn next(&self) -> Option<Instant> {
-        self.slots.iter().flatten().min().copied()
+        let earliest = self.slots.iter().fold(Instant::FAR_FUTURE, |least, at| least.min(*at));
+        (earliest != Instant::FAR_FUTURE).then_some(earliest)
     }
 
     /// Takes the earliest timer that is due at `now` and puts it to rest; of equal ones the first of `K::ALL`.

@@ -145,6 +145,12 @@ impl PathMtu {
         }
     }
 
+    /// Whether a probe is to be sent now.
+    #[inline]
+    pub(crate) fn is_due(&self) -> bool {
+        self.due
+    }
+
     /// Size of the probe to be sent now, if it is at most `room`. It gets `nonce`.
     pub(crate) fn take_probe(&mut self, room: usize, nonce: impl FnOnce() -> u64) -> Option<Probe> {
         if !self.due {

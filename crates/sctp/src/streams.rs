@@ -30,14 +30,27 @@ impl<T: Default> StreamTable<T> {
     #[inline]
     pub(crate) fn entry(&mut self, id: u16) -> &mut T {
         let (page, slot) = (usize::from(id) / PAGE, usize::from(id) % PAGE);
+        if self.pages.get(page).is_none_or(Option::is_none) {
+            self.make(page);
+        }
+        #[allow(clippy::indexing_slicing)] // it is there or was just made
+        let page = self.pages[page].get_or_insert_with(Self::page);
+        #[allow(clippy::indexing_slicing)] // a remainder
+        &mut page[slot]
+    }
+
+    fn page() -> Box<[T; PAGE]> {
+        Box::new(core::array::from_fn(|_| T::default()))
+    }
+
+    #[cold]
+    fn make(&mut self, page: usize) {
         if page >= self.pages.len() {
             self.pages.resize_with(page + 1, || None);
         }
-        #[allow(clippy::indexing_slicing)] // the page was just made, and the slot is a remainder
-        let page = &mut self.pages[page];
-        let page = page.get_or_insert_with(|| Box::new(core::array::from_fn(|_| T::default())));
-        #[allow(clippy::indexing_slicing)] // as above
-        &mut page[slot]
+        if let Some(slot) = self.pages.get_mut(page) {
+            *slot = Some(Self::page());
+        }
     }
 
     /// Ids and states of every page in use.

@@ -5,12 +5,13 @@ use weft_core::Instant;
 use super::Association;
 use crate::error::AssociationError;
 use crate::event::State;
+use crate::inbound::Fragment;
 use crate::wire::abort::T_BIT;
 use crate::wire::cause::code;
 use crate::wire::packet::CHUNK_HEADER_LEN;
 use crate::wire::{
-    Cause, Chunk, Data, ForwardTsn, Header, IData, IForwardTsn, Init, Packet, Params, Sack, Unknown, abort, cause,
-    heartbeat, kind, shutdown,
+    Cause, Chunk, ForwardTsn, Header, IForwardTsn, Init, Packet, Params, Sack, Unknown, abort, cause, heartbeat, kind,
+    shutdown,
 };
 
 /// Goes on with the packet, or not.
@@ -27,30 +28,45 @@ impl Association {
         };
         self.stats.packets_received += 1;
         let mut had_data = false;
-        let mut result = Ok(());
         self.answered = 0;
         let (mut chunks, mut n) = (packet.chunks(), 0);
-        while let Some(chunk) = chunks.next() {
+        let result = loop {
+            let here = chunks.clone();
+            let Some(chunk) = chunks.next() else {
+                if !chunks.is_done() {
+                    self.stats.chunks_dropped += 1; // what is left is no whole chunk
+                }
+                break Ok(());
+            };
+            if matches!(chunk.kind, kind::DATA | kind::I_DATA) {
+                n += 1;
+                let Some(data) = Fragment::parse(&chunk) else {
+                    self.stats.chunks_dropped += 1;
+                    continue;
+                };
+                had_data = true;
+                let interleaving = chunk.kind == kind::I_DATA;
+                if let Some(rest) = self.on_run(&data, interleaving, &here) {
+                    chunks = rest;
+                } else if let Err(error) = self.on_data(&data, interleaving) {
+                    break Err(error);
+                }
+                continue;
+            }
             // These stand alone or first: elsewhere they and all that follows mean nothing (sections 3, 3.2.2, 12.3).
             const FIRST: [u8; 4] = [kind::INIT, kind::INIT_ACK, kind::SHUTDOWN_COMPLETE, kind::COOKIE_ECHO];
             if n > 0 && FIRST.contains(&chunk.kind) {
                 self.stats.chunks_dropped += 1;
-                break;
+                break Ok(());
             }
             n += 1;
             had_data |= self.asks_for_sack(&chunk);
             match self.on_chunk(now, packet.header.verification_tag, &chunk) {
-                Ok(Next::Chunk) if !chunks.is_done() && chunks.clone().next().is_none() => {
-                    self.stats.chunks_dropped += 1; // what is left is no whole chunk
-                }
                 Ok(Next::Chunk) => {}
-                Ok(Next::Stop) => break,
-                Err(error) => {
-                    result = Err(error);
-                    break;
-                }
+                Ok(Next::Stop) => break Ok(()),
+                Err(error) => break Err(error),
             }
-        }
+        };
         if result.is_ok() && had_data {
             self.after_data(now);
         }
@@ -67,7 +83,7 @@ impl Association {
         if header.source_port != self.config.remote_port || header.destination_port != self.config.local_port {
             return None;
         }
-        let first = packet.chunks().next()?;
+        let first = packet.first();
         let zero_is_fine = header.checksum == 0
             && self.config.zero_checksum
             && first.kind != kind::INIT
@@ -99,11 +115,9 @@ impl Association {
         }
     }
 
-    /// Chunks that a SACK answers.
+    /// Chunks other than DATA that a SACK answers.
     fn asks_for_sack(&self, chunk: &Chunk<'_>) -> bool {
         match chunk.kind {
-            kind::DATA => Data::parse(chunk.flags, chunk.value).is_some(),
-            kind::I_DATA => IData::parse(chunk.flags, chunk.value).is_some(),
             kind::FORWARD_TSN => self.extensions.forward_tsn && ForwardTsn::parse(chunk.value).is_some(),
             kind::I_FORWARD_TSN => self.extensions.i_forward_tsn && IForwardTsn::parse(chunk.value).is_some(),
             _ => false,
@@ -136,14 +150,6 @@ impl Association {
     fn on_chunk(&mut self, now: Instant, tag: u32, chunk: &Chunk<'_>) -> Result<Next, AssociationError> {
         let value = chunk.value;
         match chunk.kind {
-            kind::DATA => match Data::parse(chunk.flags, value) {
-                Some(data) => self.on_data(&data.into(), false)?,
-                None => self.stats.chunks_dropped += 1,
-            },
-            kind::I_DATA => match IData::parse(chunk.flags, value) {
-                Some(data) => self.on_data(&data.into(), true)?,
-                None => self.stats.chunks_dropped += 1,
-            },
             kind::SACK => match Sack::parse(value) {
                 Some(sack) => self.on_sack(now, &sack)?,
                 None => self.stats.chunks_dropped += 1,

@@ -89,6 +89,13 @@ struct Due {
     reconfig: bool,
 }
 
+impl Due {
+    #[inline]
+    fn any(&self) -> bool {
+        self.init | self.cookie_echo | self.cookie_ack | self.shutdown | self.shutdown_ack | self.reconfig
+    }
+}
+
 /// A packet of its own, to whom the association's tag means nothing.
 #[derive(Debug)]
 struct Reply {

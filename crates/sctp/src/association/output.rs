@@ -6,19 +6,22 @@ use weft_core::{Frame, Full, Instant};
 use super::{Association, Timer, chunk_size};
 use crate::event::State;
 use crate::wire::{
-    ForwardTsn, IForwardTsn, cookie, forward_tsn, heartbeat, i_forward_tsn, packet, pad, sack, shutdown,
+    ForwardTsn, IForwardTsn, cookie, data, forward_tsn, heartbeat, i_forward_tsn, packet, pad, sack, shutdown,
 };
 
 /// How many chunks may be outstanding. Fewer than half of all Stream Sequence Numbers, so that the receiver can tell the
 /// order of two messages, whatever stream they are on (section 6.1: at most 65,535), and few enough for Gap Ack Blocks.
 const MAX_OUTSTANDING: usize = 32_767;
 
+/// Less room than this is left to no further chunk.
+const MIN_ROOM: usize = data::DATA_HEADER_LEN;
+
 impl Association {
     pub(super) fn transmit(&mut self, now: Instant, frame: &mut Frame<'_>) -> Option<()> {
-        if self.write_probe(frame) {
+        if self.path_mtu.is_due() && self.write_probe(frame) {
             return Some(());
         }
-        if self.write_too_large(now, frame) {
+        if self.flight.had_lost() && self.write_too_large(now, frame) {
             return Some(());
         }
         frame.cap(self.mtu);
@@ -112,7 +115,9 @@ impl Association {
 
     /// Control chunks first, then SACK, then DATA (section 6.10). `Full` when something waits for the next packet.
     fn fill(&mut self, now: Instant, frame: &mut Frame<'_>) -> Result<(), Full> {
-        self.fill_control(frame)?;
+        if self.due.any() || !self.control.is_empty() {
+            self.fill_control(frame)?;
+        }
         let data = self.may_send_data(now);
         if self.inbound.ack.due() || (data && self.inbound.ack.pending()) {
             self.fill_sack(frame)?;
@@ -244,6 +249,7 @@ impl Association {
         self.burst == 0 && self.pacer.is_idle() && !self.queue.is_empty()
     }
 
+    #[inline]
     fn may_send_new(&mut self) -> bool {
         let wants = self.queue.wants(chunk_size(self.mtu));
         wants > 0
@@ -255,55 +261,45 @@ impl Association {
     /// Whether nothing is outstanding, and the peer's window has no room for what waits: "The sender SHOULD send the first
     /// zero window probe after 1 RTO" (section 6.1, A).
     pub(super) fn is_shut_out(&mut self) -> bool {
+        if !self.flight.is_empty() || self.window_probe {
+            return false;
+        }
         let wants = self.queue.wants(chunk_size(self.mtu));
-        wants > 0 && self.flight.is_empty() && !self.window_probe && self.flight.peer_room() < wants
+        wants > 0 && self.flight.peer_room() < wants
     }
 
     /// The queue forgets what the flight gave up, and what expired unsent.
+    #[inline]
     fn drop_abandoned(&mut self, now: Instant) {
-        if self.flight.can_abandon {
-            loop {
-                while let Some(stream) = self.flight.take_open_abandoned() {
-                    self.queue.drop_begun(stream);
-                }
-                self.queue.drop_expired(now);
-                match self.queue.begun_expired(now) {
-                    Some(stream) => self.abandon_begun(stream),
-                    None => break,
-                }
+        let flight = &self.flight;
+        if flight.can_abandon && (flight.has_open_abandoned() || flight.ack_point_moved || self.queue.has_expired(now))
+        {
+            self.drop_all_abandoned(now);
+        }
+    }
+
+    #[cold]
+    fn drop_all_abandoned(&mut self, now: Instant) {
+        loop {
+            while let Some(stream) = self.flight.take_open_abandoned() {
+                self.queue.drop_begun(stream);
             }
-            if core::mem::take(&mut self.flight.ack_point_moved) {
-                self.timers.set(Timer::T3Rtx, now + self.rto.get()); // section 6.3.2, R3
+            self.queue.drop_expired(now);
+            match self.queue.begun_expired(now) {
+                Some(stream) => self.abandon_begun(stream),
+                None => break,
             }
+        }
+        if core::mem::take(&mut self.flight.ack_point_moved) {
+            self.timers.set(Timer::T3Rtx, now + self.rto.get()); // section 6.3.2, R3
         }
     }
 
     fn fill_data(&mut self, now: Instant, frame: &mut Frame<'_>) {
-        let whole = self.mtu - packet::HEADER_LEN;
         let before = frame.len();
-        let mut fresh = true;
-        while self.flight.has_lost(now) {
-            if self.flight.in_flight >= self.controller.window() && !self.flight.free_retransmit {
-                break;
-            }
-            let earliest = self.flight.cumulative_ack.next();
-            match self.flight.retransmit(now, frame.remaining()) {
-                Some(data) if data.write(frame).is_ok() => {
-                    if data.tsn == earliest {
-                        self.timers.stop(Timer::T3Rtx); // to be started anew below (section 6.1, C)
-                    }
-                }
-                _ => break,
-            }
-            fresh = false;
-            self.stats.data_chunks_sent += 1;
-        }
-        self.drop_abandoned(now);
-        if !fresh {
-            self.flight.free_retransmit = false;
-        }
+        let mut fresh = !(self.flight.had_lost() && self.fill_lost(now, frame));
         if !self.flight.has_lost(now) {
-            fresh &= !self.fill_new_data(now, frame, whole, fresh);
+            fresh &= !self.fill_new_data(now, frame, fresh);
         }
         if !fresh {
             self.pacer.spend(frame.len() - before);
@@ -317,23 +313,55 @@ impl Association {
         }
     }
 
-    fn fill_new_data(&mut self, now: Instant, frame: &mut Frame<'_>, whole: usize, mut fresh: bool) -> bool {
+    /// What was lost goes before what is new. `true`: some of it is in the packet.
+    #[inline(never)]
+    fn fill_lost(&mut self, now: Instant, frame: &mut Frame<'_>) -> bool {
+        let mut filled = false;
+        while self.flight.has_lost(now) {
+            if self.flight.in_flight >= self.controller.window() && !self.flight.free_retransmit {
+                break;
+            }
+            let earliest = self.flight.cumulative_ack.next();
+            match self.flight.retransmit(now, frame.remaining()) {
+                Some(data) if data.write(frame).is_ok() => {
+                    if data.tsn == earliest {
+                        self.timers.stop(Timer::T3Rtx); // to be started anew with the packet (section 6.1, C)
+                    }
+                }
+                _ => break,
+            }
+            filled = true;
+            self.stats.data_chunks_sent += 1;
+        }
+        self.drop_abandoned(now);
+        if filled {
+            self.flight.free_retransmit = false;
+        }
+        filled
+    }
+
+    fn fill_new_data(&mut self, now: Instant, frame: &mut Frame<'_>, mut fresh: bool) -> bool {
         let mut sent = false;
         if self.flight.is_empty() {
             self.after_idle(now);
         }
+        let whole = self.mtu - packet::HEADER_LEN;
+        let window = self.controller.window();
         let probe = core::mem::take(&mut self.probe_new);
-        while probe || (self.flight.in_flight < self.controller.window() && self.may_send_new()) {
-            let Some(piece) = self.queue.next_piece(frame.remaining(), whole, fresh) else { break };
+        while probe || (self.flight.in_flight < window && self.may_send_new()) {
+            let Some((piece, notice)) = self.queue.next_piece(frame.remaining(), whole, fresh) else { break };
             self.burst = self.burst.saturating_sub(piece.payload.len());
             self.window_probe = false;
-            match self.flight.push(now, piece) {
+            match self.flight.push(now, piece, notice) {
                 Some(data) if data.write(frame).is_ok() => {}
                 _ => break,
             }
             fresh = false;
             sent = true;
             self.stats.data_chunks_sent += 1;
+            if frame.remaining() <= MIN_ROOM {
+                break;
+            }
             self.drop_abandoned(now);
         }
         sent

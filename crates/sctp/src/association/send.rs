@@ -12,6 +12,7 @@ use crate::message::{Reliability, SendOptions};
 use crate::outbound::{OutMessage, Pieces, Scheduler};
 
 /// A message not yet queued, with what `options` say.
+#[inline]
 fn message(now: Instant, ppid: u32, payload: Bytes, options: &SendOptions) -> OutMessage {
     let (max_retransmits, expires) = match options.reliability {
         Reliability::Reliable => (u16::MAX, Instant::FAR_FUTURE),
@@ -152,18 +153,16 @@ impl Association {
         self.extensions.interleaving
     }
 
+    #[inline]
     fn may_send(&self, stream: u16) -> Result<(), SendError> {
         let open = matches!(self.state, State::Closed | State::CookieWait | State::CookieEchoed | State::Established);
-        if !open || self.over || self.queue.is_resetting(stream) {
+        if !open || self.over {
             return Err(SendError::Closed);
         }
         if stream >= self.out_streams {
             return Err(SendError::NotOpen);
         }
-        if self.queue.open(stream).is_some() {
-            return Err(SendError::Unfinished);
-        }
-        Ok(())
+        self.queue.may_push(stream)
     }
 
     /// Queues a short message that must not be refused: ordered, reliable, not counted.
@@ -175,6 +174,7 @@ impl Association {
     }
 
     /// Room for `len` more bytes on a stream.
+    #[inline]
     fn take_room(&mut self, stream: u16, len: usize) -> Result<(), SendError> {
         if self.has_room(len) || (self.queue.is_drained(stream) && self.has_spare(len)) {
             return Ok(());
@@ -183,12 +183,17 @@ impl Association {
         Err(SendError::Full)
     }
 
+    #[inline]
     pub(super) fn has_room(&self, len: usize) -> bool {
         let buffered = self.buffered();
-        // A path that holds more than the buffer could never be filled.
-        let flight = self.controller.window().saturating_mul(2).min(self.config.max_send_buffer);
-        let bytes = buffered == 0 || buffered.saturating_add(len) <= self.config.send_buffer.max(flight);
+        let after = buffered.saturating_add(len);
+        let bytes = buffered == 0 || after <= self.config.send_buffer || after <= self.grown_buffer();
         bytes && self.queue.messages < self.config.max_send_entries
+    }
+
+    /// A path that holds more than the buffer could never be filled.
+    fn grown_buffer(&self) -> usize {
+        self.controller.window().saturating_mul(2).min(self.config.max_send_buffer)
     }
 
     /// A stream with nothing queued is not to wait for those that filled the buffer: half as much again is for them.

@@ -8,6 +8,7 @@ use super::{Association, Timer};
 use crate::error::AssociationError;
 use crate::event::{Event, State};
 use crate::inbound::{Fragment, Outcome};
+use crate::wire::packet::Chunks;
 use crate::wire::{Cause, ForwardTsn, IForwardTsn, Sack, Skipped, abort};
 
 /// "An implementation MUST NOT allow the maximum delay ... to be configured to be more than 500 ms" (section 6.2).
@@ -17,6 +18,27 @@ impl Association {
     /// Whether DATA is taken: before an orderly shutdown has gone too far.
     fn takes_data(&self) -> bool {
         matches!(self.state, State::Established | State::ShutdownPending | State::ShutdownSent)
+    }
+
+    /// Several whole messages in a row, all at once, where nothing is out of the ordinary; gives what follows them in the
+    /// packet. `chunks` begins with `first`.
+    #[inline]
+    pub(super) fn on_run<'d>(
+        &mut self,
+        first: &Fragment<'d>,
+        interleaving: bool,
+        chunks: &Chunks<'d>,
+    ) -> Option<Chunks<'d>> {
+        if !first.is_whole() || !self.takes_data() || interleaving != self.extensions.interleaving {
+            return None;
+        }
+        let had_ready = self.inbound.has_ready();
+        let (count, rest) = self.inbound.on_run(first, chunks)?;
+        self.stats.data_chunks_received += count as u64;
+        if !had_ready {
+            self.event(Event::Readable);
+        }
+        Some(rest)
     }
 
     /// A DATA chunk, or with `interleaving` an I-DATA chunk.

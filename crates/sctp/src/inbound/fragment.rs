@@ -2,7 +2,7 @@
 
 use weft_core::Serial32;
 
-use crate::wire::{Data, IData};
+use crate::wire::{Chunk, Data, IData, data, kind};
 
 /// What DATA and I-DATA have in common.
 #[derive(Clone, Copy, Debug)]
@@ -18,18 +18,21 @@ pub(crate) struct Fragment<'a> {
     pub(crate) payload: &'a [u8],
 }
 
-impl<'a> From<Data<'a>> for Fragment<'a> {
+impl<'a> Fragment<'a> {
+    /// What an I-DATA chunk, or else a DATA chunk, says; `None` when it is too short.
     #[inline]
-    fn from(data: Data<'a>) -> Self {
-        let Data { flags, tsn, stream, ssn, ppid, payload } = data;
-        Self { tsn, flags, stream, mid: Serial32(u32::from(ssn.0)), fsn: 0, ppid, payload }
+    pub(crate) fn parse(chunk: &Chunk<'a>) -> Option<Self> {
+        if chunk.kind == kind::I_DATA {
+            let IData { flags, tsn, stream, mid, ppid, fsn, payload } = IData::parse(chunk.flags, chunk.value)?;
+            return Some(Self { tsn, flags, stream, mid, fsn, ppid, payload });
+        }
+        let Data { flags, tsn, stream, ssn, ppid, payload } = Data::parse(chunk.flags, chunk.value)?;
+        Some(Self { tsn, flags, stream, mid: Serial32(u32::from(ssn.0)), fsn: 0, ppid, payload })
     }
-}
 
-impl<'a> From<IData<'a>> for Fragment<'a> {
+    /// Whether it is a whole ordered message, and nothing else is said of it.
     #[inline]
-    fn from(data: IData<'a>) -> Self {
-        let IData { flags, tsn, stream, mid, ppid, fsn, payload } = data;
-        Self { tsn, flags, stream, mid, fsn, ppid, payload }
+    pub(crate) fn is_whole(&self) -> bool {
+        self.flags == data::BEGIN | data::END
     }
 }

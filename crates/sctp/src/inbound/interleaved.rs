@@ -2,7 +2,8 @@
 //! ([RFC 8260 section 2.2.3](https://www.rfc-editor.org/rfc/rfc8260#section-2.2.3)).
 //!
 //! A message is known by stream, order and Message Identifier; its fragments by their Fragment Sequence Number. What came
-//! without a gap from the first on is one buffer, the rest waits by number.
+//! without a gap from the first on is one buffer, the rest waits by number. Messages in the making are kept in a slab; each
+//! stream remembers where the one is that grew last, so that only its first and last fragments are looked up.
 
 use std::collections::BTreeMap;
 
@@ -20,14 +21,26 @@ const MESSAGE_CHARGE: usize = 512;
 /// Stream, whether unordered, Message Identifier.
 type Key = (u16, bool, u32);
 
+/// A buffer is made no longer than this on the mere hope of a message as long as the last, and all of them together no
+/// longer than that.
+const MAX_HINT: usize = 256 * 1024;
+const MAX_HOPES: usize = 1 << 20;
+
+/// A slab longer than this gives its memory back when nothing is in it.
+const KEPT_SLOTS: usize = 4;
+
 /// A message in the making.
 #[derive(Debug, Default)]
 struct Partial {
+    /// `None` where the slot is free.
+    key: Option<Key>,
     ppid: u32,
     /// Fragments in `head` and before: the number of the first that is missing.
     next: u32,
     /// What came without a gap and was not handed out.
     head: Vec<u8>,
+    /// Length of the buffer made in hope.
+    hope: usize,
     /// Bytes held.
     len: usize,
     /// Number of the last fragment, once it came.
@@ -43,6 +56,7 @@ impl Partial {
         MESSAGE_CHARGE + self.head.len() + later
     }
 
+    #[inline]
     fn is_whole(&self) -> bool {
         self.end.is_some_and(|end| self.next == end.wrapping_add(1))
     }
@@ -50,7 +64,10 @@ impl Partial {
 
 #[derive(Debug, Default)]
 pub(super) struct Interleaved {
-    messages: BTreeMap<Key, Partial>,
+    index: BTreeMap<Key, u32>,
+    slab: Vec<Partial>,
+    free: Vec<u32>,
+    hopes: usize,
     pub(super) charge: usize,
     pub(super) entries: usize,
     /// Bytes held of the message that grew last.
@@ -58,26 +75,40 @@ pub(super) struct Interleaved {
 }
 
 impl Interleaved {
+    #[inline]
     pub(super) fn longest(&self) -> usize {
         self.longest
     }
 
-    /// Adds a fragment that is not a whole message. One that contradicts what came before is thrown away.
-    pub(super) fn add(&mut self, chunk: &Fragment<'_>) -> Added {
+    /// Where the message `key` is kept, made if need be.
+    fn find(&mut self, key: Key) -> u32 {
+        let Self { index, slab, free, .. } = self;
+        let slot = *index.entry(key).or_insert_with(|| {
+            self.charge += MESSAGE_CHARGE;
+            self.entries += 1;
+            let slot = free.pop().unwrap_or(slab.len() as u32);
+            let made = Partial { key: Some(key), ..Partial::default() };
+            match slab.get_mut(slot as usize) {
+                Some(place) => *place = made,
+                None => slab.push(made),
+            }
+            slot
+        });
+        slot
+    }
+
+    /// Adds a fragment that is not a whole message. One that contradicts what came before is thrown away. `slot` is where
+    /// the message may be, and `hint` how long.
+    pub(super) fn add(&mut self, chunk: &Fragment<'_>, slot: &mut u32, hint: usize) -> Added {
         if chunk.flags & data::BEGIN == 0 && chunk.fsn == 0 {
             return Added::Nothing; // number 0 is the beginning's
         }
         let unordered = chunk.flags & data::UNORDERED != 0;
         let key = (chunk.stream, unordered, chunk.mid.0);
-        let mut fresh = false;
-        let message = self.messages.entry(key).or_insert_with(|| {
-            fresh = true;
-            Partial::default()
-        });
-        if fresh {
-            self.charge += MESSAGE_CHARGE;
-            self.entries += 1;
+        if self.slab.get(*slot as usize).is_none_or(|message| message.key != Some(key)) {
+            *slot = self.find(key);
         }
+        let Some(message) = self.slab.get_mut(*slot as usize) else { return Added::Nothing };
         let number = chunk.fsn;
         let ends = chunk.flags & data::END != 0;
         let known = number < message.next || message.later.contains_key(&number);
@@ -88,6 +119,11 @@ impl Interleaved {
         }
         if chunk.flags & data::BEGIN != 0 {
             message.ppid = chunk.ppid;
+            if message.hope == 0 && self.hopes < MAX_HOPES {
+                message.hope = hint.min(MAX_HINT);
+                self.hopes += message.hope;
+                message.head.reserve_exact(message.hope);
+            }
         }
         if ends {
             message.end = Some(number);
@@ -127,7 +163,8 @@ impl Interleaved {
 
     /// Hands out what came without a gap of an ordered message, and whether that is its beginning.
     pub(super) fn take_head(&mut self, stream: u16, mid: Serial32) -> Option<(u32, bool, Bytes)> {
-        let message = self.messages.get_mut(&(stream, false, mid.0)).filter(|m| !m.head.is_empty())?;
+        let slot = *self.index.get(&(stream, false, mid.0))?;
+        let message = self.slab.get_mut(slot as usize).filter(|m| !m.head.is_empty())?;
         let head = core::mem::take(&mut message.head);
         self.charge = self.charge.saturating_sub(head.len());
         message.len -= head.len();
@@ -136,15 +173,22 @@ impl Interleaved {
     }
 
     fn take_out(&mut self, key: Key) -> Option<Partial> {
-        let message = self.messages.remove(&key)?;
+        let slot = self.index.remove(&key)?;
+        let message = core::mem::take(self.slab.get_mut(slot as usize)?);
+        self.hopes = self.hopes.saturating_sub(message.hope);
         self.charge = self.charge.saturating_sub(message.charge());
         self.entries = self.entries.saturating_sub(1 + message.later.len());
+        if self.index.is_empty() && self.slab.len() > KEPT_SLOTS {
+            (self.slab, self.free) = (Vec::new(), Vec::new());
+        } else {
+            self.free.push(slot);
+        }
         Some(message)
     }
 
     /// Throws away the messages of a stream up to `mid`; says whether one of them was begun to be handed out.
     pub(super) fn forget(&mut self, stream: u16, unordered: bool, mid: Serial32) -> bool {
-        let of_stream = self.messages.range((stream, unordered, 0)..=(stream, unordered, u32::MAX));
+        let of_stream = self.index.range((stream, unordered, 0)..=(stream, unordered, u32::MAX));
         let skipped: Vec<Key> = of_stream.map(|(key, _)| *key).filter(|k| Serial32(k.2).precedes_or_is(mid)).collect();
         let mut begun = false;
         for key in skipped {
@@ -155,7 +199,7 @@ impl Interleaved {
 
     /// Throws away all messages of a stream, which was reset; says whether one of them was begun to be handed out.
     pub(super) fn forget_stream(&mut self, stream: u16) -> bool {
-        let of_stream = self.messages.range((stream, false, 0)..=(stream, true, u32::MAX));
+        let of_stream = self.index.range((stream, false, 0)..=(stream, true, u32::MAX));
         let keys: Vec<Key> = of_stream.map(|(key, _)| *key).collect();
         let mut begun = false;
         for key in keys {

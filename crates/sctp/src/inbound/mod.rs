@@ -5,6 +5,7 @@ mod fragment;
 mod interleaved;
 mod order;
 mod reassembly;
+mod run;
 mod skip;
 mod window;
 
@@ -76,8 +77,10 @@ struct InStream {
     skipped: Option<Serial32>,
     /// Messages are handed out in pieces.
     piecewise: bool,
-    /// Length of the last fragmented message, as a hint for the next.
+    /// Length of the last fragmented messages, as a hint for the next.
     last_len: usize,
+    /// Where the interleaved message that grew last is kept.
+    making: u32,
     /// Whole messages whose turn has not come, by number.
     waiting: VecDeque<(Serial32, Message)>,
 }
@@ -130,6 +133,7 @@ impl Inbound {
 
     /// Everything held but the message being received in order, or, of interleaved ones, what they have room of their own
     /// for: the application can do nothing about messages that are not whole, so they must not shut the window for good.
+    #[inline]
     fn held(&self) -> usize {
         let making = match &self.interleaved {
             Some(interleaved) => interleaved.charge.saturating_sub(self.window.limit.saturating_add(self.max_message)),
@@ -138,6 +142,7 @@ impl Inbound {
         self.ready_charge + self.waiting_charge + making
     }
 
+    #[inline]
     fn entries(&self) -> usize {
         let making = match &self.interleaved {
             Some(interleaved) => interleaved.entries,
@@ -147,6 +152,7 @@ impl Inbound {
     }
 
     /// The window to advertise.
+    #[inline]
     pub(crate) fn a_rwnd(&self) -> u32 {
         if self.entries() >= self.max_entries {
             return 0;
@@ -154,6 +160,7 @@ impl Inbound {
         u32::try_from(self.window.limit.saturating_sub(self.held())).unwrap_or(u32::MAX)
     }
 
+    #[inline]
     fn has_room(&self, tsn: Serial32, len: usize) -> bool {
         if tsn == self.cumulative.next() {
             if self.received.is_empty() {
@@ -209,10 +216,11 @@ impl Inbound {
         if !self.hold(chunk) {
             self.assemble(chunk);
         }
-        self.drop_headless();
-        let (longest, making, times) = match &self.interleaved {
-            Some(interleaved) => (interleaved.longest(), interleaved.charge, 3),
-            None => (self.reassembly.longest(), self.reassembly.charge, 2),
+        let (longest, making, times) = if let Some(interleaved) = &self.interleaved {
+            (interleaved.longest(), interleaved.charge, 3)
+        } else {
+            self.drop_headless();
+            (self.reassembly.longest(), self.reassembly.charge, 2)
         };
         if longest > self.max_message {
             return Outcome::Violation("a message is larger than was allowed");
@@ -228,6 +236,7 @@ impl Inbound {
     }
 
     /// Takes a message without giving its room back: [`give_back`](Self::give_back) does.
+    #[inline]
     pub(crate) fn take(&mut self) -> Option<Message> {
         let message = self.ready.pop_front()?;
         self.taken_entries += 1;
@@ -236,16 +245,21 @@ impl Inbound {
 
     /// The application is done with a message of `len` bytes. A SACK goes out when that opens a window that was nearly
     /// shut.
+    #[inline]
     pub(crate) fn give_back(&mut self, len: usize, packet: usize) -> bool {
-        let before = self.a_rwnd();
-        self.window.on_taken(len);
-        self.ready_charge = self.ready_charge.saturating_sub(len + ENTRY_CHARGE);
-        self.taken_entries = self.taken_entries.saturating_sub(1);
-        let after = self.a_rwnd();
         // Silly window avoidance as in RFC 1122 section 4.2.3.3: tell of a worthwhile step only.
         let step = u32::try_from((self.window.limit / 4).max(packet)).unwrap_or(u32::MAX).min(self.window.limit as u32);
         let told = self.ack.told_rwnd;
-        after > before && told < step && after >= told.saturating_add(step / 2)
+        let nearly_shut = told < step;
+        let before = if nearly_shut { self.a_rwnd() } else { 0 };
+        self.window.on_taken(len);
+        self.ready_charge = self.ready_charge.saturating_sub(len + ENTRY_CHARGE);
+        self.taken_entries = self.taken_entries.saturating_sub(1);
+        if !nearly_shut {
+            return false;
+        }
+        let after = self.a_rwnd();
+        after > before && after >= told.saturating_add(step / 2)
     }
 
     /// A packet with DATA arrived: the window may grow.

@@ -12,7 +12,8 @@ use crate::wire::data;
 impl InStream {
     /// The number of an ordered message, given what its chunk says: of the numbers with this lower half, the one nearest
     /// to the next, where that is all a chunk carries.
-    fn number(&self, interleaving: bool, mid: Serial32) -> Serial32 {
+    #[inline]
+    pub(super) fn number(&self, interleaving: bool, mid: Serial32) -> Serial32 {
         if interleaving {
             return mid;
         }
@@ -40,29 +41,37 @@ impl Inbound {
                 payload: Bytes::copy_from_slice(chunk.payload),
             });
         }
-        let past = self.is_past(chunk.stream, unordered, chunk.mid);
-        let added = match &mut self.interleaved {
-            Some(_) if past => return,
-            Some(interleaved) => interleaved.add(chunk),
-            None => {
-                let hint = self.streams.get(chunk.stream).map_or(0, |s| s.last_len);
-                self.reassembly.add(chunk, hint)
-            }
+        let Some(interleaved) = &mut self.interleaved else {
+            let hint = self.streams.get(chunk.stream).map_or(0, |s| s.last_len);
+            let added = self.reassembly.add(chunk, hint);
+            return self.on_added(chunk, unordered, added);
         };
+        let stream = self.streams.entry(chunk.stream);
+        let past = if unordered {
+            stream.skipped.is_some_and(|last| chunk.mid.precedes_or_is(last))
+        } else {
+            chunk.mid.precedes(stream.next)
+        };
+        if past {
+            return; // of a message that was delivered or given up
+        }
+        let added = interleaved.add(chunk, &mut stream.making, stream.last_len);
+        if stream.piecewise || !matches!(added, Added::Grown) {
+            self.on_added(chunk, unordered, added);
+        }
+    }
+
+    fn on_added(&mut self, chunk: &Fragment<'_>, unordered: bool, added: Added) {
         match added {
             Added::Whole(whole) => {
-                self.streams.entry(chunk.stream).last_len = whole.payload.len();
+                let (stream, len) = (self.streams.entry(chunk.stream), whole.payload.len());
+                // A short one among long ones is soon forgotten.
+                stream.last_len = len.max(stream.last_len - stream.last_len / 8);
                 self.order(whole);
             }
             Added::Grown if !unordered => self.hand_out(chunk.stream, Some(chunk.mid)),
             Added::Grown | Added::Nothing => {}
         }
-    }
-
-    /// Whether a fragment belongs to a message that was delivered or given up.
-    fn is_past(&self, stream: u16, unordered: bool, mid: Serial32) -> bool {
-        let Some(stream) = self.streams.get(stream) else { return false };
-        if unordered { stream.skipped.is_some_and(|last| mid.precedes_or_is(last)) } else { mid.precedes(stream.next) }
     }
 
     /// Hands out the beginning of the next message of a stream that is read in pieces; with `mid` only if it is that one.
@@ -118,8 +127,11 @@ impl Inbound {
         let number = stream.number(interleaving, mid);
         if stream.next == number {
             stream.next = stream.next.next();
+            let more = stream.piecewise || !stream.waiting.is_empty();
             self.make_ready(message);
-            self.release(id);
+            if more {
+                self.release(id);
+            }
         } else if number.follows(stream.next) {
             let at = stream.waiting.partition_point(|(waiting, _)| waiting.precedes(number));
             if stream.waiting.get(at).is_some_and(|(waiting, _)| *waiting == number) {
@@ -152,6 +164,7 @@ impl Inbound {
         self.waiting_entries = self.waiting_entries.saturating_sub(1);
     }
 
+    #[inline]
     pub(super) fn make_ready(&mut self, message: Message) {
         self.ready_charge += message.payload.len() + ENTRY_CHARGE;
         self.ready.push_back(message);

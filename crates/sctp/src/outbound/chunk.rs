@@ -18,8 +18,6 @@ pub(crate) struct Piece {
     pub(crate) max_retransmits: u16,
     pub(crate) flags: u8,
     pub(crate) expires: Instant,
-    /// Told of once the message is delivered or given up. Only the last piece has it.
-    pub(crate) notice: Option<u64>,
 }
 
 impl Piece {
@@ -40,6 +38,7 @@ pub(crate) struct OutChunk<'a> {
 
 impl OutChunk<'_> {
     /// Appends the chunk.
+    #[inline]
     pub(crate) fn write(&self, frame: &mut Frame<'_>) -> Result<(), Full> {
         let Piece { payload, ppid, mid, fsn, stream, flags, .. } = self.piece;
         let (tsn, flags, stream, ppid) = (self.tsn, *flags, *stream, *ppid);

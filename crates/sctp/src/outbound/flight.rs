@@ -147,6 +147,7 @@ impl Flight {
     }
 
     /// Number of the transmission by which chunk `tsn` of `len` bytes leaves now.
+    #[inline]
     fn transmit(&mut self, now: Instant, tsn: Serial32, len: usize, again: bool) -> u32 {
         if self.in_flight == 0 {
             self.delivery.on_send(now);
@@ -170,11 +171,12 @@ impl Flight {
     }
 
     /// Takes in a new chunk, which gets the next TSN, and lends it to be written.
-    pub(crate) fn push(&mut self, now: Instant, piece: Piece) -> Option<OutChunk<'_>> {
+    #[inline]
+    pub(crate) fn push(&mut self, now: Instant, piece: Piece, notice: Option<u64>) -> Option<OutChunk<'_>> {
         let tsn = self.next_tsn();
         let transmission = self.transmit(now, tsn, piece.payload.len(), false);
         self.outstanding += piece.payload.len();
-        if let Some(number) = piece.notice {
+        if let Some(number) = notice {
             self.note(tsn, number);
         }
         self.ring.push_back(Sent { piece, state: ChunkState::InFlight, misses: 0, transmissions: 1, transmission });
@@ -212,8 +214,15 @@ impl Flight {
     }
 
     /// Whether something is to be sent again.
+    #[inline]
     pub(crate) fn has_lost(&mut self, now: Instant) -> bool {
-        self.first_lost(now).is_some()
+        self.had_lost() && self.first_lost(now).is_some()
+    }
+
+    /// Whether something was lost that has not been dealt with.
+    #[inline]
+    pub(crate) fn had_lost(&self) -> bool {
+        !self.lost.is_empty()
     }
 
     fn first_lost(&mut self, now: Instant) -> Option<Serial32> {
@@ -323,6 +332,7 @@ impl Flight {
     pub(crate) fn peer_room(&self) -> usize {
         self.a_rwnd.saturating_sub(self.in_flight)
     }
+
     /// The next chunk gets this TSN. Nothing is outstanding.
     pub(crate) fn restart_at(&mut self, tsn: Serial32) {
         debug_assert!(self.ring.is_empty());

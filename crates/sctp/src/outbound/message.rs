@@ -2,7 +2,7 @@
 
 use std::collections::VecDeque;
 
-use bytes::{Buf, Bytes};
+use bytes::Bytes;
 use weft_core::{Instant, Serial32};
 
 /// A message on its way out.
@@ -50,11 +50,13 @@ impl Pieces {
 
 impl OutMessage {
     /// Bytes not sent yet.
+    #[inline]
     pub(crate) fn remaining(&self) -> usize {
         self.payload.len() + self.pieces.as_ref().map_or(0, |p| p.rest_len)
     }
 
     /// Whether all of it was given.
+    #[inline]
     pub(crate) fn is_complete(&self) -> bool {
         self.pieces.as_ref().is_none_or(|p| p.complete)
     }
@@ -70,6 +72,7 @@ impl OutMessage {
 
     /// Bytes that may be sent now. Until a message is complete one byte stays back, because its last chunk cannot be
     /// empty.
+    #[inline]
     pub(crate) fn available(&self) -> usize {
         match &self.pieces {
             None => self.payload.len(),
@@ -91,11 +94,10 @@ impl OutMessage {
     }
 
     /// Cuts at most `len` bytes off the front, all from one piece.
+    #[inline]
     pub(crate) fn cut(&mut self, len: usize) -> Bytes {
         if len < self.payload.len() {
-            let cut = self.payload.slice(..len);
-            self.payload.advance(len);
-            return cut;
+            return self.payload.split_to(len);
         }
         let next = self.pieces.as_mut().and_then(|pieces| {
             let next = pieces.rest.pop_front()?;

@@ -48,13 +48,8 @@ impl Flight {
     fn end_unsent(&mut self, first: usize) {
         let Some(start) = self.ring.get(first) else { return };
         let (begin, transmission) = (&start.piece, start.transmission);
-        let piece = Piece {
-            payload: Bytes::new(),
-            flags: begin.flags & data::UNORDERED | data::END,
-            notice: None,
-            fsn: u32::MAX,
-            ..*begin
-        };
+        let piece =
+            Piece { payload: Bytes::new(), flags: begin.flags & data::UNORDERED | data::END, fsn: u32::MAX, ..*begin };
         let (state, misses) = (ChunkState::Abandoned, FAST_RETRANSMITTED);
         self.ring.push_back(Sent { piece, state, misses, transmissions: 1, transmission });
     }
@@ -113,6 +108,11 @@ impl Flight {
             }
             index += 1;
         }
+    }
+
+    #[inline]
+    pub(crate) fn has_open_abandoned(&self) -> bool {
+        !self.open_abandoned.is_empty()
     }
 
     /// What was to follow on `stream` is known not to.

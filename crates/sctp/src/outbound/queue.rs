@@ -12,6 +12,7 @@ use weft_core::{Instant, Serial32};
 use super::chunk::{Piece, header_len, wire_len};
 use super::message::OutMessage;
 use super::scheduler::{Scheduler, Share, Turns};
+use crate::error::SendError;
 use crate::streams::StreamTable;
 use crate::wire::data;
 
@@ -32,9 +33,33 @@ struct OutStream {
 }
 
 impl OutStream {
-    /// Number of the message at the front, if some of it may be sent now.
-    fn sendable(&self, held: bool) -> Option<u64> {
-        self.queue.front().filter(|m| m.available() > 0 && (m.begun || !held)).map(|m| m.turn)
+    /// The message at the front, if some of it may be sent now.
+    #[inline]
+    fn sendable(&self, held: bool) -> Option<&OutMessage> {
+        self.queue.front().filter(|m| m.available() > 0 && (m.begun || !held))
+    }
+
+    /// The last message, if it is given in pieces and not complete.
+    #[inline]
+    fn open(&self) -> Option<&OutMessage> {
+        self.queue.back().filter(|m| !m.is_complete())
+    }
+}
+
+/// What goes next: the message at the front of the stream whose turn it is.
+#[derive(Clone, Copy, Debug)]
+struct Head {
+    id: u16,
+    begun: bool,
+    /// Bytes of it that may be sent now, at least one.
+    available: usize,
+    expires: Instant,
+}
+
+impl Head {
+    #[inline]
+    fn new(id: u16, message: &OutMessage) -> Self {
+        Self { id, begun: message.begun, available: message.available(), expires: message.expires }
     }
 }
 
@@ -49,6 +74,8 @@ struct Current {
 pub(crate) struct SendQueue {
     streams: StreamTable<OutStream>,
     turns: Turns,
+    /// What was found to go next, until something changes that. It is asked for several times a packet.
+    head: Option<Head>,
     /// Messages of different streams may be interleaved.
     pub(crate) interleaving: bool,
     current: Option<Current>,
@@ -76,7 +103,19 @@ impl SendQueue {
             stream.counted += len;
         }
         stream.queue.push_back(message);
-        self.list(id);
+        if !stream.share.listed {
+            self.list(id);
+        }
+    }
+
+    /// Whether messages are taken on stream `id`.
+    #[inline]
+    pub(crate) fn may_push(&self, id: u16) -> Result<(), SendError> {
+        match self.streams.get(id) {
+            Some(stream) if stream.resetting => Err(SendError::Closed),
+            Some(stream) if stream.open().is_some() => Err(SendError::Unfinished),
+            _ => Ok(()),
+        }
     }
 
     /// Adds to the message given in pieces that is the last of stream `id`. `false` when there is none.
@@ -91,19 +130,21 @@ impl SendQueue {
         if let Some(pieces) = &mut message.pieces {
             pieces.complete = last;
         }
+        self.head = None;
         self.list(id);
         true
     }
 
     /// The last message of stream `id`, if it is given in pieces and not complete.
     pub(crate) fn open(&self, id: u16) -> Option<&OutMessage> {
-        self.streams.get(id).and_then(|s| s.queue.back()).filter(|m| !m.is_complete())
+        self.streams.get(id).and_then(OutStream::open)
     }
 
     /// Messages given in pieces need not wait for their end.
     pub(crate) fn release_withheld(&mut self) {
         let withheld = |m: &&mut OutMessage| m.is_withheld();
         let mut released = Vec::new();
+        self.head = None;
         for (id, stream) in self.streams.iter_mut() {
             if let Some(pieces) = stream.queue.back_mut().filter(withheld).and_then(|m| m.pieces.as_mut()) {
                 pieces.withheld = false;
@@ -123,9 +164,10 @@ impl SendQueue {
         }
         if let Some(stream) = self.streams.get_mut(id)
             && !stream.share.listed
-            && let Some(turn) = stream.sendable(held)
+            && let Some(turn) = stream.sendable(held).map(|m| m.turn)
         {
             self.turns.list(id, &mut stream.share, turn);
+            self.head = None;
         }
     }
 
@@ -143,17 +185,25 @@ impl SendQueue {
         self.messages == 0
     }
 
-    /// The stream whose turn it is, with something to send.
-    fn next_stream(&mut self) -> Option<u16> {
+    /// What goes next.
+    #[inline]
+    fn head(&mut self) -> Option<Head> {
+        if self.head.is_none() && self.messages > 0 {
+            self.head = self.find_head();
+        }
+        self.head
+    }
+
+    fn find_head(&mut self) -> Option<Head> {
         if let Some(current) = &self.current {
-            let stream = self.streams.get(current.id)?;
-            return stream.sendable(self.held).map(|_| current.id);
+            let message = self.streams.get(current.id)?.sendable(self.held)?;
+            return Some(Head::new(current.id, message));
         }
         loop {
             let id = self.turns.first()?;
             let stream = self.streams.get_mut(id)?;
-            if stream.sendable(self.held).is_some() {
-                return Some(id);
+            if let Some(message) = stream.sendable(self.held) {
+                return Some(Head::new(id, message));
             }
             stream.share.listed = false;
             self.turns.remove_first();
@@ -164,21 +214,23 @@ impl SendQueue {
         self.streams.get(id)?.queue.front()
     }
 
+    /// Whether the message whose turn it is has expired.
+    #[inline]
+    pub(crate) fn has_expired(&mut self, now: Instant) -> bool {
+        self.head().is_some_and(|head| head.expires <= now)
+    }
+
     /// Removes messages whose turn it is and that expired unsent.
     pub(crate) fn drop_expired(&mut self, now: Instant) {
-        while let Some(id) = self.next_stream() {
-            if self.front(id).is_none_or(|m| m.begun || m.expires > now) {
-                break;
-            }
+        while let Some(head) = self.head().filter(|head| !head.begun && head.expires <= now) {
             self.expired += 1;
-            self.drop_front(id);
+            self.drop_front(head.id);
         }
     }
 
     /// The stream whose turn it is, if its message was begun and has expired since.
     pub(crate) fn begun_expired(&mut self, now: Instant) -> Option<u16> {
-        let id = self.next_stream()?;
-        self.front(id).filter(|m| m.begun && m.expires <= now).map(|_| id)
+        self.head().filter(|head| head.begun && head.expires <= now).map(|head| head.id)
     }
 
     /// The message at the front of stream `id`, if part of it was sent: whether it is unordered, and its number.
@@ -194,6 +246,7 @@ impl SendQueue {
     fn drop_front(&mut self, id: u16) {
         let Some(stream) = self.streams.get_mut(id) else { return };
         let Some(message) = stream.queue.pop_front() else { return };
+        self.head = None;
         let len = message.remaining();
         self.bytes -= len;
         self.messages -= 1;
@@ -216,6 +269,7 @@ impl SendQueue {
     pub(crate) fn drop_waiting(&mut self, id: u16, keep: Option<u32>) {
         let Some(stream) = self.streams.get_mut(id) else { return };
         let mut len = 0;
+        self.head = None;
         stream.queue.retain(|message| {
             let stays = message.begun || Some(message.ppid) == keep;
             if !stays {
@@ -236,6 +290,7 @@ impl SendQueue {
             && let Some(message) = stream.queue.pop_back()
         {
             let len = message.remaining();
+            self.head = None;
             self.messages -= 1;
             self.bytes -= len;
             self.given_up.extend(message.notice);
@@ -256,18 +311,18 @@ impl SendQueue {
             max_retransmits: message.max_retransmits,
             flags: if message.ordered { 0 } else { data::UNORDERED },
             expires: message.expires,
-            notice: None,
         })
     }
 
     /// If it was the message of stream `id` that others wait for, they need wait no longer.
     fn end_current(&mut self, id: u16) {
         let Some(current) = self.current.take_if(|c| c.id == id) else { return };
+        self.head = None;
         let held = self.held;
         if let Some(stream) = self.streams.get_mut(id) {
             self.turns.charge(&mut stream.share, current.sent);
             stream.share.listed = false;
-            if let Some(turn) = stream.sendable(held) {
+            if let Some(turn) = stream.sendable(held).map(|m| m.turn) {
                 self.turns.list(id, &mut stream.share, turn);
             }
         }
@@ -282,13 +337,12 @@ impl SendQueue {
     }
 
     /// The next chunk's worth for a packet with `room` bytes left, where an empty packet holds `whole`; `fresh` when no
-    /// DATA is in it yet.
-    pub(crate) fn next_piece(&mut self, room: usize, whole: usize, fresh: bool) -> Option<Piece> {
-        let id = self.next_stream()?;
+    /// DATA is in it yet. With it comes the notice of a message that ends.
+    #[inline]
+    pub(crate) fn next_piece(&mut self, room: usize, whole: usize, fresh: bool) -> Option<(Piece, Option<u64>)> {
+        let Head { id, available: left, .. } = self.head()?;
         let header = header_len(self.interleaving);
-        let stream = self.streams.get_mut(id)?;
-        let message = stream.queue.front_mut()?;
-        let (left, room) = (message.available(), (room & !3).checked_sub(header)?);
+        let room = (room & !3).checked_sub(header)?;
         let whole = (whole & !3).saturating_sub(header);
         let len = if left <= room {
             left
@@ -297,14 +351,16 @@ impl SendQueue {
         } else {
             return None;
         };
+        let stream = self.streams.get_mut(id)?;
+        let message = stream.queue.front_mut()?;
         let mut flags = if message.ordered { 0 } else { data::UNORDERED };
         if !message.begun {
             flags |= data::BEGIN;
             message.begun = true;
-            if let Some(next) = stream.next_mid.get_mut(usize::from(!message.ordered)) {
-                message.mid = *next;
-                *next = next.next();
-            }
+            let [ordered, unordered] = &mut stream.next_mid;
+            let next = if message.ordered { ordered } else { unordered };
+            message.mid = *next;
+            *next = next.next();
         }
         let payload = message.cut(len);
         let len = payload.len();
@@ -321,39 +377,48 @@ impl SendQueue {
             max_retransmits: message.max_retransmits,
             flags,
             expires: message.expires,
-            notice: message.notice.filter(|_| ends),
         };
+        let notice = message.notice.filter(|_| ends);
         message.fsn = message.fsn.wrapping_add(1);
-        let counted = message.counted;
+        self.bytes -= len;
+        if message.counted {
+            let before = stream.counted;
+            stream.counted = before.saturating_sub(len);
+            if before > stream.threshold && stream.counted <= stream.threshold {
+                self.low.push_back(id);
+            }
+        }
         if ends {
             stream.queue.pop_front();
             self.messages -= 1;
         }
-        self.bytes -= len;
-        if counted {
-            Self::count_down(&mut self.low, id, stream, len);
-        }
         self.after_piece(id, len, ends);
-        Some(piece)
+        Some((piece, notice))
     }
 
     /// Stream `id` had its turn, or part of it.
+    #[inline]
     fn after_piece(&mut self, id: u16, len: usize, ends: bool) {
+        self.head = None;
+        let Some(stream) = self.streams.get_mut(id) else { return };
         if let Some(current) = &mut self.current {
             current.sent += len;
             if ends {
                 self.end_current(id);
+            } else {
+                self.head = stream.sendable(self.held).map(|message| Head::new(id, message));
             }
             return;
         }
-        let held = self.held;
-        let Some(stream) = self.streams.get_mut(id) else { return };
+        let next = stream.sendable(self.held).map(|message| (message.turn, Head::new(id, message)));
         if !ends && !self.interleaving {
             self.turns.remove_first();
             stream.share.listed = false;
             self.current = Some(Current { id, sent: len });
-        } else if let Some(turn) = stream.sendable(held) {
-            self.turns.served(id, &mut stream.share, len, turn);
+            self.head = next.map(|next| next.1);
+        } else if let Some((turn, head)) = next {
+            let again = self.turns.served(id, &mut stream.share, len, turn);
+            self.head = again.then_some(head);
         } else {
             self.turns.charge(&mut stream.share, len);
             self.turns.remove_first();
@@ -362,10 +427,10 @@ impl SendQueue {
     }
 
     /// Wire length of the least the next chunk can be, or 0 when there is none.
+    #[inline]
     pub(crate) fn wants(&mut self, whole: usize) -> usize {
-        let Some(id) = self.next_stream() else { return 0 };
         let interleaving = self.interleaving;
-        self.front(id).map_or(0, |m| wire_len(interleaving, m.available()).min(whole))
+        self.head().map_or(0, |head| wire_len(interleaving, head.available).min(whole))
     }
 
     pub(crate) fn scheduler(&self) -> Scheduler {
@@ -395,6 +460,7 @@ impl SendQueue {
             return;
         }
         self.held = held;
+        self.head = None;
         self.turns.restart(self.turns.kind());
         self.relist();
     }
@@ -405,6 +471,7 @@ impl SendQueue {
     }
 
     fn relist(&mut self) {
+        self.head = None;
         let mut waiting = Vec::new();
         for (id, stream) in self.streams.iter_mut() {
             stream.share.restart();

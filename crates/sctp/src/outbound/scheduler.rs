@@ -84,6 +84,7 @@ impl Turns {
         self.heap.pop();
     }
 
+    #[inline]
     fn key(&mut self, share: &Share, message: u64) -> Key {
         self.turn += 1;
         match self.kind {
@@ -102,16 +103,19 @@ impl Turns {
         self.heap.push(Reverse((key, id)));
     }
 
-    /// The first, which is `id`, sent `bytes`; its next message is number `message`.
-    pub(super) fn served(&mut self, id: u16, share: &mut Share, bytes: usize, message: u64) {
+    /// The first, which is `id`, sent `bytes`; its next message is number `message`. `true`: it is the first again, alone.
+    #[inline]
+    pub(super) fn served(&mut self, id: u16, share: &mut Share, bytes: usize, message: u64) -> bool {
         self.charge(share, bytes);
         let key = self.key(share, message);
         if let Some(mut first) = self.heap.peek_mut() {
             *first = Reverse((key, id));
         }
+        self.heap.len() == 1
     }
 
     /// A stream sent `bytes`.
+    #[inline]
     pub(super) fn charge(&mut self, share: &mut Share, bytes: usize) {
         self.now = share.paid;
         let weight = match self.kind {

@@ -10,7 +10,7 @@
 
 use weft_core::{Frame, Full, Serial16, Serial32};
 
-use super::{be16, be32, kind, padded};
+use super::{kind, padded};
 
 /// Last fragment of a message.
 pub const END: u8 = 1;
@@ -46,12 +46,13 @@ impl<'a> Data<'a> {
     #[inline]
     pub fn parse(flags: u8, value: &'a [u8]) -> Option<Self> {
         let (head, payload) = value.split_first_chunk::<12>()?;
+        let &[t0, t1, t2, t3, s0, s1, n0, n1, p0, p1, p2, p3] = head;
         Some(Self {
             flags,
-            tsn: Serial32(be32(head, 0)?),
-            stream: be16(head, 4)?,
-            ssn: Serial16(be16(head, 6)?),
-            ppid: be32(head, 8)?,
+            tsn: Serial32(u32::from_be_bytes([t0, t1, t2, t3])),
+            stream: u16::from_be_bytes([s0, s1]),
+            ssn: Serial16(u16::from_be_bytes([n0, n1])),
+            ppid: u32::from_be_bytes([p0, p1, p2, p3]),
             payload,
         })
     }
@@ -62,6 +63,7 @@ impl<'a> Data<'a> {
     }
 
     /// Appends the chunk.
+    #[inline]
     pub fn write(&self, frame: &mut Frame<'_>) -> Result<(), Full> {
         let len = self.payload.len();
         let out = frame.push_uninit(Self::wire_len(len))?;

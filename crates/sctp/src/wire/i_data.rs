@@ -13,7 +13,7 @@
 
 use weft_core::{Frame, Full, Serial32};
 
-use super::{be16, be32, data, kind, padded};
+use super::{data, kind, padded};
 
 /// Bytes of an I-DATA chunk before its user data.
 pub const I_DATA_HEADER_LEN: usize = 20;
@@ -42,13 +42,14 @@ impl<'a> IData<'a> {
     #[inline]
     pub fn parse(flags: u8, value: &'a [u8]) -> Option<Self> {
         let (head, payload) = value.split_first_chunk::<16>()?;
-        let shared = be32(head, 12)?;
+        let &[t0, t1, t2, t3, s0, s1, _, _, m0, m1, m2, m3, p0, p1, p2, p3] = head;
+        let shared = u32::from_be_bytes([p0, p1, p2, p3]);
         let (ppid, fsn) = if flags & data::BEGIN != 0 { (shared, 0) } else { (0, shared) };
         Some(Self {
             flags,
-            tsn: Serial32(be32(head, 0)?),
-            stream: be16(head, 4)?,
-            mid: Serial32(be32(head, 8)?),
+            tsn: Serial32(u32::from_be_bytes([t0, t1, t2, t3])),
+            stream: u16::from_be_bytes([s0, s1]),
+            mid: Serial32(u32::from_be_bytes([m0, m1, m2, m3])),
             ppid,
             fsn,
             payload,
@@ -61,6 +62,7 @@ impl<'a> IData<'a> {
     }
 
     /// Appends the chunk.
+    #[inline]
     pub fn write(&self, frame: &mut Frame<'_>) -> Result<(), Full> {
         let len = self.payload.len();
         let out = frame.push_uninit(Self::wire_len(len))?;

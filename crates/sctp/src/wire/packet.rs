@@ -10,7 +10,7 @@
 
 use weft_core::{Frame, Full};
 
-use super::{be16, be32, kind, padded};
+use super::{kind, padded};
 
 /// Bytes of the common header.
 pub const HEADER_LEN: usize = 12;
@@ -59,21 +59,33 @@ pub struct Chunk<'a> {
 pub struct Packet<'a> {
     /// The common header.
     pub header: Header,
+    first: Chunk<'a>,
     bytes: &'a [u8],
 }
 
 impl<'a> Packet<'a> {
     /// Checks the header and the length of the first chunk; not the checksum (see [`checksum_ok`](Self::checksum_ok)).
+    #[inline]
     pub fn parse(bytes: &'a [u8]) -> Result<Self, ParseError> {
+        let (head, rest) = bytes.split_first_chunk::<HEADER_LEN>().ok_or(ParseError::Short)?;
+        let &[s0, s1, d0, d1, t0, t1, t2, t3, c0, c1, c2, c3] = head;
         let header = Header {
-            source_port: be16(bytes, 0).ok_or(ParseError::Short)?,
-            destination_port: be16(bytes, 2).ok_or(ParseError::Short)?,
-            verification_tag: be32(bytes, 4).ok_or(ParseError::Short)?,
-            checksum: bytes.get(8..12).and_then(|b| b.first_chunk()).map_or(0, |b| u32::from_le_bytes(*b)),
+            source_port: u16::from_be_bytes([s0, s1]),
+            destination_port: u16::from_be_bytes([d0, d1]),
+            verification_tag: u32::from_be_bytes([t0, t1, t2, t3]),
+            checksum: u32::from_le_bytes([c0, c1, c2, c3]),
         };
-        let rest = bytes.get(HEADER_LEN..).filter(|rest| !rest.is_empty()).ok_or(ParseError::Short)?;
-        split_chunk(rest).ok_or(ParseError::ChunkLength)?;
-        Ok(Self { header, bytes })
+        if rest.is_empty() {
+            return Err(ParseError::Short);
+        }
+        let (first, _) = split_chunk(rest).ok_or(ParseError::ChunkLength)?;
+        Ok(Self { header, first, bytes })
+    }
+
+    /// The first chunk.
+    #[inline]
+    pub fn first(&self) -> Chunk<'a> {
+        self.first
     }
 
     /// Whether the checksum is the packet's CRC32c.
@@ -83,14 +95,16 @@ impl<'a> Packet<'a> {
 
     /// The chunks in order, up to the first whose length is impossible: "If the receiver detects a partial chunk, it MUST
     /// drop the chunk" (RFC 9260 section 6.10), and what follows it cannot be found.
+    #[inline]
     pub fn chunks(&self) -> Chunks<'a> {
         Chunks(self.bytes.get(HEADER_LEN..).unwrap_or_default())
     }
 }
 
+#[inline]
 fn split_chunk(bytes: &[u8]) -> Option<(Chunk<'_>, &[u8])> {
-    let &[kind, flags, ..] = bytes else { return None };
-    let len = usize::from(be16(bytes, 2)?);
+    let &[kind, flags, l0, l1, ..] = bytes else { return None };
+    let len = usize::from(u16::from_be_bytes([l0, l1]));
     let raw = bytes.get(..len)?;
     let value = raw.get(CHUNK_HEADER_LEN..)?;
     // The padding of the last chunk is often left out; it is not counted in the length (RFC 9260 section 3.2).
@@ -102,10 +116,17 @@ fn split_chunk(bytes: &[u8]) -> Option<(Chunk<'_>, &[u8])> {
 #[derive(Clone, Debug)]
 pub struct Chunks<'a>(&'a [u8]);
 
-impl Chunks<'_> {
+impl<'a> Chunks<'a> {
     /// Whether bytes are left: what lies there is no chunk, once the iterator gives no more.
+    #[inline]
     pub const fn is_done(&self) -> bool {
         self.0.is_empty()
+    }
+
+    /// What is left.
+    #[inline]
+    pub(crate) const fn rest(&self) -> &'a [u8] {
+        self.0
     }
 }
 
@@ -128,6 +149,7 @@ pub fn crc(packet: &[u8]) -> u32 {
 }
 
 /// Starts a packet in `frame`: a common header with a zero checksum.
+#[inline]
 pub(crate) fn start(frame: &mut Frame<'_>, ports: (u16, u16), tag: u32) -> Result<(), Full> {
     let header = frame.push_uninit(HEADER_LEN)?;
     let (local, peer, tag) = (ports.0.to_be_bytes(), ports.1.to_be_bytes(), tag.to_be_bytes());
@@ -136,6 +158,7 @@ pub(crate) fn start(frame: &mut Frame<'_>, ports: (u16, u16), tag: u32) -> Resul
 }
 
 /// Ends a packet: writes its checksum, unless the peer takes a zero one and no chunk in it forbids that (RFC 9653).
+#[inline]
 pub(crate) fn finish(frame: &mut Frame<'_>, zero_checksum: bool) {
     let content = frame.content_mut();
     let first = content.get(HEADER_LEN).copied();

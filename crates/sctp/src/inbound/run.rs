@@ -1,0 +1,98 @@
+//! Many small messages in one packet.
+//!
+//! What leaves together arrives together: a packet full of small messages of one stream, each whole and the next in order.
+//! Such a run is taken in one step. Its messages share one buffer, as they would share the packet. They are handed out one
+//! after the other and nothing else is in that buffer, so that what is held is never more than what is accounted for by
+//! more than the messages of the run already handed out.
+
+use bytes::{Buf, Bytes};
+
+use super::fragment::Fragment;
+use super::{ENTRY_CHARGE, Inbound};
+use crate::message::{Message, Part};
+use crate::wire::packet::{CHUNK_HEADER_LEN, Chunks};
+use crate::wire::{data, i_data, padded};
+
+/// A shared buffer is worth it from so many messages on.
+const LEAST: usize = 3;
+/// The most that are taken in one step.
+const MOST: usize = 64;
+
+/// What is found ahead.
+struct Run<'d> {
+    /// Payload Protocol Identifier and length of each message.
+    messages: [(u32, usize); MOST],
+    count: usize,
+    bytes: usize,
+    rest: Chunks<'d>,
+}
+
+impl<'d> Run<'d> {
+    /// The whole messages in a row with which `chunks` begins.
+    #[inline]
+    fn find(first: &Fragment<'d>, interleaving: bool, chunks: &Chunks<'d>) -> Self {
+        let mut run = Self { messages: [(0, 0); MOST], count: 0, bytes: 0, rest: chunks.clone() };
+        let (mut tsn, mut mid, mut ahead) = (first.tsn, first.mid, chunks.clone());
+        let mut kind = None;
+        for slot in &mut run.messages {
+            let Some(chunk) = ahead.next().filter(|chunk| *kind.get_or_insert(chunk.kind) == chunk.kind) else { break };
+            let Some(next) = Fragment::parse(&chunk) else { break };
+            let follows = next.tsn == tsn && next.mid == mid && next.stream == first.stream;
+            if !follows || !next.is_whole() || next.payload.is_empty() {
+                break;
+            }
+            *slot = (next.ppid, next.payload.len());
+            run.count += 1;
+            run.bytes += next.payload.len();
+            run.rest = ahead.clone();
+            tsn = tsn.next();
+            mid = mid.next();
+            if !interleaving {
+                mid.0 &= 0xFFFF;
+            }
+        }
+        run
+    }
+}
+
+impl Inbound {
+    /// Takes the run of messages with which `chunks` begins, if there is one, all of it is next in order, and there is room
+    /// for it; gives how many they were, and what follows.
+    #[inline]
+    pub(crate) fn on_run<'d>(&mut self, first: &Fragment<'d>, chunks: &Chunks<'d>) -> Option<(usize, Chunks<'d>)> {
+        let few = chunks.rest().len() < LEAST * (first.payload.len() + CHUNK_HEADER_LEN);
+        if few || first.tsn != self.cumulative.next() || !self.received.is_empty() || self.hold.is_some() {
+            return None;
+        }
+        self.take_run(first, chunks)
+    }
+
+    fn take_run<'d>(&mut self, first: &Fragment<'d>, chunks: &Chunks<'d>) -> Option<(usize, Chunks<'d>)> {
+        let interleaving = self.interleaved.is_some();
+        let id = first.stream;
+        let room = self.window.limit.checked_sub(self.held())?;
+        let entries = self.max_entries.checked_sub(self.entries())?;
+        let stream = self.streams.get_mut(id).filter(|_| id < self.in_streams)?;
+        if !stream.waiting.is_empty() || stream.number(interleaving, first.mid) != stream.next {
+            return None;
+        }
+        let Run { messages, count, bytes, rest } = Run::find(first, interleaving, chunks);
+        let charge = bytes + count * ENTRY_CHARGE;
+        if count < LEAST || charge > room || count > entries {
+            return None;
+        }
+        stream.next = stream.next.plus(count as u32);
+        self.cumulative = self.cumulative.plus(count as u32);
+        self.ready_charge += charge;
+        let len = chunks.rest().len() - rest.rest().len();
+        let mut block = Bytes::copy_from_slice(chunks.rest().get(..len).unwrap_or_default());
+        let header = if interleaving { i_data::I_DATA_HEADER_LEN } else { data::DATA_HEADER_LEN };
+        for &(ppid, len) in messages.iter().take(count) {
+            block.advance(header.min(block.len()));
+            let payload = block.split_to(len.min(block.len()));
+            block.advance((padded(len) - len).min(block.len()));
+            self.ready.push_back(Message { stream: id, ppid, ordered: true, part: Part::Whole, payload });
+        }
+        Some((count, rest))
+    }
+}
