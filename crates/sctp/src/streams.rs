@@ -34,13 +34,13 @@ impl<T: Default> StreamTable<T> {
             self.make(page);
         }
         #[allow(clippy::indexing_slicing)] // it is there or was just made
-        let page = self.pages[page].get_or_insert_with(Self::page);
+        let page = self.pages[page].get_or_insert_with(|| Box::new(Self::page()));
         #[allow(clippy::indexing_slicing)] // a remainder
         &mut page[slot]
     }
 
-    fn page() -> Box<[T; PAGE]> {
-        Box::new(core::array::from_fn(|_| T::default()))
+    fn page() -> [T; PAGE] {
+        core::array::from_fn(|_| T::default())
     }
 
     #[cold]
@@ -49,7 +49,7 @@ impl<T: Default> StreamTable<T> {
             self.pages.resize_with(page + 1, || None);
         }
         if let Some(slot) = self.pages.get_mut(page) {
-            *slot = Some(Self::page());
+            *slot = Some(Box::new(Self::page()));
         }
     }
 

@@ -14,6 +14,9 @@ use crate::wire::{
     shutdown,
 };
 
+/// Chunks that stand alone or first.
+const FIRST: [u8; 4] = [kind::INIT, kind::INIT_ACK, kind::SHUTDOWN_COMPLETE, kind::COOKIE_ECHO];
+
 /// Goes on with the packet, or not.
 enum Next {
     Chunk,
@@ -53,8 +56,7 @@ impl Association {
                 }
                 continue;
             }
-            // These stand alone or first: elsewhere they and all that follows mean nothing (sections 3, 3.2.2, 12.3).
-            const FIRST: [u8; 4] = [kind::INIT, kind::INIT_ACK, kind::SHUTDOWN_COMPLETE, kind::COOKIE_ECHO];
+            // Elsewhere they and all that follows mean nothing (sections 3, 3.2.2, 12.3).
             if n > 0 && FIRST.contains(&chunk.kind) {
                 self.stats.chunks_dropped += 1;
                 break Ok(());

@@ -168,6 +168,8 @@ pub struct Association {
     mtu: usize,
     /// Bytes that may leave before the next acknowledgement.
     burst: usize,
+    /// There are new messages, to which Max.Burst applies.
+    refill_burst: bool,
     /// One chunk may leave although the peer's window has no room for it.
     window_probe: bool,
     pacer: Pacer,
@@ -233,6 +235,7 @@ impl Association {
             queue,
             mtu,
             burst: config.max_burst.max(1) * chunk,
+            refill_burst: false,
             window_probe: false,
             pacer: Pacer::new(config.pacing, 2 * mtu, config.max_burst_bytes),
             probe_new: false,

@@ -5,6 +5,7 @@ use weft_core::{Frame, Full, Instant};
 
 use super::{Association, Timer, chunk_size};
 use crate::event::State;
+use crate::outbound::Limits;
 use crate::wire::{
     ForwardTsn, IForwardTsn, cookie, data, forward_tsn, heartbeat, i_forward_tsn, packet, pad, sack, shutdown,
 };
@@ -44,7 +45,9 @@ impl Association {
             State::CookieEchoed if !self.due.cookie_echo => return None,
             _ => {}
         }
-        self.progress_resets(now);
+        if !self.reset.is_idle() {
+            self.progress_resets(now);
+        }
         packet::start(frame, self.ports(), self.peer_tag).ok()?;
         let empty = frame.len();
         let complete = self.fill(now, frame);
@@ -214,6 +217,9 @@ impl Association {
         if !state {
             return false;
         }
+        if core::mem::take(&mut self.refill_burst) {
+            self.burst = self.burst.max(self.burst_allowance());
+        }
         let lost = self.flight.has_lost(now);
         self.drop_abandoned(now);
         if self.timed_out && self.flight.in_flight > 0 {
@@ -297,15 +303,20 @@ impl Association {
 
     fn fill_data(&mut self, now: Instant, frame: &mut Frame<'_>) {
         let before = frame.len();
-        let mut fresh = !(self.flight.had_lost() && self.fill_lost(now, frame));
+        let had_lost = self.flight.had_lost();
+        let mut fresh = !(had_lost && self.fill_lost(now, frame));
         if !self.flight.has_lost(now) {
-            fresh &= !self.fill_new_data(now, frame, fresh);
+            fresh &= !self.fill_new_data(now, frame, fresh, !had_lost);
         }
         if !fresh {
             self.pacer.spend(frame.len() - before);
-            self.last_data_sent = now;
-            self.timers.set_if_idle(Timer::T3Rtx, now + self.rto.get());
-            self.set_recovery_timer();
+            // For packets of one burst the timers are the same, but for a probe of a single packet.
+            let same = self.last_data_sent == now && !had_lost && self.flight.in_flight > 2 * self.mtu;
+            if !(same && self.timers.is_set(Timer::T3Rtx)) {
+                self.last_data_sent = now;
+                self.timers.set_if_idle(Timer::T3Rtx, now + self.rto.get());
+                self.set_recovery_timer();
+            }
             if self.state == State::CookieEchoed {
                 self.timers.stop(Timer::T3Rtx); // T1-cookie repeats it
                 self.timers.stop(Timer::Recovery);
@@ -340,7 +351,8 @@ impl Association {
         filled
     }
 
-    fn fill_new_data(&mut self, now: Instant, frame: &mut Frame<'_>, mut fresh: bool) -> bool {
+    /// `may`: it is known that some new data may leave.
+    fn fill_new_data(&mut self, now: Instant, frame: &mut Frame<'_>, mut fresh: bool, mut may: bool) -> bool {
         let mut sent = false;
         if self.flight.is_empty() {
             self.after_idle(now);
@@ -348,7 +360,14 @@ impl Association {
         let whole = self.mtu - packet::HEADER_LEN;
         let window = self.controller.window();
         let probe = core::mem::take(&mut self.probe_new);
-        while probe || (self.flight.in_flight < window && self.may_send_new()) {
+        while probe || core::mem::take(&mut may) || (self.flight.in_flight < window && self.may_send_new()) {
+            if !probe && let Some(bytes) = self.fill_run(now, frame, window) {
+                (fresh, sent) = (false, true);
+                self.burst = self.burst.saturating_sub(bytes);
+                self.window_probe = false;
+                self.drop_abandoned(now);
+                continue;
+            }
             let Some((piece, notice)) = self.queue.next_piece(frame.remaining(), whole, fresh) else { break };
             self.burst = self.burst.saturating_sub(piece.payload.len());
             self.window_probe = false;
@@ -365,6 +384,19 @@ impl Association {
             self.drop_abandoned(now);
         }
         sent
+    }
+
+    /// Small messages of one stream, one after the other; gives their bytes. `None` where none may leave so.
+    #[inline]
+    fn fill_run(&mut self, now: Instant, frame: &mut Frame<'_>, window: usize) -> Option<usize> {
+        let burst = if self.pacer.is_idle() { self.burst } else { usize::MAX };
+        let limits = Limits { window, burst, outstanding: MAX_OUTSTANDING };
+        let mut run = self.queue.run(frame.remaining())?;
+        self.flight.push_run(now, &mut run, frame, &limits);
+        let (id, taken) = (run.id, run.taken);
+        self.queue.end_run(id, &taken);
+        self.stats.data_chunks_sent += taken.count as u64;
+        (taken.count > 0).then_some(taken.bytes)
     }
 
     /// "the cwnd ... SHOULD be adjusted to max(cwnd / 2, 4 * PMDCS) once per RTO" of silence (section 7.2.1).

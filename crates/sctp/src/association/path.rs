@@ -26,6 +26,9 @@ impl Association {
         }
         let idle = self.flight.is_empty();
         if idle {
+            self.flight.rest();
+            self.queue.rest();
+            self.inbound.rest();
             let nonce = self.rng.u64();
             self.heartbeat = Some((nonce, now));
             let mut chunk = Vec::new();

@@ -34,7 +34,6 @@ impl Association {
         let progress = outcome.advanced || (self.flight.rack.enabled && outcome.acked > 0);
         if self.flight.is_empty() {
             self.timers.stop(Timer::T3Rtx);
-            self.flight.shrink();
         } else if progress {
             self.timers.set(Timer::T3Rtx, now + self.rto.get());
         } else {

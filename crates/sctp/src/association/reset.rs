@@ -92,6 +92,12 @@ impl Reset {
         }
     }
 
+    /// Whether nothing waits to be asked for or answered.
+    #[inline]
+    pub(super) fn is_idle(&self) -> bool {
+        self.wanted_tsns.is_none() && self.wanted.is_empty() && self.asked.is_none() && self.orders.is_empty()
+    }
+
     /// The peer's numbers are known. What was asked for before stays asked for.
     pub(super) fn meet_peer(&mut self, local_initial_tsn: Serial32, peer_initial_tsn: Serial32) {
         let wanted = core::mem::take(&mut self.wanted);

@@ -55,7 +55,7 @@ impl Association {
             return Err(SendError::Empty);
         }
         self.take_room(stream, payload.len())?;
-        self.burst = self.burst.max(self.burst_allowance()); // "When the time comes for the sender to transmit"
+        self.refill_burst = true; // "When the time comes for the sender to transmit"
         self.queue.push(stream, message(now, ppid, payload, &options));
         Ok(())
     }

@@ -83,7 +83,7 @@ impl Interleaved {
     /// Where the message `key` is kept, made if need be.
     fn find(&mut self, key: Key) -> u32 {
         let Self { index, slab, free, .. } = self;
-        let slot = *index.entry(key).or_insert_with(|| {
+        *index.entry(key).or_insert_with(|| {
             self.charge += MESSAGE_CHARGE;
             self.entries += 1;
             let slot = free.pop().unwrap_or(slab.len() as u32);
@@ -93,8 +93,26 @@ impl Interleaved {
                 None => slab.push(made),
             }
             slot
-        });
-        slot
+        })
+    }
+
+    /// Adds a fragment where it is the next one of the message at `slot`, neither its first nor its last, and that grows no
+    /// larger than `most`. `false` where it is not.
+    #[inline]
+    pub(super) fn append(&mut self, chunk: &Fragment<'_>, slot: u32, most: usize) -> bool {
+        let unordered = chunk.flags & data::UNORDERED != 0;
+        let Some(message) = self.slab.get_mut(slot as usize) else { return false };
+        let len = message.len + chunk.payload.len();
+        let next = message.key == Some((chunk.stream, unordered, chunk.mid.0)) && message.next == chunk.fsn;
+        if !next || chunk.fsn == 0 || message.end.is_some() || !message.later.is_empty() || len > most {
+            return false;
+        }
+        message.head.extend_from_slice(chunk.payload);
+        message.next = message.next.wrapping_add(1);
+        message.len = len;
+        self.charge += chunk.payload.len();
+        self.longest = len;
+        true
     }
 
     /// Adds a fragment that is not a whole message. One that contradicts what came before is thrown away. `slot` is where

@@ -200,6 +200,9 @@ impl Inbound {
         }
         if in_order && self.received.is_empty() {
             self.cumulative = chunk.tsn;
+            if self.append(chunk) {
+                return self.check_limits();
+            }
         } else if in_order {
             self.cumulative = self.received.advance(chunk.tsn);
             self.ack.now();
@@ -216,11 +219,31 @@ impl Inbound {
         if !self.hold(chunk) {
             self.assemble(chunk);
         }
-        let (longest, making, times) = if let Some(interleaved) = &self.interleaved {
-            (interleaved.longest(), interleaved.charge, 3)
-        } else {
+        if self.interleaved.is_none() {
             self.drop_headless();
-            (self.reassembly.longest(), self.reassembly.charge, 2)
+        }
+        self.check_limits()
+    }
+
+    /// A fragment that merely lengthens a message in the making.
+    #[inline]
+    fn append(&mut self, chunk: &Fragment<'_>) -> bool {
+        if chunk.flags & !data::UNORDERED != 0 || self.hold.is_some() || chunk.stream >= self.in_streams {
+            return false;
+        }
+        let Some(stream) = self.streams.get(chunk.stream).filter(|stream| !stream.piecewise) else { return false };
+        match &mut self.interleaved {
+            Some(interleaved) => interleaved.append(chunk, stream.making, self.max_message),
+            None => self.reassembly.lengthen(chunk, self.max_message),
+        }
+    }
+
+    /// After a chunk: messages in the making, and those that wait, are bounded.
+    #[inline]
+    fn check_limits(&self) -> Outcome {
+        let (longest, making, times) = match &self.interleaved {
+            Some(interleaved) => (interleaved.longest(), interleaved.charge, 3),
+            None => (self.reassembly.longest(), self.reassembly.charge, 2),
         };
         if longest > self.max_message {
             return Outcome::Violation("a message is larger than was allowed");
@@ -233,6 +256,13 @@ impl Inbound {
 
     pub(crate) fn has_ready(&self) -> bool {
         !self.ready.is_empty()
+    }
+
+    /// Nothing has happened for a while: memory that many messages took is given back.
+    pub(crate) fn rest(&mut self) {
+        if self.ready.is_empty() {
+            self.ready = VecDeque::new();
+        }
     }
 
     /// Takes a message without giving its room back: [`give_back`](Self::give_back) does.

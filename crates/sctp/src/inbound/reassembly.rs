@@ -16,6 +16,9 @@ use crate::wire::data;
 /// A buffer is made no longer than this on the mere hope of a message as long as the last.
 const MAX_HINT: usize = 256 * 1024;
 
+/// A list of parts with more room than this is not kept.
+const KEPT_PARTS: usize = 8;
+
 /// A message put together.
 #[derive(Debug)]
 pub(super) struct Whole {
@@ -79,6 +82,8 @@ pub(super) struct Reassembly {
     pub(super) charge: usize,
     pub(super) entries: usize,
     longest: usize,
+    /// An empty list, to be used again.
+    spare: VecDeque<Vec<u8>>,
     /// Streams of messages thrown away of which part was handed out.
     pub(super) broken: Vec<u16>,
 }
@@ -113,6 +118,26 @@ impl Reassembly {
         Some(span)
     }
 
+    /// Adds a fragment where it is the next one of the only message in the making, neither its first nor its last, and that
+    /// grows no larger than `most`. `false` where it is not.
+    #[inline]
+    pub(super) fn lengthen(&mut self, chunk: &Fragment<'_>, most: usize) -> bool {
+        let only = self.spans.len() == 1;
+        let Some(span) = self.spans.front_mut().filter(|_| only) else { return false };
+        let len = span.len + chunk.payload.len();
+        let open = span.flags & (data::BEGIN | data::END) == data::BEGIN;
+        if !open || span.last.next() != chunk.tsn || !span.matches(chunk) || len > most {
+            return false;
+        }
+        let Some(part) = span.parts.back_mut() else { return false };
+        part.extend_from_slice(chunk.payload);
+        span.len = len;
+        span.last = chunk.tsn;
+        self.charge += chunk.payload.len();
+        self.longest = len;
+        true
+    }
+
     /// Adds a fragment that is not a whole message and was not there before; gives the message it completes.
     pub(super) fn add(&mut self, chunk: &Fragment<'_>, hint: usize) -> Added {
         let at = match self.spans.back() {
@@ -136,7 +161,7 @@ impl Reassembly {
             self.join(here);
         }
         if self.spans.get(here).is_some_and(|s| s.has(data::BEGIN) && s.has(data::END)) {
-            return self.take_out(here).map_or(Added::Nothing, |span| Added::Whole(finish(span)));
+            return self.take_out(here).map_or(Added::Nothing, |span| Added::Whole(self.finish(span)));
         }
         Added::Grown
     }
@@ -172,9 +197,13 @@ impl Reassembly {
             }
             return at;
         }
-        let expected = if chunk.flags & data::BEGIN != 0 { hint.min(MAX_HINT) } else { 0 };
-        let mut part = Vec::with_capacity(expected.max(len.saturating_mul(2)));
+        // Only one at a time is hoped for: a peer that leaves holes gets no memory for it.
+        let hope = chunk.flags & data::BEGIN != 0 && self.spans.is_empty();
+        let expected = if hope { hint.min(MAX_HINT) } else { 0 };
+        let mut part = Vec::with_capacity(if expected >= len { expected } else { len.saturating_mul(2) });
         part.extend_from_slice(chunk.payload);
+        let mut parts = core::mem::take(&mut self.spare);
+        parts.push_back(part);
         self.put_in(
             at,
             Span {
@@ -186,7 +215,7 @@ impl Reassembly {
                 ppid: chunk.ppid,
                 len,
                 begun: false,
-                parts: VecDeque::from([part]),
+                parts,
             },
         );
         at
@@ -210,6 +239,22 @@ impl Reassembly {
         self.put_in(at, left);
     }
 
+    fn finish(&mut self, mut span: Span) -> Whole {
+        let mut parts = core::mem::take(&mut span.parts);
+        let payload = join_parts(span.len, &mut parts);
+        if parts.capacity() <= KEPT_PARTS {
+            self.spare = parts;
+        }
+        Whole {
+            stream: span.stream,
+            mid: span.mid,
+            ppid: span.ppid,
+            unordered: span.has(data::UNORDERED),
+            begun: span.begun,
+            payload,
+        }
+    }
+
     /// Hands out what came without a gap of an ordered message, and whether that is its beginning.
     pub(super) fn take_head(&mut self, stream: u16, mid: Serial32) -> Option<(u32, bool, Bytes)> {
         let span = self.spans.iter_mut().find(|s| {
@@ -217,9 +262,8 @@ impl Reassembly {
         })?;
         self.charge = self.charge.saturating_sub(span.charge());
         self.entries = self.entries.saturating_sub(span.parts.len());
-        let parts = core::mem::take(&mut span.parts);
         let first = !core::mem::replace(&mut span.begun, true);
-        Some((span.ppid, first, join_parts(core::mem::take(&mut span.len), parts)))
+        Some((span.ppid, first, join_parts(core::mem::take(&mut span.len), &mut span.parts)))
     }
 
     /// Throws all away.
@@ -263,26 +307,16 @@ impl Reassembly {
     }
 }
 
-fn finish(mut span: Span) -> Whole {
-    let parts = core::mem::take(&mut span.parts);
-    Whole {
-        stream: span.stream,
-        mid: span.mid,
-        ppid: span.ppid,
-        unordered: span.has(data::UNORDERED),
-        begun: span.begun,
-        payload: join_parts(span.len, parts),
-    }
-}
-
-fn join_parts(len: usize, mut parts: VecDeque<Vec<u8>>) -> Bytes {
+/// Empties `parts`, which hold `len` bytes.
+fn join_parts(len: usize, parts: &mut VecDeque<Vec<u8>>) -> Bytes {
     match (parts.len(), parts.pop_front()) {
         (1, Some(part)) => into_bytes(part),
         (_, first) => {
             let mut all = Vec::with_capacity(len);
-            for part in first.iter().chain(&parts) {
+            for part in first.iter().chain(&*parts) {
                 all.extend_from_slice(part);
             }
+            parts.clear();
             Bytes::from(all)
         }
     }

@@ -2,10 +2,11 @@
 
 use std::collections::VecDeque;
 
-use weft_core::{Instant, Serial32};
+use weft_core::{Frame, Instant, Serial32};
 
 use super::chunk::{OutChunk, Piece, wire_len};
 use super::notices::Notices;
+use super::queue::Run;
 use crate::ranges::Ranges;
 use crate::recovery::{Delivery, Rack, Transmission, Transmissions, Undo};
 
@@ -36,8 +37,16 @@ pub(super) struct Sent {
 /// retransmit" (RFC 9260 section 7.2.4).
 pub(super) const FAST_RETRANSMITTED: u8 = u8::MAX;
 
-/// A flight that took more entries than this gives their memory back once it has landed.
-const KEPT_ENTRIES: usize = 16;
+/// Messages taken in at once.
+const MAX_RUN: usize = 64;
+
+/// What bounds a run: the window, bytes that may leave at once, and chunks outstanding.
+#[derive(Debug)]
+pub(crate) struct Limits {
+    pub(crate) window: usize,
+    pub(crate) burst: usize,
+    pub(crate) outstanding: usize,
+}
 
 #[allow(clippy::struct_field_names)] // "in flight" is what it is called
 #[derive(Debug)]
@@ -181,6 +190,44 @@ impl Flight {
         }
         self.ring.push_back(Sent { piece, state: ChunkState::InFlight, misses: 0, transmissions: 1, transmission });
         Some(OutChunk { tsn, piece: &self.ring.back()?.piece, interleaving: self.interleaving })
+    }
+
+    /// Takes in the messages of a run and writes them, as long as the window, the peer's, `burst` and the frame have room.
+    /// They leave in one packet, so that what is kept of that is written once.
+    pub(crate) fn push_run(&mut self, now: Instant, run: &mut Run<'_>, frame: &mut Frame<'_>, limits: &Limits) {
+        let interleaving = self.interleaving;
+        let first = self.next_tsn();
+        let (mut tsn, mut number) = (first, None);
+        let (before, mut wire) = (frame.len(), 0);
+        let most = limits.outstanding.saturating_sub(self.ring.len()).min(MAX_RUN);
+        while run.taken.count < most && self.in_flight < limits.window && run.taken.bytes < limits.burst {
+            let room = frame.remaining().min(self.a_rwnd.saturating_sub(self.in_flight));
+            let Some((piece, notice)) = run.next(now, room) else { break };
+            let len = piece.payload.len();
+            let transmission = match number {
+                None => *number.insert(self.transmit(now, tsn, len, false)),
+                Some(number) => {
+                    self.in_flight += len;
+                    number
+                }
+            };
+            if wire == 0 {
+                wire = wire_len(interleaving, len);
+            }
+            if let Some(number) = notice {
+                self.note(tsn, number);
+            }
+            // There is room, as was asked for.
+            let _ = OutChunk { tsn, piece: &piece, interleaving }.write(frame);
+            self.ring.push_back(Sent { piece, state: ChunkState::InFlight, misses: 0, transmissions: 1, transmission });
+            tsn = tsn.next();
+        }
+        let count = run.taken.count;
+        self.outstanding += run.taken.bytes;
+        if count > 1 {
+            let more = frame.len() - before - wire;
+            self.transmissions.extend_by(count - 1, tsn.previous(), more);
+        }
     }
 
     /// The first chunk to be sent again, if it fits into `room`. Chunks whose message is to be given up are passed over.
@@ -346,13 +393,13 @@ impl Flight {
         self.forward_tsn_due = false;
     }
 
-    /// Nothing is outstanding: memory that a large flight took is given back.
-    pub(crate) fn shrink(&mut self) {
-        if self.ring.is_empty() && self.ring.capacity() > KEPT_ENTRIES {
+    /// Nothing has happened for a while: memory that a large flight took is given back.
+    pub(crate) fn rest(&mut self) {
+        if self.ring.is_empty() {
             self.ring = VecDeque::new();
             self.lost = VecDeque::new();
             self.acked = Ranges::default();
-            self.transmissions.shrink();
+            self.transmissions.rest();
         }
     }
 }

@@ -70,6 +70,52 @@ struct Current {
     sent: usize,
 }
 
+/// Whole messages of one stream that leave one after the other ([`SendQueue::run`]).
+#[derive(Debug)]
+pub(crate) struct Run<'q> {
+    interleaving: bool,
+    stream: &'q mut OutStream,
+    pub(crate) id: u16,
+    pub(crate) taken: Taken,
+}
+
+/// What a [`Run`] took: messages, their bytes, those of them that count, and those of the last.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Taken {
+    pub(crate) count: usize,
+    pub(crate) bytes: usize,
+    counted: usize,
+    last: usize,
+}
+
+impl Run<'_> {
+    /// The next message, if it takes at most `room` bytes of the packet and goes the usual way; and its notice.
+    #[inline]
+    pub(crate) fn next(&mut self, now: Instant, room: usize) -> Option<(Piece, Option<u64>)> {
+        let message = self.stream.queue.front()?;
+        let len = message.payload.len();
+        let usual = message.pieces.is_none() && !message.begun && message.expires > now;
+        if !usual || wire_len(self.interleaving, len) > room {
+            return None;
+        }
+        let message = self.stream.queue.pop_front()?;
+        let [ordered, unordered] = &mut self.stream.next_mid;
+        let (next, flags) = if message.ordered {
+            (ordered, data::BEGIN | data::END)
+        } else {
+            (unordered, data::BEGIN | data::END | data::UNORDERED)
+        };
+        let mid = *next;
+        *next = mid.next();
+        self.taken.count += 1;
+        self.taken.bytes += len;
+        self.taken.counted += if message.counted { len } else { 0 };
+        self.taken.last = len;
+        let OutMessage { payload, ppid, max_retransmits, expires, notice, .. } = message;
+        Some((Piece { payload, ppid, mid, fsn: 0, stream: self.id, max_retransmits, flags, expires }, notice))
+    }
+}
+
 #[derive(Debug, Default)]
 pub(crate) struct SendQueue {
     streams: StreamTable<OutStream>,
@@ -92,6 +138,7 @@ pub(crate) struct SendQueue {
 }
 
 impl SendQueue {
+    #[inline]
     pub(crate) fn push(&mut self, id: u16, mut message: OutMessage) {
         message.turn = self.next_turn;
         self.next_turn += 1;
@@ -396,6 +443,30 @@ impl SendQueue {
         Some((piece, notice))
     }
 
+    /// The stream that goes next, if it is the only one with something to send, and its next message fits `room` whole:
+    /// then its messages may leave one after the other.
+    #[inline]
+    pub(crate) fn run(&mut self, room: usize) -> Option<Run<'_>> {
+        let head = self.head()?;
+        let fits = !head.begun && wire_len(self.interleaving, head.available) <= room;
+        if !fits || self.held || self.current.is_some() || !self.turns.has_one() {
+            return None;
+        }
+        let stream = self.streams.get_mut(head.id)?;
+        Some(Run { interleaving: self.interleaving, stream, id: head.id, taken: Taken::default() })
+    }
+
+    /// What a [`Run`] took is accounted for, as if each message had had its turn.
+    pub(crate) fn end_run(&mut self, id: u16, taken: &Taken) {
+        let Taken { count, bytes, counted, last } = *taken;
+        let Some(stream) = self.streams.get_mut(id).filter(|_| count > 0) else { return };
+        self.messages -= count;
+        self.bytes -= bytes;
+        Self::count_down(&mut self.low, id, stream, counted);
+        self.turns.charge(&mut stream.share, bytes - last);
+        self.after_piece(id, last, true);
+    }
+
     /// Stream `id` had its turn, or part of it.
     #[inline]
     fn after_piece(&mut self, id: u16, len: usize, ends: bool) {
@@ -525,6 +596,15 @@ impl SendQueue {
     pub(crate) fn restart_numbers(&mut self) {
         for (_, stream) in self.streams.iter_mut() {
             stream.next_mid = [Serial32(0); 2];
+        }
+    }
+
+    /// Nothing has happened for a while: memory of streams with nothing to send is given back.
+    pub(crate) fn rest(&mut self) {
+        if self.messages == 0 {
+            for (_, stream) in self.streams.iter_mut() {
+                stream.queue = VecDeque::new();
+            }
         }
     }
 

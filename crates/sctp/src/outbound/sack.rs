@@ -115,27 +115,34 @@ impl Flight {
 
     fn take_cumulative(&mut self, now: Instant, cumulative: Serial32, outcome: &mut SackOutcome) -> Option<Serial32> {
         let mut highest_new = None;
-        while self.cumulative_ack != cumulative {
-            let Some(sent) = self.ring.pop_front() else { break };
+        let count = (cumulative.since(self.cumulative_ack) as usize).min(self.ring.len());
+        let (mut outstanding, mut in_flight, mut acked) = (0, 0, 0);
+        let mut ring = core::mem::take(&mut self.ring);
+        for sent in ring.drain(..count) {
             let tsn = self.cumulative_ack.next();
             self.cumulative_ack = tsn;
-            outcome.advanced = true;
             let len = sent.piece.payload.len();
-            self.outstanding = self.outstanding.saturating_sub(len);
+            outstanding += len;
             match sent.state {
                 ChunkState::InFlight => {
-                    self.in_flight = self.in_flight.saturating_sub(len);
+                    in_flight += len;
                     self.on_arrival(now, tsn, sent.transmission, outcome);
                 }
                 ChunkState::Lost => outcome.spurious |= self.undo.on_arrived(tsn),
-                ChunkState::Acked => self.rack.sacked = self.rack.sacked.saturating_sub(1),
-                ChunkState::Abandoned => {}
+                ChunkState::Acked => {
+                    self.rack.sacked = self.rack.sacked.saturating_sub(1);
+                    continue;
+                }
+                ChunkState::Abandoned => continue,
             }
-            if matches!(sent.state, ChunkState::InFlight | ChunkState::Lost) {
-                outcome.acked += len;
-                highest_new = Some(tsn);
-            }
+            acked += len;
+            highest_new = Some(tsn);
         }
+        self.ring = ring;
+        self.outstanding = self.outstanding.saturating_sub(outstanding);
+        self.in_flight = self.in_flight.saturating_sub(in_flight);
+        outcome.acked += acked;
+        outcome.advanced |= count > 0;
         if outcome.rtt.is_some() {
             self.sample_from = self.next_tsn();
         }

@@ -79,6 +79,12 @@ impl Turns {
         self.heap.peek().map(|Reverse((_, id))| *id)
     }
 
+    /// Whether there is one stream, and no other.
+    #[inline]
+    pub(super) fn has_one(&self) -> bool {
+        self.heap.len() == 1
+    }
+
     /// Takes the first out.
     pub(super) fn remove_first(&mut self) {
         self.heap.pop();
@@ -111,7 +117,7 @@ impl Turns {
         if let Some(mut first) = self.heap.peek_mut() {
             *first = Reverse((key, id));
         }
-        self.heap.len() == 1
+        self.has_one()
     }
 
     /// A stream sent `bytes`.

@@ -6,6 +6,9 @@ use weft_core::{Instant, Serial32};
 
 use super::rate::Stamp;
 
+/// A transmission with so many chunks takes no further packet.
+const MAX_CHUNKS: u16 = 1 << 15;
+
 /// Chunks with TSNs in a row that left in one packet.
 #[derive(Clone, Debug)]
 pub(crate) struct Transmission {
@@ -35,21 +38,32 @@ pub(crate) struct Transmissions {
 
 impl Transmissions {
     /// Number the next transmission gets.
+    #[inline]
     pub(crate) fn next(&self) -> u32 {
         self.base.wrapping_add(self.ring.len() as u32)
     }
 
     /// The last one, if `tsn` continues it and may be added to it.
+    #[inline]
     pub(crate) fn extend(&mut self, tsn: Serial32, bytes: u32, again: bool, now: Instant) -> Option<u32> {
         let number = self.next().wrapping_sub(1);
         let last = self.ring.back_mut()?;
-        if last.last.next() != tsn || last.again != again || last.sent != now || last.left == u16::MAX {
+        if last.last.next() != tsn || last.again != again || last.sent != now || last.left >= MAX_CHUNKS {
             return None;
         }
         last.last = tsn;
         last.left += 1;
         last.bytes += bytes;
         Some(number)
+    }
+
+    /// So many more chunks, the last of them `tsn`, left with the chunk of the last transmission, and took so many bytes.
+    pub(crate) fn extend_by(&mut self, count: usize, tsn: Serial32, bytes: usize) {
+        if let Some(last) = self.ring.back_mut() {
+            last.last = tsn;
+            last.left += count as u16;
+            last.bytes = last.bytes.saturating_add(bytes as u32);
+        }
     }
 
     pub(crate) fn push(&mut self, transmission: Transmission) -> u32 {
@@ -64,6 +78,7 @@ impl Transmissions {
     }
 
     /// When the newest left.
+    #[inline]
     pub(crate) fn last_sent(&self) -> Option<Instant> {
         self.ring.back().map(|t| t.sent)
     }
@@ -82,6 +97,7 @@ impl Transmissions {
     }
 
     /// Forgets the oldest ones with nothing left in flight.
+    #[inline]
     pub(crate) fn prune(&mut self) {
         while self.ring.front().is_some_and(|t| t.left == 0) {
             self.ring.pop_front();
@@ -102,7 +118,7 @@ impl Transmissions {
     }
 
     /// As [`clear`](Self::clear), and gives memory back.
-    pub(crate) fn shrink(&mut self) {
+    pub(crate) fn rest(&mut self) {
         self.base = self.next();
         self.ring = VecDeque::new();
     }

@@ -76,7 +76,9 @@ impl<'a> IData<'a> {
         *head = [kind::I_DATA, self.flags, l0, l1, t0, t1, t2, t3, s0, s1, 0, 0, m0, m1, m2, m3, p0, p1, p2, p3];
         let (text, padding) = body.split_at_mut_checked(len).ok_or(Full)?;
         text.copy_from_slice(self.payload);
-        padding.fill(0);
+        for byte in padding {
+            *byte = 0; // at most three: not worth a call
+        }
         Ok(())
     }
 }
