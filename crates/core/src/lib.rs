@@ -26,7 +26,7 @@ pub use batch::{Batch, Limits, Run};
 pub use frame::{Committable, Frame, Full, Overhead};
 pub use layer::{Layer, Spent, Wrap};
 pub use path::{Datagram, Ecn, Path, Transport};
-pub use rng::Rng;
+pub use rng::{Rng, Seed};
 pub use serial::{Serial16, Serial32};
 pub use time::Instant;
 pub use timer::{TimerKey, Timers};

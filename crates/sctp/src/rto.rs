@@ -12,8 +12,12 @@ pub(crate) struct Rto {
     srtt: Option<Duration>,
     rttvar: Duration,
     current: Duration,
-    min: Duration,
-    max: Duration,
+    /// RTO.Min and RTO.Max, nanoseconds.
+    bounds: (u64, u64),
+}
+
+fn nanos(d: Duration) -> u64 {
+    u64::try_from(d.as_nanos()).unwrap_or(u64::MAX)
 }
 
 impl Rto {
@@ -22,8 +26,7 @@ impl Rto {
             srtt: None,
             rttvar: Duration::ZERO,
             current: config.rto_initial,
-            min: config.rto_min,
-            max: config.rto_max.max(config.rto_min),
+            bounds: (nanos(config.rto_min), nanos(config.rto_max.max(config.rto_min))),
         }
     }
 
@@ -33,6 +36,10 @@ impl Rto {
 
     pub(crate) fn srtt(&self) -> Option<Duration> {
         self.srtt
+    }
+
+    fn max(&self) -> Duration {
+        Duration::from_nanos(self.bounds.1)
     }
 
     pub(crate) fn sample(&mut self, rtt: Duration) {
@@ -48,11 +55,11 @@ impl Rto {
         };
         self.srtt = Some(srtt);
         self.rttvar = self.rttvar.max(GRANULARITY);
-        self.current = (srtt + self.rttvar * 4).clamp(self.min, self.max);
+        self.current = (srtt + self.rttvar * 4).clamp(Duration::from_nanos(self.bounds.0), self.max());
     }
 
     /// Rule E2: "back off the timer".
     pub(crate) fn back_off(&mut self) {
-        self.current = (self.current * 2).min(self.max);
+        self.current = (self.current * 2).min(self.max());
     }
 }

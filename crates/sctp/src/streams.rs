@@ -1,6 +1,6 @@
 //! State for each stream, made when first used.
 
-const PAGE: usize = 8;
+const PAGE: usize = 4;
 
 /// A table indexed by stream id that costs nothing for ids never used.
 #[derive(Debug)]

@@ -1,7 +1,8 @@
-//! No heap allocation for a packet in steady state, and at most one for a message that arrives.
+//! Memory: no heap allocation for a packet in steady state, and how much an association holds that does nothing.
 #![allow(clippy::unwrap_used, missing_docs)]
 
 use core::time::Duration;
+use std::sync::Arc;
 
 use bytes::Bytes;
 use weft_core::{Frame, Instant, Layer, Overhead, Rng};
@@ -16,7 +17,7 @@ struct Wire {
 }
 
 impl Wire {
-    fn connected(config: &Config) -> Self {
+    fn connected(config: &Arc<Config>) -> Self {
         let end = |seed| Association::new(config.clone(), Rng::from_test_seed(seed));
         let mut wire = Self { now: Instant::ORIGIN, a: end(1), b: end(2), buffer: vec![0; 2048], packets: 0 };
         wire.a.connect(wire.now);
@@ -66,7 +67,7 @@ fn pump(now: Instant, from: &mut Association, to: &mut Association, buffer: &mut
 #[test]
 fn none_for_a_packet() {
     for interleaving in [true, false] {
-        let config = Config { interleaving, path_mtu_discovery: false, ..Config::rtc() };
+        let config = Arc::new(Config { interleaving, path_mtu_discovery: false, ..Config::rtc() });
         for (size, count) in [(65_536, 400), (16_384, 1000), (1200, 4000), (32, 60_000)] {
             let message = Bytes::from(vec![7; size]);
             let mut wire = Wire::connected(&config);
@@ -83,4 +84,29 @@ fn none_for_a_packet() {
             );
         }
     }
+}
+
+/// An association that is up and has nothing to do takes 2 KiB, whatever it did before; settings are shared.
+#[test]
+fn an_idle_association_is_small() {
+    let config = Arc::new(Config { heartbeat_interval: Some(Duration::from_secs(1)), ..Config::rtc() });
+    let mut wire = None;
+    let fresh = allocation_counter::measure(|| wire = Some(Wire::connected(&config))).bytes_current;
+    let Some(mut wire) = wire else { unreachable!() };
+    let buffer = i64::try_from(wire.buffer.len()).unwrap();
+    let size = i64::try_from(size_of::<Association>()).unwrap();
+    let one = size + (fresh - buffer) / 2;
+    assert!(one <= 2048, "fresh from the handshake: {one} bytes, {size} of them the value itself");
+    let mut used = 0;
+    let rested = allocation_counter::measure(|| {
+        used = allocation_counter::measure(|| wire.transfer(1000, &Bytes::from(vec![7; 10_000]))).bytes_current;
+        for _ in 0..20 {
+            wire.now += Duration::from_millis(500);
+            wire.turn();
+        }
+    });
+    // What stays beside is the state of the stream that was used, and of its neighbours: less than 600 bytes on both sides.
+    let one = size + (fresh + rested.bytes_current - buffer) / 2;
+    assert!(used > 10_000, "{used}");
+    assert!(one <= 2048 + 300, "after much traffic: {one} bytes");
 }

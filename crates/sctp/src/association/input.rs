@@ -82,7 +82,7 @@ impl Association {
     fn check_packet<'d>(&mut self, bytes: &'d [u8]) -> Option<Packet<'d>> {
         let packet = Packet::parse(bytes).ok()?;
         let header = packet.header;
-        if header.source_port != self.config.remote_port || header.destination_port != self.config.local_port {
+        if (header.destination_port, header.source_port) != self.ports {
             return None;
         }
         let first = packet.first();

@@ -18,8 +18,9 @@ mod snap;
 mod transfer;
 
 use std::collections::VecDeque;
+use std::sync::Arc;
 
-use weft_core::{Frame, Instant, Layer, Rng, Serial32, TimerKey, Timers};
+use weft_core::{Frame, Instant, Layer, Rng, Seed, Serial32, TimerKey, Timers};
 
 use crate::Config;
 use crate::congestion::Controller;
@@ -129,16 +130,18 @@ struct Counters {
 /// answers them all.
 #[derive(Debug)]
 pub struct Association {
-    config: Box<Config>,
-    rng: Box<Rng>,
+    config: Arc<Config>,
+    /// Ours and the peer's.
+    ports: (u16, u16),
+    seed: Seed,
     state: State,
     /// It ended, and will not start again.
     over: bool,
-    dead: Option<AssociationError>,
+    dead: Option<Box<AssociationError>>,
     timers: Timers<Timer, 11>,
     due: Due,
-    replies: VecDeque<Reply>,
-    control: VecDeque<Vec<u8>>,
+    replies: Vec<Reply>,
+    control: Vec<Vec<u8>>,
     /// Bytes of `control` that answer the packet being handled.
     answered: usize,
     events: VecDeque<Event>,
@@ -148,7 +151,7 @@ pub struct Association {
     /// Says in a cookie that it was made while this association existed (RFC 9260 section 5.2.2, Tie-Tags).
     tie: u64,
     /// The cookie to echo.
-    cookie: Vec<u8>,
+    cookie: Box<[u8]>,
     local_tag: u32,
     peer_tag: u32,
     local_initial_tsn: Serial32,
@@ -185,18 +188,18 @@ pub struct Association {
     refused: Option<usize>,
     /// Retransmissions in a row without an answer (RFC 9260 section 8.1).
     errors: u32,
-    heartbeat: Option<(u64, Instant)>,
-    reset: Box<reset::Reset>,
+    heartbeat: Option<Box<(u64, Instant)>>,
+    reset: reset::LazyReset,
 }
 
 impl Association {
     /// An association that is not yet set up.
-    pub fn new(mut config: Config, mut rng: Rng) -> Self {
-        for port in [&mut config.local_port, &mut config.remote_port] {
-            if *port == 0 {
-                *port = DEFAULT_PORT; // "The Source Port Number 0 MUST NOT be used" (section 3.1)
-            }
-        }
+    ///
+    /// Many may share their settings: give each a clone of one `Arc<Config>`.
+    pub fn new(config: impl Into<Arc<Config>>, mut rng: Rng) -> Self {
+        let config = config.into();
+        // "The Source Port Number 0 MUST NOT be used" (section 3.1)
+        let port = |port| if port == 0 { DEFAULT_PORT } else { port };
         let mut cookie_key = [0; 32];
         rng.fill(&mut cookie_key);
         let initial_tsn = Serial32(config.initial_tsn.unwrap_or_else(|| rng.u32()));
@@ -211,14 +214,14 @@ impl Association {
             dead: None,
             timers: Timers::new(),
             due: Due::default(),
-            replies: VecDeque::new(),
-            control: VecDeque::new(),
+            replies: Vec::new(),
+            control: Vec::new(),
             answered: 0,
             events: VecDeque::new(),
             stats: Counters::default(),
             cookie_key,
             tie: rng.u64(),
-            cookie: Vec::new(),
+            cookie: Box::default(),
             local_tag,
             peer_tag: 0,
             local_initial_tsn: initial_tsn,
@@ -246,9 +249,10 @@ impl Association {
             refused: None,
             errors: 0,
             heartbeat: None,
-            reset: Box::new(reset::Reset::new(initial_tsn, Serial32(0))),
-            config: Box::new(config),
-            rng: Box::new(rng),
+            reset: reset::LazyReset::new(initial_tsn, Serial32(0)),
+            ports: (port(config.local_port), port(config.remote_port)),
+            config,
+            seed: Seed::draw(&mut rng),
         }
     }
 
@@ -355,7 +359,7 @@ impl Association {
     /// Sets the peer's port. Ignored once the association has begun, and for port 0, which no packet may bear.
     pub fn set_remote_port(&mut self, port: u16) {
         if self.state == State::Closed && port != 0 {
-            self.config.remote_port = port;
+            self.ports.1 = port;
         }
     }
 
@@ -364,8 +368,20 @@ impl Association {
         self.queue.set_threshold(stream, bytes);
     }
 
-    fn ports(&self) -> (u16, u16) {
-        (self.config.local_port, self.config.remote_port)
+    /// Nothing has happened for a while: memory that much traffic took is given back.
+    fn rest(&mut self) {
+        self.flight.rest();
+        self.queue.rest();
+        self.inbound.rest();
+        if self.events.is_empty() {
+            self.events = VecDeque::new();
+        }
+        if self.replies.is_empty() {
+            self.replies = Vec::new();
+        }
+        if self.control.is_empty() {
+            self.control = Vec::new();
+        }
     }
 
     fn event(&mut self, event: Event) {
@@ -376,7 +392,8 @@ impl Association {
 
     fn push_control(&mut self, chunk: Vec<u8>) {
         if self.control.len() < MAX_CONTROL {
-            self.control.push_back(chunk);
+            self.control.reserve_exact(1); // there is seldom more than one
+            self.control.push(chunk);
         } else {
             self.stats.chunks_dropped += 1;
         }
@@ -401,7 +418,8 @@ impl Association {
 
     fn push_reply(&mut self, tag: u32, chunk: Vec<u8>) {
         if self.replies.len() < MAX_CONTROL {
-            self.replies.push_back(Reply { tag, chunk });
+            self.replies.reserve_exact(1);
+            self.replies.push(Reply { tag, chunk });
         }
     }
 
@@ -452,7 +470,7 @@ impl Association {
             AssociationError::NoAnswer | AssociationError::PeerAborted { .. } => {}
         }
         self.end();
-        self.dead = Some(error.clone());
+        self.dead = Some(Box::new(error.clone()));
         error
     }
 }
@@ -481,14 +499,14 @@ impl Layer for Association {
 
     fn handle_input(&mut self, now: Instant, packet: &[u8]) -> Result<(), AssociationError> {
         if let Some(error) = &self.dead {
-            return Err(error.clone());
+            return Err((**error).clone());
         }
         self.on_packet(now, packet).map_err(|error| self.fail(error))
     }
 
     fn handle_timeout(&mut self, now: Instant) -> Result<(), AssociationError> {
         if let Some(error) = &self.dead {
-            return Err(error.clone());
+            return Err((**error).clone());
         }
         while let Some(timer) = self.timers.expire(now) {
             self.on_timer(now, timer).map_err(|error| self.fail(error))?;
@@ -504,7 +522,7 @@ impl Layer for Association {
         if let Some(event) = self.events.pop_front() {
             return Some(event);
         }
-        if let Some(stream) = self.queue.low.pop_front() {
+        if let Some(stream) = self.queue.take_low() {
             return Some(Event::BufferedAmountLow(stream));
         }
         if let Some(notice) = self.queue.take_given_up() {

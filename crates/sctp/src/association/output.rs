@@ -26,7 +26,8 @@ impl Association {
             return Some(());
         }
         frame.cap(self.mtu);
-        while let Some(reply) = self.replies.pop_front() {
+        while !self.replies.is_empty() {
+            let reply = self.replies.remove(0);
             if self.write_single(frame, reply.tag, &reply.chunk).is_ok() {
                 return Some(());
             }
@@ -48,7 +49,7 @@ impl Association {
         if !self.reset.is_idle() {
             self.progress_resets(now);
         }
-        packet::start(frame, self.ports(), self.peer_tag).ok()?;
+        packet::start(frame, self.ports, self.peer_tag).ok()?;
         let empty = frame.len();
         let complete = self.fill(now, frame);
         if frame.len() == empty {
@@ -66,12 +67,12 @@ impl Association {
         if self.state != State::Established || !self.replies.is_empty() {
             return false;
         }
-        let rng = &mut self.rng;
-        let Some(probe) = self.path_mtu.take_probe(frame.capacity(), || rng.u64()) else { return false };
+        let seed = &mut self.seed;
+        let Some(probe) = self.path_mtu.take_probe(frame.capacity(), || seed.rng().u64()) else { return false };
         let mut chunk = Vec::new();
         heartbeat::write(&mut chunk, &probe.nonce.to_be_bytes());
         pad::write(&mut chunk, probe.size - packet::HEADER_LEN);
-        let written = packet::start(frame, self.ports(), self.peer_tag).and_then(|()| frame.push(&chunk));
+        let written = packet::start(frame, self.ports, self.peer_tag).and_then(|()| frame.push(&chunk));
         if written.is_err() {
             frame.truncate(0);
             return false;
@@ -88,7 +89,7 @@ impl Association {
         if size <= self.mtu || self.inbound.ack.due() || !self.replies.is_empty() || !self.may_send_data(now) {
             return false;
         }
-        let written = packet::start(frame, self.ports(), self.peer_tag).is_ok()
+        let written = packet::start(frame, self.ports, self.peer_tag).is_ok()
             && self.flight.retransmit(now, frame.remaining()).is_some_and(|chunk| chunk.write(frame).is_ok());
         if !written {
             frame.truncate(0);
@@ -108,7 +109,7 @@ impl Association {
     }
 
     fn write_single(&mut self, frame: &mut Frame<'_>, tag: u32, chunk: &[u8]) -> Result<(), Full> {
-        packet::start(frame, self.ports(), tag)?;
+        packet::start(frame, self.ports, tag)?;
         frame.push(chunk)?;
         // Who this goes to may not share our association: only a full checksum is sure to be understood.
         packet::finish(frame, false);
@@ -147,14 +148,14 @@ impl Association {
             frame.push(&chunk)?;
             self.due.cookie_ack = false;
         }
-        while let Some(chunk) = self.control.front() {
+        while let Some(chunk) = self.control.first() {
             match frame.push(chunk) {
                 Ok(()) => {
-                    self.control.pop_front();
+                    self.control.remove(0);
                 }
                 // It would fit no packet: drop it.
                 Err(Full) if frame.len() <= packet::HEADER_LEN => {
-                    self.control.pop_front();
+                    self.control.remove(0);
                 }
                 Err(Full) => return Err(Full),
             }

@@ -12,7 +12,7 @@ impl Association {
     pub(super) fn schedule_heartbeat(&mut self, now: Instant) {
         if let Some(interval) = self.config.heartbeat_interval {
             let rto = self.rto.get();
-            self.timers.set(Timer::Heartbeat, now + interval + rto.mul_f64(0.5 + self.rng.unit()));
+            self.timers.set(Timer::Heartbeat, now + interval + rto.mul_f64(0.5 + self.seed.rng().unit()));
         }
     }
 
@@ -26,11 +26,9 @@ impl Association {
         }
         let idle = self.flight.is_empty();
         if idle {
-            self.flight.rest();
-            self.queue.rest();
-            self.inbound.rest();
-            let nonce = self.rng.u64();
-            self.heartbeat = Some((nonce, now));
+            self.rest();
+            let nonce = self.seed.rng().u64();
+            self.heartbeat = Some(Box::new((nonce, now)));
             let mut chunk = Vec::new();
             heartbeat::write(&mut chunk, &nonce.to_be_bytes());
             self.push_control(chunk);
@@ -54,7 +52,7 @@ impl Association {
         if info.first_chunk().is_some_and(|nonce| self.on_probe_answer(now, u64::from_be_bytes(*nonce))) {
             return;
         }
-        match self.heartbeat {
+        match self.heartbeat.as_deref().copied() {
             Some((nonce, sent)) if info == nonce.to_be_bytes() => {
                 self.heartbeat = None;
                 self.errors = 0;

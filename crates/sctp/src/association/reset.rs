@@ -1,5 +1,6 @@
 //! Stream reset ([RFC 6525](https://www.rfc-editor.org/rfc/rfc6525)).
 
+use core::ops::{Deref, DerefMut};
 use std::collections::VecDeque;
 
 use weft_core::{Instant, Serial32};
@@ -77,7 +78,7 @@ pub(super) struct Reset {
 }
 
 impl Reset {
-    pub(super) fn new(local_initial_tsn: Serial32, peer_initial_tsn: Serial32) -> Self {
+    const fn new(local_initial_tsn: Serial32, peer_initial_tsn: Serial32) -> Self {
         Self {
             next_number: local_initial_tsn,
             wanted: VecDeque::new(),
@@ -97,12 +98,56 @@ impl Reset {
     pub(super) fn is_idle(&self) -> bool {
         self.wanted_tsns.is_none() && self.wanted.is_empty() && self.asked.is_none() && self.orders.is_empty()
     }
+}
+
+/// A [`Reset`] that is made when it is first written to: many associations never reset a stream.
+#[derive(Debug)]
+pub(super) struct LazyReset {
+    it: Option<Box<Reset>>,
+    /// Our first number and the peer's.
+    numbers: (Serial32, Serial32),
+}
+
+/// What one that was not made yet reads as, but for the numbers.
+static UNUSED: Reset = Reset::new(Serial32(0), Serial32(0));
+
+impl LazyReset {
+    pub(super) const fn new(local_initial_tsn: Serial32, peer_initial_tsn: Serial32) -> Self {
+        Self { it: None, numbers: (local_initial_tsn, peer_initial_tsn) }
+    }
 
     /// The peer's numbers are known. What was asked for before stays asked for.
     pub(super) fn meet_peer(&mut self, local_initial_tsn: Serial32, peer_initial_tsn: Serial32) {
-        let wanted = core::mem::take(&mut self.wanted);
-        let orders = core::mem::take(&mut self.orders);
-        *self = Self { wanted, orders, ..Self::new(local_initial_tsn, peer_initial_tsn) };
+        self.numbers = (local_initial_tsn, peer_initial_tsn);
+        if let Some(it) = &mut self.it {
+            let (wanted, orders) = (core::mem::take(&mut it.wanted), core::mem::take(&mut it.orders));
+            **it = Reset { wanted, orders, ..Reset::new(local_initial_tsn, peer_initial_tsn) };
+        }
+    }
+
+    /// The number the peer's next request must have.
+    pub(super) fn expected(&self) -> Serial32 {
+        self.it.as_ref().map_or(self.numbers.1, |it| it.expected)
+    }
+
+    /// The number of our next request.
+    fn take_number(&mut self) -> Serial32 {
+        let next = &mut self.next_number;
+        core::mem::replace(next, next.next())
+    }
+}
+
+impl Deref for LazyReset {
+    type Target = Reset;
+    #[inline]
+    fn deref(&self) -> &Reset {
+        self.it.as_deref().unwrap_or(&UNUSED)
+    }
+}
+
+impl DerefMut for LazyReset {
+    fn deref_mut(&mut self) -> &mut Reset {
+        self.it.get_or_insert_with(|| Box::new(Reset::new(self.numbers.0, self.numbers.1)))
     }
 }
 
@@ -122,6 +167,9 @@ impl Association {
     /// The peer uses `id` anew, which it does only once it has performed our reset: its answer got lost or is late. False
     /// if no such request is out.
     pub(crate) fn settle_reset(&mut self, id: u16) -> bool {
+        if self.reset.outgoing.is_none() {
+            return false;
+        }
         let Some(request) = &mut self.reset.outgoing else { return false };
         let asked = request.streams.contains(&id) && !request.settled.contains(&id);
         if asked {
@@ -201,9 +249,7 @@ impl Association {
     }
 
     pub(super) fn take_number(&mut self) -> Serial32 {
-        let number = self.reset.next_number;
-        self.reset.next_number = number.next();
-        number
+        self.reset.take_number()
     }
 
     pub(super) fn send_request(&mut self, now: Instant) {
@@ -219,7 +265,7 @@ impl Association {
         } else if let Some(request) = &self.reset.outgoing {
             let (seen, streams) = match &request.answers {
                 Some((number, listed)) => (*number, listed),
-                None => (self.reset.expected.previous(), &request.streams),
+                None => (self.reset.expected().previous(), &request.streams),
             };
             reconfig::write_outgoing_reset(&mut chunk, request.number, seen, request.last_tsn, streams);
         }
@@ -258,7 +304,7 @@ impl Association {
         for param in Request::params(value).take(2) {
             match Request::parse(&param) {
                 Some(Request::OutgoingReset { request, response, last_tsn, streams }) => {
-                    if request == self.reset.expected {
+                    if request == self.reset.expected() {
                         self.order_answered_by_reset(response);
                     }
                     let list = if streams.is_all() { self.inbound.used_streams() } else { streams.iter().collect() };
@@ -288,10 +334,10 @@ impl Association {
 
     /// Whether a request is the next one; a repeated one is answered as before, any other is refused (section 5.2.1).
     pub(super) fn is_new(&mut self, number: Serial32) -> bool {
-        if number == self.reset.expected {
+        if number == self.reset.expected() {
             return true;
         }
-        if number == self.reset.expected.previous() {
+        if number == self.reset.expected().previous() {
             let last = Answer { number, ..self.reset.last };
             self.reset.responses.push(last);
         } else {
@@ -308,7 +354,8 @@ impl Association {
     /// Answers the last request, and keeps the answer for when it is asked again.
     pub(super) fn answer_last(&mut self, number: Serial32, result: u32, next_tsns: Option<(Serial32, Serial32)>) {
         self.reset.last = Answer { number, result, next_tsns };
-        self.reset.responses.push(self.reset.last);
+        let last = self.reset.last;
+        self.reset.responses.push(last);
     }
 
     fn respond(&mut self, number: Serial32, result: u32) {
@@ -354,6 +401,9 @@ impl Association {
     /// A deferred reset is performed when everything before it has come (E3 to E6).
     pub(super) fn check_deferred_reset(&mut self, _now: Instant) {
         let cumulative = self.inbound.cumulative;
+        if self.reset.deferred.is_none() {
+            return;
+        }
         let Some(deferred) = &mut self.reset.deferred else { return };
         if deferred.performed || deferred.last_tsn.follows(cumulative) {
             return;
@@ -361,7 +411,7 @@ impl Association {
         deferred.performed = true;
         let (number, streams) = (deferred.number, deferred.streams.clone());
         self.perform(&streams);
-        if number.next() == self.reset.expected {
+        if number.next() == self.reset.expected() {
             self.reset.last.result = result::PERFORMED;
         }
         self.respond(number, result::PERFORMED);
@@ -418,7 +468,7 @@ impl Association {
                     if let Some(order) = request.order {
                         return self.order_done(order, answer);
                     }
-                    if request.answers.is_some_and(|(number, _)| number.next() == self.reset.expected) && done {
+                    if request.answers.is_some_and(|(number, _)| number.next() == self.reset.expected()) && done {
                         self.reset.last.result = result::PERFORMED;
                     }
                     for id in request.streams {

@@ -151,7 +151,10 @@ impl Association {
             State::Closed | State::CookieWait => (self.local_tag, self.local_initial_tsn, 0),
             State::CookieEchoed => (self.local_tag, self.local_initial_tsn, self.tie),
             // "Create a new random Initiate Tag" for a peer that may have started anew.
-            _ => (new_tag(&mut self.rng), Serial32(self.rng.u32()), self.tie),
+            _ => {
+                let mut rng = self.seed.rng();
+                (new_tag(&mut rng), Serial32(rng.u32()), self.tie)
+            }
         };
         let cookie = StateCookie {
             made: now,
@@ -211,7 +214,7 @@ impl Association {
             self.peer_tag = 0;
             return Err(AssociationError::ProtocolViolation("INIT ACK without a cookie"));
         };
-        self.cookie = cookie.to_vec();
+        self.cookie = cookie.into();
         self.out_streams = self.config.out_streams.min(init.inbound_streams);
         self.in_streams = self.config.in_streams.min(init.outbound_streams);
         self.extensions = self.agreed(init.extensions());
@@ -343,7 +346,7 @@ impl Association {
         self.state = State::Established;
         self.errors = 0;
         self.init_count = 0;
-        self.cookie = Vec::new();
+        self.cookie = Box::default();
         if !self.flight.is_empty() {
             self.timers.set(Timer::T3Rtx, now + self.rto.get());
         }
@@ -357,14 +360,14 @@ impl Association {
         self.due = Due::default();
         self.control.clear();
         self.queue.clear();
-        *self.reset = reset::Reset::new(cookie.local_tsn, cookie.peer_tsn);
+        self.reset = reset::LazyReset::new(cookie.local_tsn, cookie.peer_tsn);
         self.queue.give_up(self.flight.drain_notices());
         self.flight = Flight::new(cookie.local_tsn, self.config.rack);
         self.local_initial_tsn = cookie.local_tsn;
         self.controller.restart();
         self.timed_out = false;
         self.moved = false;
-        self.tie = self.rng.u64();
+        self.tie = self.seed.rng().u64();
         self.event(Event::Restarted);
         self.accept(now, cookie);
     }

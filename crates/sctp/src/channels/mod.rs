@@ -8,6 +8,7 @@ mod send;
 mod table;
 
 use std::collections::{BTreeMap, VecDeque};
+use std::sync::Arc;
 
 use weft_core::{Frame, Instant, Layer, Rng};
 
@@ -60,7 +61,10 @@ pub struct DataChannels {
 
 impl DataChannels {
     /// Data channels over an association not yet set up.
-    pub fn new(config: Config, rng: Rng) -> Self {
+    ///
+    /// Many may share their settings: give each a clone of one `Arc<Config>`.
+    pub fn new(config: impl Into<Arc<Config>>, rng: Rng) -> Self {
+        let config = config.into();
         Self {
             role: None,
             remote_max: Some(DEFAULT_REMOTE_MAX_MESSAGE_SIZE),
@@ -159,7 +163,7 @@ impl DataChannels {
 
     /// Starts over with a new association, as a new DTLS connection asks for (RFC 8841 section 9.3): channels of the one
     /// before are closed, and what arrived on them can still be read.
-    pub fn renew(&mut self, config: Config, rng: Rng) {
+    pub fn renew(&mut self, config: impl Into<Arc<Config>>, rng: Rng) {
         self.close_all();
         for id in self.table.ids() {
             if let Some(channel) = self.table.get_mut(id) {

@@ -80,6 +80,10 @@ impl Interleaved {
         self.longest
     }
 
+    pub(super) fn is_empty(&self) -> bool {
+        self.index.is_empty()
+    }
+
     /// Where the message `key` is kept, made if need be.
     fn find(&mut self, key: Key) -> u32 {
         let Self { index, slab, free, .. } = self;

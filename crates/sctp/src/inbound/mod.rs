@@ -92,8 +92,10 @@ pub(crate) struct Inbound {
     received: Ranges,
     streams: StreamTable<InStream>,
     in_streams: u16,
-    reassembly: Reassembly,
-    /// In place of `reassembly` where chunks are I-DATA.
+    /// Chunks are I-DATA.
+    interleaving: bool,
+    /// Messages in the making, once there were any: of DATA chunks, or of I-DATA chunks.
+    reassembly: Option<Box<Reassembly>>,
     interleaved: Option<Box<Interleaved>>,
     ready: VecDeque<Message>,
     /// Charged for whole messages the application has not taken.
@@ -116,8 +118,9 @@ impl Inbound {
             received: Ranges::default(),
             streams: StreamTable::default(),
             in_streams,
-            reassembly: Reassembly::default(),
-            interleaved: interleaving.then(Box::default),
+            interleaving,
+            reassembly: None,
+            interleaved: None,
             ready: VecDeque::new(),
             ready_charge: 0,
             waiting_charge: 0,
@@ -135,18 +138,22 @@ impl Inbound {
     /// for: the application can do nothing about messages that are not whole, so they must not shut the window for good.
     #[inline]
     fn held(&self) -> usize {
-        let making = match &self.interleaved {
-            Some(interleaved) => interleaved.charge.saturating_sub(self.window.limit.saturating_add(self.max_message)),
-            None => self.reassembly.charge.saturating_sub(self.reassembly.in_order_charge(self.cumulative)),
+        let making = match (&self.interleaved, &self.reassembly) {
+            (Some(interleaved), _) => {
+                interleaved.charge.saturating_sub(self.window.limit.saturating_add(self.max_message))
+            }
+            (None, Some(spans)) => spans.charge.saturating_sub(spans.in_order_charge(self.cumulative)),
+            (None, None) => 0,
         };
         self.ready_charge + self.waiting_charge + making
     }
 
     #[inline]
     fn entries(&self) -> usize {
-        let making = match &self.interleaved {
-            Some(interleaved) => interleaved.entries,
-            None => self.reassembly.entries.saturating_sub(self.reassembly.in_order_entries(self.cumulative)),
+        let making = match (&self.interleaved, &self.reassembly) {
+            (Some(interleaved), _) => interleaved.entries,
+            (None, Some(spans)) => spans.entries.saturating_sub(spans.in_order_entries(self.cumulative)),
+            (None, None) => 0,
         };
         self.ready.len() + self.taken_entries + self.waiting_entries + making
     }
@@ -219,9 +226,7 @@ impl Inbound {
         if !self.hold(chunk) {
             self.assemble(chunk);
         }
-        if self.interleaved.is_none() {
-            self.drop_headless();
-        }
+        self.drop_headless();
         self.check_limits()
     }
 
@@ -232,18 +237,20 @@ impl Inbound {
             return false;
         }
         let Some(stream) = self.streams.get(chunk.stream).filter(|stream| !stream.piecewise) else { return false };
-        match &mut self.interleaved {
-            Some(interleaved) => interleaved.append(chunk, stream.making, self.max_message),
-            None => self.reassembly.lengthen(chunk, self.max_message),
+        match (&mut self.interleaved, &mut self.reassembly) {
+            (Some(interleaved), _) => interleaved.append(chunk, stream.making, self.max_message),
+            (None, Some(spans)) => spans.lengthen(chunk, self.max_message),
+            (None, None) => false,
         }
     }
 
     /// After a chunk: messages in the making, and those that wait, are bounded.
     #[inline]
     fn check_limits(&self) -> Outcome {
-        let (longest, making, times) = match &self.interleaved {
-            Some(interleaved) => (interleaved.longest(), interleaved.charge, 3),
-            None => (self.reassembly.longest(), self.reassembly.charge, 2),
+        let (longest, making, times) = match (&self.interleaved, &self.reassembly) {
+            (Some(interleaved), _) => (interleaved.longest(), interleaved.charge, 3),
+            (None, Some(spans)) => (spans.longest(), spans.charge, 2),
+            (None, None) => (0, 0, if self.interleaving { 3 } else { 2 }),
         };
         if longest > self.max_message {
             return Outcome::Violation("a message is larger than was allowed");
@@ -262,6 +269,12 @@ impl Inbound {
     pub(crate) fn rest(&mut self) {
         if self.ready.is_empty() {
             self.ready = VecDeque::new();
+        }
+        if self.reassembly.as_ref().is_some_and(|spans| spans.is_empty()) {
+            self.reassembly = None;
+        }
+        if self.interleaved.as_ref().is_some_and(|interleaved| interleaved.is_empty()) {
+            self.interleaved = None;
         }
     }
 

@@ -41,11 +41,11 @@ impl Inbound {
                 payload: Bytes::copy_from_slice(chunk.payload),
             });
         }
-        let Some(interleaved) = &mut self.interleaved else {
+        if !self.interleaving {
             let hint = self.streams.get(chunk.stream).map_or(0, |s| s.last_len);
-            let added = self.reassembly.add(chunk, hint);
+            let added = self.reassembly.get_or_insert_default().add(chunk, hint);
             return self.on_added(chunk, unordered, added);
-        };
+        }
         let stream = self.streams.entry(chunk.stream);
         let past = if unordered {
             stream.skipped.is_some_and(|last| chunk.mid.precedes_or_is(last))
@@ -55,7 +55,7 @@ impl Inbound {
         if past {
             return; // of a message that was delivered or given up
         }
-        let added = interleaved.add(chunk, &mut stream.making, stream.last_len);
+        let added = self.interleaved.get_or_insert_default().add(chunk, &mut stream.making, stream.last_len);
         if stream.piecewise || !matches!(added, Added::Grown) {
             self.on_added(chunk, unordered, added);
         }
@@ -77,13 +77,14 @@ impl Inbound {
     /// Hands out the beginning of the next message of a stream that is read in pieces; with `mid` only if it is that one.
     fn hand_out(&mut self, id: u16, mid: Option<Serial32>) {
         let Some(stream) = self.streams.get(id).filter(|s| s.piecewise) else { return };
-        let next = stream.next_mid(self.interleaved.is_some());
+        let next = stream.next_mid(self.interleaving);
         if mid.is_some_and(|mid| mid != next) {
             return;
         }
-        let head = match &mut self.interleaved {
-            Some(interleaved) => interleaved.take_head(id, next),
-            None => self.reassembly.take_head(id, next),
+        let head = match (&mut self.interleaved, &mut self.reassembly) {
+            (Some(interleaved), _) => interleaved.take_head(id, next),
+            (None, Some(spans)) => spans.take_head(id, next),
+            (None, None) => None,
         };
         if let Some((ppid, first, payload)) = head {
             let part = if first { Part::First } else { Part::Next };
@@ -105,8 +106,9 @@ impl Inbound {
 
     /// Throws away beginnings that are missing for good.
     pub(super) fn drop_headless(&mut self) {
-        self.reassembly.drop_headless(self.cumulative);
-        while let Some(id) = self.reassembly.broken.pop() {
+        let Some(spans) = &mut self.reassembly else { return };
+        spans.drop_headless(self.cumulative);
+        for id in core::mem::take(&mut spans.broken) {
             self.break_off(id);
         }
     }
@@ -115,7 +117,7 @@ impl Inbound {
         let Whole { stream: id, mid, ppid, unordered, begun, payload } = whole;
         let part = if begun { Part::Last } else { Part::Whole };
         let message = Message { stream: id, ppid, ordered: !unordered, part, payload };
-        let interleaving = self.interleaved.is_some();
+        let interleaving = self.interleaving;
         let stream = self.streams.entry(id);
         if unordered {
             // Numbers are told apart only within half the circle: what was given up long ago must not look new.
@@ -172,7 +174,7 @@ impl Inbound {
 
     /// All ordered messages of a stream up to `mid` are skipped; those that waited for them are not.
     pub(super) fn skip_ordered(&mut self, id: u16, mid: Serial32) {
-        let interleaving = self.interleaved.is_some();
+        let interleaving = self.interleaving;
         let stream = self.streams.entry(id);
         let number = stream.number(interleaving, mid);
         if number.precedes(stream.next) {
@@ -276,13 +278,15 @@ impl Inbound {
         self.release_held();
         for id in self.used_streams() {
             while let Some(number) = self.streams.get(id).and_then(|s| s.waiting.front()).map(|w| w.0) {
-                let mid = if self.interleaved.is_some() { number } else { Serial32(number.0 & 0xFFFF) };
+                let mid = if self.interleaving { number } else { Serial32(number.0 & 0xFFFF) };
                 self.skip_ordered(id, mid.previous());
             }
         }
         self.cumulative = tsn.previous();
         self.received.clear();
-        self.reassembly.clear();
+        if let Some(spans) = &mut self.reassembly {
+            spans.clear();
+        }
         let streams = self.used_streams();
         self.restart_streams(&streams);
         self.drop_headless();

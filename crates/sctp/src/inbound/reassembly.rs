@@ -104,6 +104,10 @@ impl Reassembly {
         self.longest
     }
 
+    pub(super) fn is_empty(&self) -> bool {
+        self.spans.is_empty()
+    }
+
     fn put_in(&mut self, at: usize, span: Span) {
         self.charge += span.charge();
         self.entries += span.parts.len();

@@ -21,7 +21,7 @@ const MOST: usize = 64;
 /// What is found ahead.
 struct Run<'d> {
     /// Payload Protocol Identifier and length of each message.
-    messages: [(u32, usize); MOST],
+    messages: [(u32, u32); MOST],
     count: usize,
     bytes: usize,
     rest: Chunks<'d>,
@@ -41,7 +41,7 @@ impl<'d> Run<'d> {
             if !follows || !next.is_whole() || next.payload.is_empty() {
                 break;
             }
-            *slot = (next.ppid, next.payload.len());
+            *slot = (next.ppid, next.payload.len() as u32);
             run.count += 1;
             run.bytes += next.payload.len();
             run.rest = ahead.clone();
@@ -68,7 +68,7 @@ impl Inbound {
     }
 
     fn take_run<'d>(&mut self, first: &Fragment<'d>, chunks: &Chunks<'d>) -> Option<(usize, Chunks<'d>)> {
-        let interleaving = self.interleaved.is_some();
+        let interleaving = self.interleaving;
         let id = first.stream;
         let room = self.window.limit.checked_sub(self.held())?;
         let entries = self.max_entries.checked_sub(self.entries())?;
@@ -89,6 +89,7 @@ impl Inbound {
         let header = if interleaving { i_data::I_DATA_HEADER_LEN } else { data::DATA_HEADER_LEN };
         for &(ppid, len) in messages.iter().take(count) {
             block.advance(header.min(block.len()));
+            let len = len as usize;
             let payload = block.split_to(len.min(block.len()));
             block.advance((padded(len) - len).min(block.len()));
             self.ready.push_back(Message { stream: id, ppid, ordered: true, part: Part::Whole, payload });

@@ -15,7 +15,9 @@ impl Inbound {
         }
         let gaps = !self.received.is_empty();
         self.cumulative = self.received.advance(cumulative);
-        self.reassembly.forget_through(cumulative);
+        if let Some(spans) = &mut self.reassembly {
+            spans.forget_through(cumulative);
+        }
         self.drop_headless();
         for entry in skipped {
             if entry.stream >= self.in_streams {

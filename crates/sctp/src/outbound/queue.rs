@@ -70,6 +70,27 @@ struct Current {
     sent: usize,
 }
 
+/// What is to be told of.
+#[derive(Debug, Default)]
+struct Told {
+    /// Streams whose buffered amount fell to the threshold.
+    low: VecDeque<u16>,
+    /// Notices of messages that were given up before all of them was sent.
+    given_up: VecDeque<u64>,
+}
+
+impl Told {
+    fn fall(told: &mut Option<Box<Self>>, id: u16) {
+        told.get_or_insert_default().low.push_back(id);
+    }
+
+    fn give_up(told: &mut Option<Box<Self>>, notice: Option<u64>) {
+        if let Some(notice) = notice {
+            told.get_or_insert_default().given_up.push_back(notice);
+        }
+    }
+}
+
 /// Whole messages of one stream that leave one after the other ([`SendQueue::run`]).
 #[derive(Debug)]
 pub(crate) struct Run<'q> {
@@ -130,11 +151,8 @@ pub(crate) struct SendQueue {
     next_turn: u64,
     pub(crate) bytes: usize,
     pub(crate) messages: usize,
-    /// Streams whose buffered amount fell to the threshold.
-    pub(crate) low: VecDeque<u16>,
     pub(crate) expired: u64,
-    /// Notices of messages that were given up before all of them was sent.
-    given_up: VecDeque<u64>,
+    told: Option<Box<Told>>,
 }
 
 impl SendQueue {
@@ -220,12 +238,21 @@ impl SendQueue {
 
     /// Messages that were given up unknown to the queue.
     pub(crate) fn give_up(&mut self, notices: impl IntoIterator<Item = u64>) {
-        self.given_up.extend(notices);
+        let mut notices = notices.into_iter().peekable();
+        if notices.peek().is_some() {
+            self.told.get_or_insert_default().given_up.extend(notices);
+        }
+    }
+
+    /// A stream whose buffered amount fell to its threshold.
+    #[inline]
+    pub(crate) fn take_low(&mut self) -> Option<u16> {
+        self.told.as_mut()?.low.pop_front()
     }
 
     /// The notice of a message that was given up before all of it was sent.
     pub(crate) fn take_given_up(&mut self) -> Option<u64> {
-        self.given_up.pop_front()
+        self.told.as_mut()?.given_up.pop_front()
     }
 
     pub(crate) fn is_empty(&self) -> bool {
@@ -297,9 +324,9 @@ impl SendQueue {
         let len = message.remaining();
         self.bytes -= len;
         self.messages -= 1;
-        self.given_up.extend(message.notice);
+        Told::give_up(&mut self.told, message.notice);
         if message.counted {
-            Self::count_down(&mut self.low, id, stream, len);
+            Self::count_down(&mut self.told, id, stream, len);
         }
         self.end_current(id);
         self.list(id);
@@ -322,12 +349,12 @@ impl SendQueue {
             if !stays {
                 self.messages -= 1;
                 self.bytes -= message.remaining();
-                self.given_up.extend(message.notice);
+                Told::give_up(&mut self.told, message.notice);
                 len += if message.counted { message.remaining() } else { 0 };
             }
             stays
         });
-        Self::count_down(&mut self.low, id, stream, len);
+        Self::count_down(&mut self.told, id, stream, len);
     }
 
     /// The message given in pieces that is the last of stream `id`, if nothing of it was sent.
@@ -340,8 +367,8 @@ impl SendQueue {
             self.head = None;
             self.messages -= 1;
             self.bytes -= len;
-            self.given_up.extend(message.notice);
-            Self::count_down(&mut self.low, id, stream, if message.counted { len } else { 0 });
+            Told::give_up(&mut self.told, message.notice);
+            Self::count_down(&mut self.told, id, stream, if message.counted { len } else { 0 });
         }
     }
 
@@ -375,11 +402,11 @@ impl SendQueue {
         }
     }
 
-    fn count_down(low: &mut VecDeque<u16>, id: u16, stream: &mut OutStream, len: usize) {
+    fn count_down(told: &mut Option<Box<Told>>, id: u16, stream: &mut OutStream, len: usize) {
         let before = stream.counted;
         stream.counted = before.saturating_sub(len);
         if before > stream.threshold && stream.counted <= stream.threshold {
-            low.push_back(id);
+            Told::fall(told, id);
         }
     }
 
@@ -432,7 +459,7 @@ impl SendQueue {
             let before = stream.counted;
             stream.counted = before.saturating_sub(len);
             if before > stream.threshold && stream.counted <= stream.threshold {
-                self.low.push_back(id);
+                Told::fall(&mut self.told, id);
             }
         }
         if ends {
@@ -462,7 +489,7 @@ impl SendQueue {
         let Some(stream) = self.streams.get_mut(id).filter(|_| count > 0) else { return };
         self.messages -= count;
         self.bytes -= bytes;
-        Self::count_down(&mut self.low, id, stream, counted);
+        Self::count_down(&mut self.told, id, stream, counted);
         self.turns.charge(&mut stream.share, bytes - last);
         self.after_piece(id, last, true);
     }
@@ -569,7 +596,7 @@ impl SendQueue {
         let fell = stream.counted > stream.threshold && stream.counted <= bytes;
         stream.threshold = bytes;
         if fell {
-            self.low.push_back(id);
+            Told::fall(&mut self.told, id);
         }
     }
 
@@ -601,6 +628,9 @@ impl SendQueue {
 
     /// Nothing has happened for a while: memory of streams with nothing to send is given back.
     pub(crate) fn rest(&mut self) {
+        if self.told.as_ref().is_some_and(|told| told.low.is_empty() && told.given_up.is_empty()) {
+            self.told = None;
+        }
         if self.messages == 0 {
             for (_, stream) in self.streams.iter_mut() {
                 stream.queue = VecDeque::new();
@@ -612,11 +642,16 @@ impl SendQueue {
     pub(crate) fn clear(&mut self) {
         let (kind, interleaving) = (self.turns.kind(), self.interleaving);
         for (_, stream) in self.streams.iter_mut() {
-            self.given_up.extend(stream.queue.drain(..).filter_map(|m| m.notice));
+            for message in stream.queue.drain(..) {
+                Told::give_up(&mut self.told, message.notice);
+            }
         }
-        let given_up = core::mem::take(&mut self.given_up);
+        let mut told = self.told.take();
+        if let Some(told) = &mut told {
+            told.low.clear();
+        }
         let next_turn = self.next_turn;
-        *self = Self { interleaving, next_turn, given_up, ..Self::default() };
+        *self = Self { interleaving, next_turn, told, ..Self::default() };
         self.turns.restart(kind);
     }
 

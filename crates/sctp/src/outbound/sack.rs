@@ -9,7 +9,7 @@ use weft_core::{Instant, Serial32};
 
 use super::flight::{ChunkState, FAST_RETRANSMITTED, Flight};
 use crate::congestion::RateSample;
-use crate::recovery::Transmissions;
+use crate::recovery::{Newest, Transmissions};
 use crate::wire::Sack;
 
 /// "DATA chunks that have been reported as missing three times" (section 7.2.4).
@@ -38,6 +38,7 @@ pub(crate) struct SackOutcome {
     pub(crate) large_lost: u32,
     /// Delivery rate.
     pub(crate) rate: Option<RateSample>,
+    newest: Option<Newest>,
     /// The transmission that chunks were acknowledged of last, and how many.
     batch: Option<(u32, u16)>,
 }
@@ -97,7 +98,7 @@ impl Flight {
         if self.can_abandon {
             self.advance_ack_point();
         }
-        outcome.rate = self.delivery.sample(now, outcome.acked, self.rack.min_rtt());
+        outcome.rate = self.delivery.sample(now, outcome.acked, self.rack.min_rtt(), outcome.newest);
         Some(outcome)
     }
 
@@ -109,7 +110,7 @@ impl Flight {
         let mut outcome = SackOutcome { flight_before: self.in_flight, ..SackOutcome::default() };
         self.take_cumulative(now, cumulative, &mut outcome);
         self.settle(&mut outcome);
-        outcome.rate = self.delivery.sample(now, outcome.acked, self.rack.min_rtt());
+        outcome.rate = self.delivery.sample(now, outcome.acked, self.rack.min_rtt(), outcome.newest);
         Some(outcome)
     }
 
@@ -172,7 +173,7 @@ impl Flight {
             return;
         }
         outcome.large_arrived |= transmission.bytes > self.large;
-        self.delivery.on_ack(transmission);
+        self.delivery.on_ack(transmission, &mut outcome.newest);
         if again {
             self.undo.on_repaired();
             return;

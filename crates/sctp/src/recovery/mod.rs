@@ -12,6 +12,6 @@ mod transmissions;
 mod undo;
 
 pub(crate) use rack::Rack;
-pub(crate) use rate::Delivery;
+pub(crate) use rate::{Delivery, Newest};
 pub(crate) use transmissions::{Transmission, Transmissions};
 pub(crate) use undo::Undo;

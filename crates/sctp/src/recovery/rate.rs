@@ -19,7 +19,7 @@ pub(crate) struct Stamp {
 
 /// The newest packet that the SACK being handled acknowledges.
 #[derive(Clone, Copy, Debug)]
-struct Newest {
+pub(crate) struct Newest {
     sent: Instant,
     flight: u32,
     stamp: Stamp,
@@ -36,7 +36,6 @@ pub(crate) struct Delivery {
     pub(crate) lost: u64,
     /// Until this much is delivered, the application limits what is sent; 0 when it does not.
     app_limited: u64,
-    newest: Option<Newest>,
     /// What left before then went another way.
     path_since: Instant,
 }
@@ -49,7 +48,6 @@ impl Delivery {
             first_sent: Instant::ORIGIN,
             lost: 0,
             app_limited: 0,
-            newest: None,
             path_since: Instant::ORIGIN,
         }
     }
@@ -91,16 +89,22 @@ impl Delivery {
         self.app_limited != 0
     }
 
-    /// Something of `transmission` was acknowledged.
-    pub(crate) fn on_ack(&mut self, transmission: &Transmission) {
+    /// Something of `transmission` was acknowledged; `newest` is of those acknowledged by the same SACK.
+    pub(crate) fn on_ack(&self, transmission: &Transmission, newest: &mut Option<Newest>) {
         let Transmission { sent, flight, stamp, .. } = *transmission;
-        if self.is_current(sent) && self.newest.is_none_or(|newest| stamp.delivered >= newest.stamp.delivered) {
-            self.newest = Some(Newest { sent, flight, stamp });
+        if self.is_current(sent) && newest.is_none_or(|newest| stamp.delivered >= newest.stamp.delivered) {
+            *newest = Some(Newest { sent, flight, stamp });
         }
     }
 
     /// All of a SACK was handled: the sample it gives.
-    pub(crate) fn sample(&mut self, now: Instant, acked: usize, min_rtt: Option<Duration>) -> Option<RateSample> {
+    pub(crate) fn sample(
+        &mut self,
+        now: Instant,
+        acked: usize,
+        min_rtt: Option<Duration>,
+        newest: Option<Newest>,
+    ) -> Option<RateSample> {
         self.delivered += acked as u64;
         if acked > 0 {
             self.delivered_time = now;
@@ -108,7 +112,7 @@ impl Delivery {
         if self.app_limited != 0 && self.delivered > self.app_limited {
             self.app_limited = 0;
         }
-        let Newest { sent, flight, stamp } = self.newest.take()?;
+        let Newest { sent, flight, stamp } = newest?;
         self.first_sent = sent;
         let interval = (sent - stamp.first_sent).max(now - stamp.delivered_time);
         // Shorter than any round trip: acknowledgements came bunched.

@@ -430,15 +430,13 @@ fn port_0_is_never_used() {
     assert_eq!(packets(&mut duo.a, duo.now)[0][..4], [0x13, 0x88, 0x13, 0x88]);
 }
 
-/// What an association costs that does nothing, without what it holds on the heap (settings and generator, 520 bytes).
+/// The values themselves; what they hold on the heap while they do nothing is measured in `tests/allocations.rs`.
 #[test]
 fn an_association_is_small() {
     let size = size_of::<Association>();
-    assert!(size <= 1856, "{size}");
+    assert!(size <= 1568, "{size}");
     let size = size_of::<weft_sctp::DataChannels>();
-    assert!(size <= 2112, "{size}");
-    let heap = size_of::<Config>() + size_of::<Rng>();
-    assert!(heap <= 800, "{heap}");
+    assert!(size <= 1832, "{size}");
 }
 
 #[test]
