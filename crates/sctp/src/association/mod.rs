@@ -104,6 +104,13 @@ struct Reply {
     chunk: Vec<u8>,
 }
 
+/// Packets and control chunks that wait to be sent. There seldom are any.
+#[derive(Debug, Default)]
+struct Outbox {
+    replies: VecDeque<Reply>,
+    control: VecDeque<Vec<u8>>,
+}
+
 /// What is counted as it happens; the rest of [`Stats`] is kept where it belongs.
 #[derive(Debug, Default)]
 struct Counters {
@@ -140,9 +147,8 @@ pub struct Association {
     dead: Option<Box<AssociationError>>,
     timers: Timers<Timer, 11>,
     due: Due,
-    replies: Vec<Reply>,
-    control: Vec<Vec<u8>>,
-    /// Bytes of `control` that answer the packet being handled.
+    outbox: Option<Box<Outbox>>,
+    /// Bytes of control chunks that answer the packet being handled.
     answered: usize,
     events: VecDeque<Event>,
     stats: Counters,
@@ -214,8 +220,7 @@ impl Association {
             dead: None,
             timers: Timers::new(),
             due: Due::default(),
-            replies: Vec::new(),
-            control: Vec::new(),
+            outbox: None,
             answered: 0,
             events: VecDeque::new(),
             stats: Counters::default(),
@@ -334,6 +339,16 @@ impl Association {
         Some(message)
     }
 
+    /// Whether there may be events or messages to take.
+    #[inline]
+    pub(crate) fn has_news(&self) -> bool {
+        !self.events.is_empty()
+            || self.inbound.has_ready()
+            || self.refused.is_some()
+            || self.queue.has_told()
+            || self.flight.has_notices()
+    }
+
     /// The next message; its room stays taken until [`give_back`](Self::give_back).
     pub(crate) fn take_message(&mut self) -> Option<Message> {
         self.inbound.take()
@@ -376,12 +391,6 @@ impl Association {
         if self.events.is_empty() {
             self.events = VecDeque::new();
         }
-        if self.replies.is_empty() {
-            self.replies = Vec::new();
-        }
-        if self.control.is_empty() {
-            self.control = Vec::new();
-        }
     }
 
     fn event(&mut self, event: Event) {
@@ -391,12 +400,33 @@ impl Association {
     }
 
     fn push_control(&mut self, chunk: Vec<u8>) {
-        if self.control.len() < MAX_CONTROL {
-            self.control.reserve_exact(1); // there is seldom more than one
-            self.control.push(chunk);
+        let control = &mut self.outbox.get_or_insert_default().control;
+        if control.len() < MAX_CONTROL {
+            control.push_back(chunk);
         } else {
             self.stats.chunks_dropped += 1;
         }
+    }
+
+    fn clear_control(&mut self) {
+        if let Some(outbox) = &mut self.outbox {
+            outbox.control.clear();
+        }
+    }
+
+    #[inline]
+    fn has_replies(&self) -> bool {
+        self.outbox.as_ref().is_some_and(|outbox| !outbox.replies.is_empty())
+    }
+
+    #[inline]
+    fn has_control(&self) -> bool {
+        self.outbox.as_ref().is_some_and(|outbox| !outbox.control.is_empty())
+    }
+
+    /// Memory of an outbox that is empty is given back.
+    fn tidy_outbox(&mut self) {
+        self.outbox.take_if(|outbox| outbox.replies.is_empty() && outbox.control.is_empty());
     }
 
     /// Queues what answers the packet being handled. All of that must fit one packet (section 12.4): what does not is
@@ -417,9 +447,9 @@ impl Association {
     }
 
     fn push_reply(&mut self, tag: u32, chunk: Vec<u8>) {
-        if self.replies.len() < MAX_CONTROL {
-            self.replies.reserve_exact(1);
-            self.replies.push(Reply { tag, chunk });
+        let replies = &mut self.outbox.get_or_insert_default().replies;
+        if replies.len() < MAX_CONTROL {
+            replies.push_back(Reply { tag, chunk });
         }
     }
 
@@ -443,7 +473,9 @@ impl Association {
         if self.peer_tag != 0 {
             let mut chunk = Vec::new();
             abort::write_abort(&mut chunk, 0, Some(cause));
-            self.replies.clear();
+            if let Some(outbox) = &mut self.outbox {
+                outbox.replies.clear();
+            }
             self.push_reply(self.peer_tag, chunk);
         }
     }
@@ -454,7 +486,7 @@ impl Association {
         self.over = true;
         self.timers.stop_all();
         self.due = Due::default();
-        self.control.clear();
+        self.clear_control();
         self.queue.clear();
         self.queue.give_up(self.flight.drain_notices());
         self.flight = Flight::new(self.flight.next_tsn(), false);

@@ -26,8 +26,8 @@ impl Association {
             return Some(());
         }
         frame.cap(self.mtu);
-        while !self.replies.is_empty() {
-            let reply = self.replies.remove(0);
+        while let Some(reply) = self.outbox.as_mut().and_then(|outbox| outbox.replies.pop_front()) {
+            self.tidy_outbox();
             if self.write_single(frame, reply.tag, &reply.chunk).is_ok() {
                 return Some(());
             }
@@ -64,7 +64,7 @@ impl Association {
 
     /// A probe of the path MTU: a packet of exactly that size.
     fn write_probe(&mut self, frame: &mut Frame<'_>) -> bool {
-        if self.state != State::Established || !self.replies.is_empty() {
+        if self.state != State::Established || self.has_replies() {
             return false;
         }
         let seed = &mut self.seed;
@@ -86,7 +86,7 @@ impl Association {
     /// network may fragment its packet. `false` when the next chunk is none of that kind.
     fn write_too_large(&mut self, now: Instant, frame: &mut Frame<'_>) -> bool {
         let size = self.flight.lost_len(now).unwrap_or(0).saturating_add(packet::HEADER_LEN);
-        if size <= self.mtu || self.inbound.ack.due() || !self.replies.is_empty() || !self.may_send_data(now) {
+        if size <= self.mtu || self.inbound.ack.due() || self.has_replies() || !self.may_send_data(now) {
             return false;
         }
         let written = packet::start(frame, self.ports, self.peer_tag).is_ok()
@@ -119,7 +119,7 @@ impl Association {
 
     /// Control chunks first, then SACK, then DATA (section 6.10). `Full` when something waits for the next packet.
     fn fill(&mut self, now: Instant, frame: &mut Frame<'_>) -> Result<(), Full> {
-        if self.due.any() || !self.control.is_empty() {
+        if self.due.any() || self.has_control() {
             self.fill_control(frame)?;
         }
         let data = self.may_send_data(now);
@@ -148,18 +148,21 @@ impl Association {
             frame.push(&chunk)?;
             self.due.cookie_ack = false;
         }
-        while let Some(chunk) = self.control.first() {
+        while let Some(outbox) = &mut self.outbox
+            && let Some(chunk) = outbox.control.front()
+        {
             match frame.push(chunk) {
                 Ok(()) => {
-                    self.control.remove(0);
+                    outbox.control.pop_front();
                 }
                 // It would fit no packet: drop it.
                 Err(Full) if frame.len() <= packet::HEADER_LEN => {
-                    self.control.remove(0);
+                    outbox.control.pop_front();
                 }
                 Err(Full) => return Err(Full),
             }
         }
+        self.tidy_outbox();
         if self.due.reconfig {
             let chunk = self.reconfig_chunk();
             frame.push(&chunk)?;

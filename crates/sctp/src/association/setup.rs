@@ -358,7 +358,7 @@ impl Association {
     fn restart(&mut self, now: Instant, cookie: &StateCookie) {
         self.timers.stop_all();
         self.due = Due::default();
-        self.control.clear();
+        self.clear_control();
         self.queue.clear();
         self.reset = reset::LazyReset::new(cookie.local_tsn, cookie.peer_tsn);
         self.queue.give_up(self.flight.drain_notices());

@@ -259,7 +259,9 @@ impl Layer for DataChannels {
 
     fn handle_input(&mut self, now: Instant, packet: &[u8]) -> Result<(), AssociationError> {
         let result = self.association.handle_input(now, packet);
-        self.pump(now);
+        if self.association.has_news() {
+            self.pump(now);
+        }
         result.inspect_err(|error| self.disconnected(Some(error.clone())))
     }
 
@@ -271,7 +273,9 @@ impl Layer for DataChannels {
 
     fn poll_transmit(&mut self, now: Instant, frame: &mut Frame<'_>) -> Option<()> {
         let sent = self.association.poll_transmit(now, frame);
-        self.pump(now);
+        if self.association.has_news() {
+            self.pump(now);
+        }
         sent
     }
 

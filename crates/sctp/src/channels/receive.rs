@@ -65,7 +65,30 @@ impl DataChannels {
         }
     }
 
+    /// A message with content goes to its channel.
+    #[inline]
     fn on_message(&mut self, now: Instant, message: Message) {
+        let kind = match message.ppid {
+            ppid::STRING => MessageKind::Text,
+            ppid::BINARY => MessageKind::Binary,
+            _ => return self.on_other_message(now, message),
+        };
+        let Some(id) = self.table.on_stream(message.stream) else { return self.on_other_message(now, message) };
+        match self.table.get_mut(id) {
+            Some(channel) if !channel.incoming_reset && !channel.aborted => {
+                channel.acknowledged = true;
+                if channel.received.is_empty() {
+                    self.events.push_back(ChannelEvent::Readable(id));
+                }
+                let Message { payload: data, part, .. } = message;
+                let charged = data.len();
+                channel.received.push_back(Received { piece: ChannelPiece { kind, data, part }, charged });
+            }
+            _ => self.on_other_message(now, message),
+        }
+    }
+
+    fn on_other_message(&mut self, now: Instant, message: Message) {
         let (len, part) = (message.payload.len(), message.part);
         self.settle_reuse(message.stream);
         let (kind, empty) = match message.ppid {

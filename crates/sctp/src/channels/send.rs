@@ -3,7 +3,7 @@
 use bytes::Bytes;
 use weft_core::Instant;
 
-use super::table::Writing;
+use super::table::{Channel, Writing};
 use super::{ChannelEvent, ChannelId, ChannelState, DataChannels, MessageKind, ppid};
 use crate::error::SendError;
 use crate::message::SendOptions;
@@ -41,21 +41,24 @@ impl DataChannels {
         data: Bytes,
         notice: Option<u64>,
     ) -> Result<(), SendError> {
-        let stream = self.writable(id)?;
-        if self.table.get(id).is_some_and(|c| c.writing.is_some()) {
+        let channel = self.table.get(id).ok_or(SendError::Closed)?;
+        let stream = channel.writable()?;
+        if channel.writing.is_some() {
             return Err(SendError::Unfinished);
         }
+        let options = channel.options();
         self.check_size(data.len() as u64)?;
         // "SCTP does not support the sending of empty user messages": one zero byte goes instead (RFC 8831 section 6.6).
         let (payload, empty) = if data.is_empty() { (Bytes::from_static(&[0]), true) } else { (data, false) };
-        let options = SendOptions { counted: !empty, notice: self.watch(id, notice), ..self.options(id) };
+        let notice = notice.map(|notice| self.watch(id, notice));
+        let options = SendOptions { counted: !empty, notice, ..options };
         let result = self.association.send(now, stream, number(kind, empty), payload, options);
         if result.is_err()
             && let Some(number) = options.notice
         {
             self.notices.remove(&number);
         }
-        self.note_full(id, result)
+        if result.is_err() { self.note_full(id, result) } else { result }
     }
 
     /// Begins a message that is given in pieces, and so may be larger than memory: [`send_piece`](Self::send_piece). Until
@@ -67,8 +70,8 @@ impl DataChannels {
     /// # Errors
     /// [`SendError::Unfinished`] when one is begun already; [`SendError::NotOpen`]; [`SendError::Closed`].
     pub fn begin_message(&mut self, id: ChannelId, kind: MessageKind) -> Result<(), SendError> {
-        self.writable(id)?;
         let channel = self.table.get_mut(id).ok_or(SendError::Closed)?;
+        channel.writable()?;
         if channel.writing.is_some() {
             return Err(SendError::Unfinished);
         }
@@ -86,6 +89,7 @@ impl DataChannels {
         let channel = self.table.get(id).ok_or(SendError::Closed)?;
         let writing = channel.writing.ok_or(SendError::NotBegun)?;
         let stream = channel.stream.ok_or(SendError::NotOpen)?;
+        let options = channel.options();
         let len = writing.len.saturating_add(piece.len() as u64);
         self.check_size(len)?;
         if len == 0 {
@@ -100,7 +104,7 @@ impl DataChannels {
             return Ok(());
         }
         if !writing.begun {
-            let result = self.association.begin_message(now, stream, number(writing.kind, false), self.options(id));
+            let result = self.association.begin_message(now, stream, number(writing.kind, false), options);
             self.note_full(id, result)?;
             self.set_writing(id, Some(Writing { begun: true, ..writing }));
         }
@@ -116,28 +120,10 @@ impl DataChannels {
         }
     }
 
-    /// Its stream, if messages are taken.
-    fn writable(&self, id: ChannelId) -> Result<u16, SendError> {
-        let channel = self.table.get(id).ok_or(SendError::Closed)?;
-        if matches!(channel.state, ChannelState::Closing | ChannelState::Closed) {
-            return Err(SendError::Closed);
-        }
-        channel.stream.ok_or(SendError::NotOpen)
-    }
-
     fn check_size(&self, len: u64) -> Result<(), SendError> {
         match self.remote_max {
             Some(limit) if len > limit => Err(SendError::TooLarge { limit }),
             _ => Ok(()),
-        }
-    }
-
-    fn options(&self, id: ChannelId) -> SendOptions {
-        let Some(channel) = self.table.get(id) else { return SendOptions::default() };
-        SendOptions {
-            ordered: channel.init.ordered || !channel.acknowledged,
-            reliability: channel.init.reliability,
-            ..SendOptions::default()
         }
     }
 
@@ -151,12 +137,11 @@ impl DataChannels {
     }
 
     /// The number by which the association tells of a message that is told of with `notice`.
-    fn watch(&mut self, id: ChannelId, notice: Option<u64>) -> Option<u64> {
-        let notice = notice?;
+    fn watch(&mut self, id: ChannelId, notice: u64) -> u64 {
         let number = self.next_notice;
         self.next_notice += 1;
         self.notices.insert(number, (id, notice));
-        Some(number)
+        number
     }
 
     /// A message that somebody watches was delivered or given up.
@@ -197,6 +182,26 @@ impl DataChannels {
     /// Another scheduler for what we send (RFC 8260 section 3).
     pub fn set_scheduler(&mut self, scheduler: crate::Scheduler) {
         self.association.set_scheduler(scheduler);
+    }
+}
+
+impl Channel {
+    /// Its stream, if messages are taken.
+    #[inline]
+    fn writable(&self) -> Result<u16, SendError> {
+        if matches!(self.state, ChannelState::Closing | ChannelState::Closed) {
+            return Err(SendError::Closed);
+        }
+        self.stream.ok_or(SendError::NotOpen)
+    }
+
+    #[inline]
+    fn options(&self) -> SendOptions {
+        SendOptions {
+            ordered: self.init.ordered || !self.acknowledged,
+            reliability: self.init.reliability,
+            ..SendOptions::default()
+        }
     }
 }
 

@@ -126,14 +126,17 @@ impl Table {
         Some(channel)
     }
 
+    #[inline]
     pub(super) fn get(&self, id: ChannelId) -> Option<&Channel> {
         self.slots.get(id.slot as usize).filter(|s| s.generation == id.generation)?.channel.as_ref()
     }
 
+    #[inline]
     pub(super) fn get_mut(&mut self, id: ChannelId) -> Option<&mut Channel> {
         self.slots.get_mut(id.slot as usize).filter(|s| s.generation == id.generation)?.channel.as_mut()
     }
 
+    #[inline]
     pub(super) fn on_stream(&self, stream: u16) -> Option<ChannelId> {
         *self.by_stream.get(stream)?
     }

@@ -46,6 +46,12 @@ impl Flight {
         }
     }
 
+    /// Whether some message is settled, or may soon be.
+    #[inline]
+    pub(crate) fn has_notices(&self) -> bool {
+        self.notices.as_ref().is_some_and(|notices| !notices.waiting.is_empty())
+    }
+
     /// The next message that is settled: its notice, and whether it was delivered.
     pub(crate) fn take_notice(&mut self) -> Option<(u64, bool)> {
         let waiting = &mut self.notices.as_deref_mut()?.waiting;

@@ -244,6 +244,12 @@ impl SendQueue {
         }
     }
 
+    /// Whether there may be something to tell.
+    #[inline]
+    pub(crate) fn has_told(&self) -> bool {
+        self.told.as_ref().is_some_and(|told| !told.low.is_empty() || !told.given_up.is_empty())
+    }
+
     /// A stream whose buffered amount fell to its threshold.
     #[inline]
     pub(crate) fn take_low(&mut self) -> Option<u16> {
@@ -628,7 +634,7 @@ impl SendQueue {
 
     /// Nothing has happened for a while: memory of streams with nothing to send is given back.
     pub(crate) fn rest(&mut self) {
-        if self.told.as_ref().is_some_and(|told| told.low.is_empty() && told.given_up.is_empty()) {
+        if !self.has_told() {
             self.told = None;
         }
         if self.messages == 0 {
