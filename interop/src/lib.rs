@@ -9,6 +9,7 @@ pub mod browser;
 pub mod cases;
 pub mod detour;
 pub mod docker;
+pub mod engine;
 pub mod failure;
 pub mod matrix;
 pub mod native;

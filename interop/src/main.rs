@@ -12,6 +12,7 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 use tokio::signal::unix::{SignalKind, signal};
 use weft_interop::browser::{Flags, find_tools};
 use weft_interop::cases;
+use weft_interop::engine::Engine;
 use weft_interop::failure::Outcome;
 use weft_interop::native::build_weft;
 use weft_interop::report::Report;
@@ -52,6 +53,10 @@ struct BrowserArguments {
     /// The `weft` command to test; built from this workspace when not given.
     #[arg(long, value_name = "PATH")]
     weft: Option<PathBuf>,
+    /// A test project of the plug-in with its `engine.json`, as `cargo xtask godot` makes it: plays the cases `godot/…`,
+    /// which are left out without it.
+    #[arg(long, value_name = "FOLDER")]
+    godot: Option<PathBuf>,
     /// Who sits opposite the browser.
     #[arg(long, value_enum, default_value_t = Against::Weft)]
     against: Against,
@@ -105,6 +110,7 @@ async fn interrupted() {
 async fn browser(arguments: &BrowserArguments) -> u8 {
     let wanted = |name: &str| arguments.filter.is_empty() || arguments.filter.iter().any(|part| name.contains(part));
     let mut cases = cases::browser();
+    cases.retain(|case| !case.engine || arguments.godot.is_some() || arguments.list);
     cases.retain(|case| wanted(&case.name) && !(case.weft_only && arguments.against == Against::Chromium));
     if arguments.list {
         for case in &cases {
@@ -117,7 +123,8 @@ async fn browser(arguments: &BrowserArguments) -> u8 {
         return CANNOT_RUN;
     }
     let started = Instant::now();
-    let env = match prepare(arguments).await {
+    let native_wanted = cases.iter().any(|case| !case.engine);
+    let env = match prepare(arguments, native_wanted).await {
         Ok(env) => Arc::new(env),
         Err(failure) => {
             eprintln!("cannot run: {failure}");
@@ -131,9 +138,10 @@ async fn browser(arguments: &BrowserArguments) -> u8 {
             return CANNOT_RUN;
         }
     };
-    let native = match &env.native {
-        Native::Weft(path) => format!("Weft ({})", path.display()),
-        Native::Chromium => "Chromium itself".to_owned(),
+    let native = match (&env.engine, &env.native) {
+        (Some(engine), _) if !native_wanted => engine.name().to_owned(),
+        (_, Native::Weft(path)) => format!("Weft ({})", path.display()),
+        (_, Native::Chromium) => "Chromium itself".to_owned(),
     };
     eprintln!("{native} and {chromium}, {} cases", cases.len());
     let results = play(&env, &cases, |line| eprintln!("{line}")).await;
@@ -150,15 +158,17 @@ async fn browser(arguments: &BrowserArguments) -> u8 {
     u8::from(!report.passed)
 }
 
-async fn prepare(arguments: &BrowserArguments) -> Outcome<Env> {
+async fn prepare(arguments: &BrowserArguments, native_wanted: bool) -> Outcome<Env> {
     let tools = find_tools()?;
     let workspace = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("..");
     let native = match (arguments.against, &arguments.weft) {
         (Against::Chromium, _) => Native::Chromium,
+        _ if !native_wanted => Native::Chromium,
         (Against::Weft, Some(path)) => Native::Weft(path.clone()),
         (Against::Weft, None) => Native::Weft(build_weft(&workspace).await?),
     };
     let target = std::env::var_os("CARGO_TARGET_DIR").map_or_else(|| workspace.join("target"), PathBuf::from);
     let out = arguments.out.clone().unwrap_or(target);
-    Env::start(tools, native, out).await
+    let engine = arguments.godot.as_deref().map(Engine::of).transpose()?;
+    Env::start(tools, native, engine, out).await
 }

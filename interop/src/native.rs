@@ -74,6 +74,10 @@ impl Process {
         Ok((process, peer))
     }
 
+    pub(crate) fn new(child: Child, name: &str) -> Self {
+        Self { child, name: name.to_owned() }
+    }
+
     /// Waits for the process to end, which it must do with success.
     pub async fn finish(mut self, limit: Duration) -> Outcome {
         let status = timeout(limit, self.child.wait()).await.map_err(|_| {

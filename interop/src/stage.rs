@@ -8,6 +8,7 @@ use std::time::Duration;
 use tokio::sync::Mutex;
 
 use crate::browser::{Browser, Flags, Page, PageServer, Tools, note_log};
+use crate::engine::Engine;
 use crate::failure::{Failure, Outcome};
 use crate::native::Process;
 use crate::pair::{Pair, Role};
@@ -34,6 +35,8 @@ pub struct Env {
     pub server: PageServer,
     /// Who is tested.
     pub native: Native,
+    /// The Godot engine of the cases that have one.
+    pub engine: Option<Engine>,
     /// Where the folders of pictures and transcripts go.
     pub out: PathBuf,
     browsers: Mutex<HashMap<Flags, Arc<Browser>>>,
@@ -41,8 +44,8 @@ pub struct Env {
 
 impl Env {
     /// Starts what every case needs.
-    pub async fn start(tools: Tools, native: Native, out: PathBuf) -> Outcome<Self> {
-        Ok(Self { tools, server: PageServer::start().await?, native, out, browsers: Mutex::default() })
+    pub async fn start(tools: Tools, native: Native, engine: Option<Engine>, out: PathBuf) -> Outcome<Self> {
+        Ok(Self { tools, server: PageServer::start().await?, native, engine, out, browsers: Mutex::default() })
     }
 
     /// The browser with these flags, which is started when it is not there yet.
@@ -203,6 +206,22 @@ impl Stage {
             None => configure,
         };
         native.ask(configure).await?;
+        let pair = match self.browser_role() {
+            Role::Offerer => Pair::new(browser, native),
+            Role::Answerer => Pair::new(native, browser),
+        };
+        Ok(self.pair.insert(pair))
+    }
+
+    /// Seats a page of the browser and a Godot engine.
+    pub async fn seat_engine(&mut self) -> Outcome<&mut Pair> {
+        let engine = self.env.engine.clone().ok_or_else(|| Failure::new("no --godot was given"))?;
+        let (page, mut browser) = self.page_peer("browser", true).await?;
+        self.page = Some(page);
+        let transcript = self.transcript("engine");
+        let (process, native) = engine.start("engine", transcript).await?;
+        self.process = Some(process);
+        browser.ask(Command::new("configure").with("trickle", self.setup.trickle)).await?;
         let pair = match self.browser_role() {
             Role::Offerer => Pair::new(browser, native),
             Role::Answerer => Pair::new(native, browser),

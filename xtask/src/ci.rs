@@ -39,9 +39,27 @@ const STEPS: &[Step] = &[
 
 struct Done {
     name: &'static str,
-    ok: bool,
+    state: State,
     seconds: f64,
     summary: String,
+}
+
+/// How a step ended.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum State {
+    Passed,
+    Failed,
+    NotRun,
+}
+
+impl State {
+    fn name(self) -> &'static str {
+        match self {
+            Self::Passed => "passed",
+            Self::Failed => "FAILED",
+            Self::NotRun => "NOT RUN",
+        }
+    }
 }
 
 impl Command {
@@ -55,31 +73,37 @@ impl Command {
         for (at, (name, step)) in steps.iter().enumerate() {
             eprintln!("\n=== {} of {}: {name}", at + 1, steps.len());
             let start = Instant::now();
-            let (ok, summary) = match step(false) {
-                Ok(Outcome { ok, summary }) => (ok, summary),
-                Err(error) => (false, error.to_string()),
+            let (state, summary) = match step(false) {
+                Ok(Outcome { ran: false, summary, .. }) => (State::NotRun, summary),
+                Ok(Outcome { ok: true, summary, .. }) => (State::Passed, summary),
+                Ok(Outcome { summary, .. }) => (State::Failed, summary),
+                Err(error) => (State::Failed, error.to_string()),
             };
             let seconds = start.elapsed().as_secs_f64();
-            eprintln!("=== {name}: {} in {seconds:.1} s", if ok { "passed" } else { "FAILED" });
-            done.push(Done { name, ok, seconds, summary });
+            eprintln!("=== {name}: {} in {seconds:.1} s", state.name());
+            done.push(Done { name, state, seconds, summary });
         }
         Ok(self.report(&done))
     }
 
     fn report(&self, done: &[Done]) -> Outcome {
-        let failed = done.iter().filter(|d| !d.ok).count();
-        let summary = format!("{} steps passed, {failed} steps failed", done.len() - failed);
+        let count = |state| done.iter().filter(|d| d.state == state).count();
+        let failed = count(State::Failed);
+        let mut summary = format!("{} steps passed, {failed} steps failed", count(State::Passed));
+        if count(State::NotRun) > 0 {
+            let names: Vec<_> = done.iter().filter(|d| d.state == State::NotRun).map(|d| d.name).collect();
+            summary = format!("{summary}, NOT RUN: {}", names.join(", "));
+        }
         if self.json {
             let steps: Vec<_> = done
                 .iter()
-                .map(|d| serde_json::json!({ "step": d.name, "ok": d.ok, "seconds": d.seconds, "summary": d.summary }))
+                .map(|d| serde_json::json!({ "step": d.name, "ok": d.state != State::Failed, "state": d.state.name(), "seconds": d.seconds, "summary": d.summary }))
                 .collect();
             println!("{}", serde_json::json!({ "ok": failed == 0, "steps": steps }));
         } else {
             println!();
             for d in done {
-                let state = if d.ok { "passed" } else { "FAILED" };
-                println!("{:<18} {state:<7} {:>7.1} s  {}", d.name, d.seconds, d.summary);
+                println!("{:<18} {:<7} {:>7.1} s  {}", d.name, d.state.name(), d.seconds, d.summary);
             }
         }
         Outcome::new(failed == 0, summary)

@@ -22,6 +22,8 @@ const EXAMPLES: &[(&str, &str, bool)] = &[
     ("weft-stun", "relay", false),
     ("weft-ice", "udp", false),
     ("weft-ice", "shared", false),
+    ("weft-dtls", "sans_io", false),
+    ("weft-sctp", "pair", false),
     ("weft-sctp", "throughput", false),
 ];
 

@@ -28,13 +28,20 @@ pub(crate) type Result<T> = std::result::Result<T, Box<dyn Error>>;
 /// How a command ended.
 pub(crate) struct Outcome {
     pub(crate) ok: bool,
+    /// Whether anything was tried: a check whose tools cannot be had here neither passed nor failed.
+    pub(crate) ran: bool,
     /// One line.
     pub(crate) summary: String,
 }
 
 impl Outcome {
     pub(crate) const fn new(ok: bool, summary: String) -> Self {
-        Self { ok, summary }
+        Self { ok, ran: true, summary }
+    }
+
+    /// Nothing was tried, and why.
+    pub(crate) const fn not_run(reason: String) -> Self {
+        Self { ok: true, ran: false, summary: reason }
     }
 }
 
@@ -138,11 +145,11 @@ fn main() -> ExitCode {
         Command::Turn { args } => cargo::netlab("turn", &args, false),
     };
     match outcome {
-        Ok(Outcome { ok: true, summary }) => {
+        Ok(Outcome { ok: true, summary, .. }) => {
             eprintln!("ok: {summary}");
             ExitCode::SUCCESS
         }
-        Ok(Outcome { ok: false, summary }) => {
+        Ok(Outcome { ok: false, summary, .. }) => {
             eprintln!("FAILED: {summary}");
             ExitCode::FAILURE
         }

@@ -1,6 +1,7 @@
 //! Our own certificate and its private key.
 
 use core::fmt;
+use core::time::Duration;
 use std::sync::Arc;
 
 use base64::Engine as _;
@@ -13,6 +14,8 @@ use crate::der;
 use crate::fingerprint::Fingerprint;
 use crate::wire::{NamedGroup, Numbers, SignatureScheme};
 
+/// The end of the year 4095, in time since 1970.
+const LATEST: Duration = Duration::from_secs(67_090_118_399);
 const CERTIFICATE_LABELS: &[&str] = &["CERTIFICATE"];
 const KEY_LABELS: &[&str] = &["PRIVATE KEY", "EC PRIVATE KEY", "RSA PRIVATE KEY"];
 
@@ -54,6 +57,12 @@ impl Certificate {
 
     /// The same with a key of another kind; an RSA key has 2048 bits, and takes a good part of a second.
     pub fn generate_for(kind: KeyKind) -> Result<Self, CertificateError> {
+        Self::generate_until(kind, None)
+    }
+
+    /// The same, valid until `expires` after the beginning of 1970 (UTC, whole seconds) where it is given, but not
+    /// beyond the year 4095.
+    pub fn generate_until(kind: KeyKind, expires: Option<Duration>) -> Result<Self, CertificateError> {
         let key = match kind {
             KeyKind::P256 => rcgen::KeyPair::generate_for(&rcgen::PKCS_ECDSA_P256_SHA256),
             KeyKind::P384 => rcgen::KeyPair::generate_for(&rcgen::PKCS_ECDSA_P384_SHA384),
@@ -64,6 +73,11 @@ impl Certificate {
         let mut params = rcgen::CertificateParams::default();
         params.distinguished_name = rcgen::DistinguishedName::new();
         params.distinguished_name.push(rcgen::DnType::CommonName, "weft");
+        if let Some(expires) = expires {
+            // Beyond that a date has no form in X.509.
+            let expires = expires.min(LATEST);
+            params.not_after = rcgen::date_time_ymd(1970, 1, 1) + Duration::from_secs(expires.as_secs());
+        }
         let certificate = params.self_signed(&key).map_err(|_| CertificateError::Generation)?;
         Self::assemble(vec![certificate.der().to_vec()], "PRIVATE KEY", Zeroizing::new(key.serialize_der()))
     }

@@ -16,15 +16,19 @@ use crate::wire::{NOMINATION, Outcome, Response, Unknown};
 impl Agent {
     /// Handles a datagram that looks like STUN.
     pub(crate) fn handle_stun(&mut self, now: Instant, path: Path, bytes: &[u8]) {
-        let Some(message) = Message::parse(bytes).ok().filter(Message::has_valid_fingerprint) else {
+        let Some(message) = Message::parse(bytes).ok().filter(|message| message.method() == Method::BINDING) else {
             self.stats.malformed += 1;
             return;
         };
-        if message.method() != Method::BINDING {
-            self.stats.malformed += 1;
+        // FINGERPRINT is asked of the peer (RFC 8445 section 7.1.1, 7.3), not of servers, many of which have none: the
+        // transaction tells what is theirs.
+        let plain = !message.has(AttributeType::FINGERPRINT);
+        let valid = message.has_valid_fingerprint();
+        if (plain || valid) && message.class() != Class::Request && self.on_gathering_response(now, &path, &message) {
             return;
         }
-        if message.class() != Class::Request && self.on_gathering_response(now, &path, &message) {
+        if !valid {
+            self.stats.malformed += 1;
             return;
         }
         if !self.locals.list.iter().any(|local| local.is_at(&path)) {

@@ -5,7 +5,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use tokio::time::timeout;
-use weft_rtc::{Certificate, Config, DataChannel, DataChannelInit, Endpoint, PeerConnection};
+use weft_rtc::{Certificate, Config, DataChannel, DataChannelInit, Endpoint, PeerConnection, polled};
 
 const PATIENCE: Duration = Duration::from_secs(60);
 
@@ -188,4 +188,122 @@ fn a_runtime_that_ends_leaves_nobody_waiting() {
         assert!(endpoint.peer_connection(config(&certificate)).is_err());
         assert_eq!(endpoint.connections(), 0);
     });
+}
+
+/// How far a polled couple is taken.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+enum Stage {
+    New,
+    Offered,
+    Answered,
+    /// Dropped in the middle of what `poll` told: at the first candidate.
+    Told,
+    Open,
+    Sending,
+}
+
+fn polled_couple(
+    certificate: &Arc<Certificate>,
+    stage: Stage,
+) -> ([polled::PeerConnection; 2], Vec<polled::DataChannel>) {
+    let mut peers = [0, 1].map(|_| polled::PeerConnection::with_config(config(certificate)));
+    let mut channels = vec![peers[0].create_data_channel("x", &polled::ChannelOptions::default()).unwrap()];
+    if stage == Stage::New {
+        return (peers, channels);
+    }
+    peers[0].create_offer().unwrap();
+    let mut turns = 0;
+    loop {
+        turns += 1;
+        assert!(turns < 200_000, "never came to {stage:?}");
+        for n in 0..2 {
+            peers[n].poll().unwrap();
+            while let Some(signal) = peers[n].next_signal() {
+                match signal {
+                    polled::Signal::SessionDescriptionCreated { kind, sdp } => {
+                        peers[n].set_local_description(&kind, &sdp).unwrap();
+                        if stage == Stage::Offered {
+                            return (peers, channels);
+                        }
+                        peers[1 - n].set_remote_description(&kind, &sdp).unwrap();
+                        if stage == Stage::Answered && n == 1 {
+                            return (peers, channels);
+                        }
+                    }
+                    polled::Signal::IceCandidateCreated { .. } if stage == Stage::Told => return (peers, channels),
+                    polled::Signal::IceCandidateCreated { media, index, name } => {
+                        peers[1 - n].add_ice_candidate(&media, index, &name).unwrap();
+                    }
+                    polled::Signal::DataChannelReceived(channel) => channels.push(channel),
+                    other => panic!("{other:?}"),
+                }
+            }
+        }
+        if channels.len() == 2 && channels.iter().all(|c| c.ready_state() == polled::ChannelState::Open) {
+            if stage == Stage::Sending {
+                for channel in &mut channels {
+                    for _ in 0..10 {
+                        channel.put_packet(&vec![0; 50_000]).unwrap();
+                    }
+                }
+                for peer in &mut peers {
+                    peer.poll().unwrap();
+                }
+            }
+            return (peers, channels);
+        }
+    }
+}
+
+/// Peers go first in one half, their channels in the other.
+fn drop_polled(count: usize, certificate: &Arc<Certificate>, stage: Stage) {
+    let idle = open_files();
+    let mut couples: Vec<_> = (0..count).map(|_| polled_couple(certificate, stage)).collect();
+    let (peers, channels): (Vec<_>, Vec<_>) = couples.drain(..count / 2).unzip();
+    drop(peers);
+    drop(channels);
+    let (peers, channels): (Vec<_>, Vec<_>) = couples.into_iter().unzip();
+    drop(channels);
+    drop(peers);
+    assert_eq!(open_files(), idle, "{stage:?}: sockets are open");
+}
+
+#[test]
+fn nothing_stays_of_polled_peers_in_whatever_state_they_are_dropped() {
+    let _alone = alone();
+    let certificate = Arc::new(Certificate::generate().unwrap());
+    for stage in [Stage::New, Stage::Offered, Stage::Answered, Stage::Told, Stage::Open, Stage::Sending] {
+        drop_polled(2, &certificate, stage);
+        let counted = allocation_counter::measure(|| drop_polled(20, &certificate, stage));
+        assert!(counted.bytes_current < SLACK, "{stage:?}: {} bytes stay", counted.bytes_current);
+    }
+}
+
+#[test]
+fn a_thousand_polled_peers_end_at_once() {
+    let _alone = alone();
+    let certificate = Arc::new(Certificate::generate().unwrap());
+    drop_polled(2, &certificate, Stage::Open);
+    let counted = allocation_counter::measure(|| {
+        let open: Vec<_> = (0..100).map(|_| polled_couple(&certificate, Stage::Open)).collect();
+        let offered: Vec<_> = (0..200).map(|_| polled_couple(&certificate, Stage::Offered)).collect();
+        let new: Vec<_> = (0..200).map(|_| polled_couple(&certificate, Stage::New)).collect();
+        drop((open, offered, new));
+    });
+    assert!(counted.bytes_current < SLACK, "{} bytes stay", counted.bytes_current);
+}
+
+/// The buffers that datagrams pass through are the thread's: an idle connection of either driver has none of its own.
+#[test]
+fn a_private_endpoint_is_small() {
+    let _alone = alone();
+    let certificate = Arc::new(Certificate::generate().unwrap());
+    let warm = polled_couple(&certificate, Stage::Open);
+    let mut couples = Vec::new();
+    let counted = allocation_counter::measure(|| {
+        couples.extend((0..20).map(|_| polled_couple(&certificate, Stage::Open)));
+    });
+    println!("a connected polled peer keeps {} bytes", counted.bytes_current / 40);
+    assert!(counted.bytes_current / 40 < 64 * 1024, "{} bytes for each", counted.bytes_current / 40);
+    drop((warm, couples));
 }

@@ -4,6 +4,7 @@ mod channels;
 mod close;
 mod connect;
 mod death;
+mod godot;
 mod page;
 mod transfer;
 
@@ -31,6 +32,8 @@ pub struct Case {
     pub patient: bool,
     /// Whether only Weft can play it.
     pub weft_only: bool,
+    /// Whether a Godot engine sits in the native seat.
+    pub engine: bool,
     /// Plays it.
     pub run: for<'s> fn(&'s mut Stage) -> Run<'s>,
 }
@@ -43,11 +46,20 @@ impl Case {
         run: for<'s> fn(&'s mut Stage) -> Run<'s>,
     ) -> Self {
         let limit = Duration::from_secs(60);
-        Self { name: name.into(), about, setup, limit, patient: false, weft_only: false, run }
+        Self { name: name.into(), about, setup, limit, patient: false, weft_only: false, engine: false, run }
     }
 }
 
 /// All cases with a browser, in the order in which they run.
 pub fn browser() -> Vec<Case> {
-    [connect::cases(), channels::cases(), transfer::cases(), close::cases(), page::cases(), death::cases()].concat()
+    [
+        connect::cases(),
+        channels::cases(),
+        transfer::cases(),
+        close::cases(),
+        page::cases(),
+        death::cases(),
+        godot::cases(),
+    ]
+    .concat()
 }

@@ -15,21 +15,33 @@ pub(super) fn three() -> Result<Engine> {
     })
 }
 
-/// Godot 4: that of the machine, or Debian's unpacked into a folder of its own, downloaded once.
-pub(super) fn four(quiet: bool) -> Result<Engine> {
+/// Whether Godot 4 can be had.
+pub(super) enum Four {
+    /// It can.
+    Runs(Engine),
+    /// It is not on this machine and cannot be fetched from here: why.
+    Absent(String),
+}
+
+/// Godot 4: that of the machine, or Debian's unpacked into a folder of its own, downloaded once. One that is there and
+/// does not start is an error.
+pub(super) fn four(quiet: bool) -> Result<Four> {
     let installed = ["godot4", "godot"].into_iter().find_map(|program| probe_four(vec![program.into()]));
     if let Some(engine) = installed {
-        return Ok(engine);
+        return Ok(Four::Runs(engine));
     }
     let dir = root().join("target/godot/engine4");
     let loader = loader(&dir);
-    if !loader.exists() {
-        fetch(&dir, quiet)?;
+    if !loader.exists()
+        && let Err(reason) = fetch(&dir, quiet)
+    {
+        return Ok(Four::Absent(format!("Godot 4 is not installed and was not fetched: {reason}")));
     }
     let libraries = dir.join("root/usr/lib/x86_64-linux-gnu");
     let path = format!("{0}:{0}/pulseaudio", libraries.display());
     let program = dir.join("root/usr/bin/godot");
     probe_four(vec![loader.into(), "--library-path".into(), path.into(), program.into()])
+        .map(Four::Runs)
         .ok_or_else(|| format!("the engine in {} does not start", dir.display()).into())
 }
 

@@ -32,11 +32,10 @@ impl Engine {
     }
 }
 
-pub(super) fn run(engine: &Engine, library: &Path, only: Option<&str>) -> Result<Suite> {
-    let project = project(engine, library)?;
+pub(super) fn run(engine: &Engine, project: &Path, only: Option<&str>) -> Result<Suite> {
     let mut suite = Suite { engine: engine.name.clone(), passed: 0, failed: 0 };
 
-    let one = start(engine, &project, only.map(|name| format!("--only={name}")).as_deref())?;
+    let one = start(engine, project, only.map(|name| format!("--only={name}")).as_deref())?;
     let output = finish(one)?;
     print!("{}", output.text);
     let counted = output.text.lines().rev().find_map(counts);
@@ -48,12 +47,12 @@ pub(super) fn run(engine: &Engine, library: &Path, only: Option<&str>) -> Result
     }
 
     let port = free_port()?;
-    let listener = start(engine, &project, Some(&format!("--process=listen:{port}")))?;
-    let connector = start(engine, &project, Some(&format!("--process=connect:{port}")))?;
+    let listener = start(engine, project, Some(&format!("--process=listen:{port}")))?;
+    let connector = start(engine, project, Some(&format!("--process=connect:{port}")))?;
     for (name, child) in [("listens", listener), ("connects", connector)] {
         suite.count(&format!("two processes over UDP: the one that {name}"), &finish(child)?);
     }
-    suite.count("leaving with everything open", &finish(start(engine, &project, Some("--process=exit"))?)?);
+    suite.count("leaving with everything open", &finish(start(engine, project, Some("--process=exit"))?)?);
     Ok(suite)
 }
 
@@ -71,7 +70,7 @@ impl Suite {
 }
 
 /// The project of the suite with the library in it.
-fn project(engine: &Engine, library: &Path) -> Result<PathBuf> {
+pub(super) fn project(engine: &Engine, library: &Path) -> Result<PathBuf> {
     let to = root().join("target/godot").join(engine.suite);
     if to.exists() {
         fs::remove_dir_all(&to)?;
@@ -81,6 +80,10 @@ fn project(engine: &Engine, library: &Path) -> Result<PathBuf> {
     // Godot 4 loads what its editor wrote into this list; no editor has been here.
     fs::create_dir_all(to.join(".godot"))?;
     fs::write(to.join(".godot/extension_list.cfg"), "res://weft.gdextension\n")?;
+    let command: Vec<_> = engine.command.iter().map(|word| word.to_string_lossy()).collect();
+    let file = serde_json::json!({ "name": engine.name, "command": command });
+    fs::create_dir_all(to.join("home"))?;
+    fs::write(to.join("engine.json"), file.to_string())?;
     Ok(to)
 }
 

@@ -3,8 +3,10 @@
 use std::sync::Arc;
 
 use weft_rtc::dtls::NamedGroup;
+use weft_rtc::ice::Policy;
 use weft_rtc::sctp::congestion::ControllerKind;
-use weft_rtc::{Certificate, Config};
+use weft_rtc::stun::{Credentials, ServerUrl};
+use weft_rtc::{Certificate, Config, MdnsPolicy};
 
 use super::command::{Configure, IceServer, TransportPolicy, Urls};
 use super::refusal::Refusal;
@@ -38,7 +40,7 @@ pub(super) fn default_config() -> Config {
 
 /// The first `configure`.
 pub(super) fn first(asked: &Configure) -> Result<(Settings, Config), Refusal> {
-    check(asked)?;
+    let servers = check(asked)?;
     let defaults = Settings::default();
     let settings = Settings {
         trickle: asked.trickle.unwrap_or(defaults.trickle),
@@ -60,6 +62,14 @@ pub(super) fn first(asked: &Configure) -> Result<(Settings, Config), Refusal> {
         let unknown = || Refusal::unsupported(format!("no congestion controller {name}"));
         config.controller = ControllerKind::from_name(name).ok_or_else(unknown)?;
     }
+    config.ice_servers = servers;
+    config.ice_transport_policy = policy(asked);
+    config.mdns = match asked.mdns {
+        Some(true) => MdnsPolicy::Hide,
+        Some(false) => MdnsPolicy::Off,
+        None => config.mdns,
+    };
+    config.snap = asked.snap.unwrap_or(false);
     config.dtls_groups = asked.groups.as_deref().map(groups).transpose()?;
     if let Some(pem) = &asked.certificate_pem {
         let certificate = Certificate::from_pem(pem).map_err(|error| Refusal::invalid_access(error.to_string()))?;
@@ -78,8 +88,8 @@ fn groups(names: &[String]) -> Result<Vec<NamedGroup>, Refusal> {
 }
 
 /// A later `configure`: as W3C `setConfiguration`, it may change servers, policy and pool size alone.
-pub(super) fn again(asked: &Configure) -> Result<(), Refusal> {
-    check(asked)?;
+pub(super) fn again(asked: &Configure, config: &Config) -> Result<Config, Refusal> {
+    let servers = check(asked)?;
     let fixed = [
         ("bundle_policy", asked.bundle_policy.is_some()),
         ("trickle", asked.trickle.is_some()),
@@ -98,31 +108,42 @@ pub(super) fn again(asked: &Configure) -> Result<(), Refusal> {
         ("sped", asked.sped.is_some()),
         ("controller", asked.controller.is_some()),
     ];
-    match fixed.iter().find(|(_, given)| *given) {
-        Some((name, _)) => Err(Refusal::invalid_modification(format!("{name} cannot change any more"))),
-        None => Ok(()),
+    if let Some((name, _)) = fixed.iter().find(|(_, given)| *given) {
+        return Err(Refusal::invalid_modification(format!("{name} cannot change any more")));
     }
+    let mut config = config.clone();
+    if asked.ice_servers.is_some() {
+        config.ice_servers = servers;
+    }
+    if asked.transport_policy.is_some() {
+        config.ice_transport_policy = policy(asked);
+    }
+    Ok(config)
 }
 
-fn check(asked: &Configure) -> Result<(), Refusal> {
-    for server in asked.ice_servers.iter().flatten() {
-        check_server(server)?;
-    }
+/// Checks what W3C checks, then what is not supported; gives the servers.
+fn check(asked: &Configure) -> Result<Vec<weft_rtc::IceServer>, Refusal> {
+    let servers = asked.ice_servers.iter().flatten().map(server).collect::<Result<Vec<_>, _>>()?;
     let missing = [
-        (asked.ice_servers.as_ref().is_some_and(|servers| !servers.is_empty()), "STUN and TURN servers"),
-        (asked.transport_policy == Some(TransportPolicy::Relay), "relayed candidates"),
-        (asked.mdns == Some(true), "mDNS candidates"),
-        (asked.snap == Some(true), "SNAP"),
+        (servers.iter().flat_map(|server| &server.urls).any(is_stuns), "STUN over TLS"),
         (asked.sped == Some(true), "SPED"),
     ];
     match missing.iter().find(|(wanted, _)| *wanted) {
         Some((_, what)) => Err(Refusal::unsupported(format!("not supported yet: {what}"))),
-        None => Ok(()),
+        None => Ok(servers),
     }
 }
 
+fn is_stuns(url: &ServerUrl) -> bool {
+    !url.scheme().is_turn() && weft_rtc::ice::Server::from_url(url, None).is_err()
+}
+
+fn policy(asked: &Configure) -> Policy {
+    if asked.transport_policy == Some(TransportPolicy::Relay) { Policy::Relay } else { Policy::All }
+}
+
 /// The checks of webrtc-pc section 4.4.1.1 (set a configuration) on one server.
-fn check_server(server: &IceServer) -> Result<(), Refusal> {
+fn server(server: &IceServer) -> Result<weft_rtc::IceServer, Refusal> {
     let urls = match &server.urls {
         Urls::One(url) => std::slice::from_ref(url),
         Urls::Many(urls) => urls.as_slice(),
@@ -130,41 +151,18 @@ fn check_server(server: &IceServer) -> Result<(), Refusal> {
     if urls.is_empty() {
         return Err(Refusal::syntax("an ICE server needs at least one URL"));
     }
-    for url in urls {
-        let bad = || Refusal::syntax(format!("not a STUN or TURN URL: {url}"));
-        let (scheme, rest) = url.split_once(':').ok_or_else(bad)?;
-        let (host, query) = rest.split_once('?').map_or((rest, None), |(host, query)| (host, Some(query)));
-        let scheme = scheme.to_ascii_lowercase();
-        let transport = query.is_none_or(|q| matches!(q, "transport=udp" | "transport=tcp"));
-        match scheme.as_str() {
-            "stun" | "stuns" if query.is_none() => {}
-            "turn" | "turns" if transport => {
-                if server.username.is_none() || server.credential.is_none() {
-                    return Err(Refusal::invalid_access(format!("{url} needs a username and a credential")));
-                }
-            }
-            _ => return Err(bad()),
-        }
-        if !is_host_and_port(host) {
-            return Err(bad());
-        }
-    }
-    Ok(())
-}
-
-/// `host [":" port]` of RFC 7064 and RFC 7065.
-fn is_host_and_port(text: &str) -> bool {
-    let (host, port) = if let Some(rest) = text.strip_prefix('[') {
-        match rest.split_once(']') {
-            Some((address, "")) => (address, None),
-            Some((address, rest)) => (address, rest.strip_prefix(':').or(Some("bad"))),
-            None => return false,
-        }
-    } else {
-        text.split_once(':').map_or((text, None), |(host, port)| (host, Some(port)))
+    let parse = |url: &String| {
+        url.parse::<ServerUrl>().map_err(|error| Refusal::syntax(format!("not a STUN or TURN URL: {url}: {error}")))
     };
-    let host_ok = !host.is_empty() && host.chars().all(|c| c.is_ascii_alphanumeric() || "-._~%:".contains(c));
-    host_ok && port.is_none_or(|port| port.parse::<u16>().is_ok())
+    let parsed = urls.iter().map(parse).collect::<Result<Vec<_>, _>>()?;
+    let credentials = server.username.as_ref().zip(server.credential.as_ref());
+    if let Some(url) = parsed.iter().find(|url| url.scheme().is_turn())
+        && credentials.is_none()
+    {
+        return Err(Refusal::invalid_access(format!("{url} needs a username and a credential")));
+    }
+    let credentials = credentials.map(|(name, word)| Credentials::new(name.as_str(), word.as_str()));
+    Ok(weft_rtc::IceServer { urls: parsed, credentials })
 }
 
 #[cfg(test)]
@@ -184,18 +182,15 @@ mod tests {
         }
         assert_eq!(kind(r#"{"ice_servers":[{"urls":"turn:a"}]}"#), Some("InvalidAccessError"));
         assert_eq!(kind(r#"{"ice_servers":[{"urls":["stun:a:1","stuns:[::1]:2"]}]}"#), Some("Unsupported"));
+        let servers =
+            r#"{"ice_servers":[{"urls":["stun:a:1","turns:b?transport=tcp"],"username":"u","credential":"w"}]}"#;
+        let (_, config) = first(&serde_json::from_str(servers).unwrap()).unwrap();
+        assert_eq!((config.ice_servers[0].urls.len(), config.ice_servers[0].credentials.is_some()), (2, true));
     }
 
     #[test]
     fn what_later_layers_bring_is_unsupported() {
-        for json in [
-            r#"{"transport_policy":"relay"}"#,
-            r#"{"groups":["X448"]}"#,
-            r#"{"mdns":true}"#,
-            r#"{"snap":true}"#,
-            r#"{"sped":true}"#,
-            r#"{"controller":"reno"}"#,
-        ] {
+        for json in [r#"{"groups":["X448"]}"#, r#"{"sped":true}"#, r#"{"controller":"reno"}"#] {
             assert_eq!(kind(json), Some("Unsupported"), "{json}");
         }
         let fine = r#"{"transport_policy":"all","bundle_policy":"max-bundle","ice_candidate_pool_size":3,"dtls":"1.3","groups":["X25519","P-256"],
@@ -211,7 +206,8 @@ mod tests {
 
     #[test]
     fn only_some_things_change_later() {
-        let again = |json| again(&serde_json::from_str(json).unwrap()).err().map(|refusal| refusal.kind);
+        let config = default_config();
+        let again = |json| again(&serde_json::from_str(json).unwrap(), &config).err().map(|refusal| refusal.kind);
         assert_eq!(again(r#"{"ice_servers":[],"transport_policy":"all","ice_candidate_pool_size":1}"#), None);
         assert_eq!(again(r#"{"port":1}"#), Some("InvalidModificationError"));
         assert_eq!(again(r#"{"ice_servers":[{"urls":"x"}]}"#), Some("SyntaxError"));

@@ -69,6 +69,11 @@ const SUPPORTS: &[&str] = &[
     "ice_restart",
     "interleaving",
     "controller",
+    "ice_servers",
+    "transport_policy",
+    "snap",
+    "ice_error",
+    "mdns",
 ];
 
 /// What ended a wait.

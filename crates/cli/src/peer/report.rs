@@ -131,6 +131,7 @@ impl Session {
         }
         match event {
             Event::NegotiationNeeded => self.out.event("negotiation_needed", &json!({})),
+            Event::IceCandidateError(error) => self.server_failed(error),
             Event::DataChannel(id) => self.opened_by_peer(*id),
             Event::Open(id) => self.opened(*id),
             Event::BufferedAmountLow(id) => {
@@ -148,6 +149,19 @@ impl Session {
             Event::Failed(failure) => self.failed(failure),
             _ => {}
         }
+    }
+
+    /// A server gave no candidate (webrtc-pc section 4.8.2).
+    fn server_failed(&mut self, error: &ice::GatheringError) {
+        let url = self.link.as_ref().and_then(|link| link.pc.ice_server(error.server));
+        let event = json!({
+            "url": url.map(ToString::to_string),
+            "address": error.base.map(|base| base.ip().to_string()),
+            "port": error.base.map(|base| base.port()),
+            "code": error.code,
+            "text": error.reason,
+        });
+        self.out.event("ice_error", &event);
     }
 
     fn opened_by_peer(&mut self, id: ChannelId) {

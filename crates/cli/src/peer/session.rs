@@ -198,8 +198,19 @@ impl Session {
 
     fn configure(&mut self, asked: &super::command::Configure) -> Result<Outcome, Refusal> {
         if self.link.is_some() {
-            self.open_link()?;
-            configure::again(asked)?;
+            let link = self.open_link()?;
+            let (had, config) = (link.pc.config(), configure::again(asked, link.pc.config())?);
+            let same = had.ice_servers == config.ice_servers && had.ice_transport_policy == config.ice_transport_policy;
+            let announced = link.pc.local_description().is_some();
+            if same {
+                return Ok(Outcome::nothing());
+            }
+            // What was gathered, or announced, is of the servers there were.
+            if announced || self.channels.iter().next().is_some() {
+                return Err(Refusal::unsupported("servers and policy change before the first channel and description"));
+            }
+            self.link = None;
+            self.connect(config)?;
         } else {
             let (settings, config) = configure::first(asked)?;
             self.connect(config)?;

@@ -1,9 +1,11 @@
 //! The command `stats`.
 
 use serde_json::{Map, Value, json};
-use weft_rtc::ChannelState;
+use weft_core::Instant;
 use weft_rtc::dtls::HashAlgorithm;
+use weft_rtc::ice::{Candidate, CheckState, PairStats};
 use weft_rtc::sans_io::PeerConnection;
+use weft_rtc::{CertificateStats, ChannelState, StatsReport};
 
 use super::channels::{Channel, Channels};
 use super::command::Mode;
@@ -17,7 +19,7 @@ impl Session {
         let Some(link) = &self.link else { return Ok(Outcome::nothing()) };
         let mut stats = figures(&link.pc, &self.channels);
         if w3c && let Value::Object(fields) = &mut stats {
-            fields.insert("report".to_owned(), report(&link.pc, &self.channels, self.clock.now().as_nanos()));
+            fields.insert("report".to_owned(), report(&link.pc, &self.channels, self.clock.now()));
         }
         self.out.event("stats", &stats);
         for channel in self.channels.iter() {
@@ -113,79 +115,118 @@ fn role_name(role: weft_rtc::dtls::Role) -> &'static str {
 }
 
 /// W3C webrtc-stats objects.
-fn report(pc: &PeerConnection, channels: &Channels, nanos: u64) -> Value {
-    let timestamp = nanos as f64 / 1e6;
-    let stats = pc.stats();
-    let opened = channels.iter().filter(|c| c.closed || state_name(pc, c) == "open").count();
-    let closed = channels.iter().filter(|c| c.closed).count();
-    let mut all = vec![json!({
-        "id": "peer-connection", "type": "peer-connection", "timestamp": timestamp,
-        "dataChannelsOpened": opened, "dataChannelsClosed": closed,
-    })];
+fn report(pc: &PeerConnection, channels: &Channels, now: Instant) -> Value {
+    let report = pc.stats_report(now);
+    let mut all = Objects { timestamp: now.as_nanos() as f64 / 1e6, all: Vec::new() };
+    let opened = json!({
+        "dataChannelsOpened": report.data_channels_opened, "dataChannelsClosed": report.data_channels_closed,
+    });
+    all.add("peer-connection", "peer-connection", opened);
     for channel in channels.iter() {
-        all.push(json!({
-            "id": format!("channel-{}", channel.handle), "type": "data-channel", "timestamp": timestamp,
-            "label": channel.label, "protocol": channel.protocol, "dataChannelIdentifier": channel.stream,
-            "state": state_name(pc, channel),
-            "messagesSent": channel.traffic.sent, "bytesSent": channel.traffic.bytes_sent,
-            "messagesReceived": channel.traffic.received, "bytesReceived": channel.traffic.bytes_received,
-        }));
+        all.add(&format!("channel-{}", channel.handle), "data-channel", channel_object(pc, channel));
     }
-    let certificate = |id: &str, der: &[u8]| {
-        let fingerprint = weft_rtc::dtls::Fingerprint::of(HashAlgorithm::Sha256, der).to_string();
-        let value = fingerprint.split_once(' ').map_or("", |(_, value)| value);
-        json!({
-            "id": id, "type": "certificate", "timestamp": timestamp, "fingerprint": value,
-            "fingerprintAlgorithm": HashAlgorithm::Sha256.name(), "base64Certificate": base64(der),
-        })
-    };
-    all.push(certificate("certificate-local", pc.certificate().der()));
-    let remote_der = stats.dtls.as_ref().and_then(|dtls| dtls.peer_certificate.as_deref());
-    all.extend(remote_der.map(|der| certificate("certificate-remote", der)));
+    all.add("certificate-local", "certificate", certificate_object(&report.local_certificate));
+    if let Some(certificate) = &report.remote_certificate {
+        all.add("certificate-remote", "certificate", certificate_object(certificate));
+    }
     if pc.local_description().is_some() {
-        let counters = stats.counters;
-        let mut transport = json!({
-            "id": "transport", "type": "transport", "timestamp": timestamp,
-            "bytesSent": counters.bytes_sent, "bytesReceived": counters.bytes_received,
-            "packetsSent": counters.datagrams_sent, "packetsReceived": counters.datagrams_received,
-            "dtlsState": pc.dtls_state().as_str(), "iceState": pc.ice_connection_state().as_str(),
-            "iceRole": super::report::role_name(pc.ice_role()),
-            "iceLocalUsernameFragment": super::report::local_ufrag(pc),
-            "dtlsRole": stats.dtls_role.map(role_name), "localCertificateId": "certificate-local",
+        all.add("transport", "transport", transport_object(pc, &report));
+    }
+    if let Some(sctp) = &report.sctp_transport {
+        let fields = json!({
+            "transportId": "transport", "congestionWindow": sctp.congestion_window,
+            "receiverWindow": sctp.receiver_window, "mtu": sctp.mtu, "unackData": sctp.in_flight,
+            "smoothedRoundTripTime": sctp.smoothed_round_trip_time.map(|rtt| rtt.as_secs_f64()),
+            "retransmissions": sctp.retransmissions, "losses": sctp.losses, "timeouts": sctp.timeouts,
         });
-        if let Value::Object(fields) = &mut transport {
-            if let Some(dtls) = &stats.dtls {
-                fields.insert("tlsVersion".into(), format!("{:04X}", dtls.version.0).into());
-                fields.insert("dtlsCipher".into(), dtls.cipher_suite.to_string().into());
-            }
-            if remote_der.is_some() {
-                fields.insert("remoteCertificateId".into(), "certificate-remote".into());
-            }
-            if stats.selected_pair.is_some() {
-                fields.insert("selectedCandidatePairId".into(), "pair".into());
-            }
-        }
-        all.push(transport);
+        all.add("sctp-transport", "sctp-transport", fields);
     }
-    if let Some(pair) = &stats.selected_pair {
-        all.push(json!({
-            "id": "pair", "type": "candidate-pair", "timestamp": timestamp, "transportId": "transport",
-            "localCandidateId": "candidate-local", "remoteCandidateId": "candidate-remote", "state": "succeeded",
-            "nominated": pair.nominated, "currentRoundTripTime": pair.rtt.map(|rtt| rtt.as_secs_f64()),
-        }));
-        for (id, kind, candidate) in [
-            ("candidate-local", "local-candidate", &pair.local),
-            ("candidate-remote", "remote-candidate", &pair.remote),
-        ] {
-            all.push(json!({
-                "id": id, "type": kind, "timestamp": timestamp, "transportId": "transport",
-                "address": candidate.address.ip().to_string(), "port": candidate.address.port(), "protocol": "udp",
-                "candidateType": candidate.kind.token(), "priority": candidate.priority,
-                "foundation": candidate.foundation.to_string(),
-            }));
+    for (n, pair) in report.candidate_pairs.iter().enumerate() {
+        all.add(&format!("pair-{n}"), "candidate-pair", pair_object(&report, pair));
+    }
+    for (side, list) in [("local", &report.local_candidates), ("remote", &report.remote_candidates)] {
+        for (n, candidate) in list.iter().enumerate() {
+            all.add(&format!("{side}-{n}"), &format!("{side}-candidate"), candidate_object(candidate));
         }
     }
-    Value::Array(all)
+    Value::Array(all.all)
+}
+
+struct Objects {
+    timestamp: f64,
+    all: Vec<Value>,
+}
+
+impl Objects {
+    /// Adds an object with those of the fields that have a value.
+    fn add(&mut self, id: &str, kind: &str, fields: Value) {
+        let mut object = json!({"id": id, "type": kind, "timestamp": self.timestamp});
+        if let (Value::Object(object), Value::Object(fields)) = (&mut object, fields) {
+            object.extend(fields.into_iter().filter(|(_, value)| !value.is_null()));
+        }
+        self.all.push(object);
+    }
+}
+
+fn channel_object(pc: &PeerConnection, channel: &Channel) -> Value {
+    json!({
+        "label": channel.label, "protocol": channel.protocol, "dataChannelIdentifier": channel.stream,
+        "state": state_name(pc, channel),
+        "messagesSent": channel.traffic.sent, "bytesSent": channel.traffic.bytes_sent,
+        "messagesReceived": channel.traffic.received, "bytesReceived": channel.traffic.bytes_received,
+    })
+}
+
+fn certificate_object(certificate: &CertificateStats) -> Value {
+    let fingerprint = certificate.fingerprint.to_string();
+    json!({
+        "fingerprint": fingerprint.split_once(' ').map_or("", |(_, value)| value),
+        "fingerprintAlgorithm": HashAlgorithm::Sha256.name(), "base64Certificate": base64(&certificate.der),
+    })
+}
+
+fn transport_object(pc: &PeerConnection, report: &StatsReport) -> Value {
+    let transport = &report.transport;
+    let selected = report.candidate_pairs.iter().position(|pair| pair.selected);
+    json!({
+        "bytesSent": transport.bytes_sent, "bytesReceived": transport.bytes_received,
+        "packetsSent": transport.packets_sent, "packetsReceived": transport.packets_received,
+        "dtlsState": transport.dtls_state.as_str(), "iceState": transport.ice_state.as_str(),
+        "iceRole": super::report::role_name(transport.ice_role),
+        "iceLocalUsernameFragment": super::report::local_ufrag(pc),
+        "dtlsRole": transport.dtls_role.map(role_name), "localCertificateId": "certificate-local",
+        "tlsVersion": transport.tls_version.map(|version| format!("{:04X}", version.0)),
+        "dtlsCipher": transport.dtls_cipher.map(|cipher| cipher.to_string()),
+        "remoteCertificateId": report.remote_certificate.as_ref().map(|_| "certificate-remote"),
+        "selectedCandidatePairId": selected.map(|n| format!("pair-{n}")),
+        "selectedCandidatePairChanges": transport.selected_candidate_pair_changes,
+    })
+}
+
+fn pair_object(report: &StatsReport, pair: &PairStats) -> Value {
+    let find = |list: &[Candidate], wanted| list.iter().position(|candidate| *candidate == wanted);
+    let state = match pair.state {
+        CheckState::Frozen => "frozen",
+        CheckState::Waiting => "waiting",
+        CheckState::InProgress => "in-progress",
+        CheckState::Succeeded => "succeeded",
+        _ => "failed",
+    };
+    json!({
+        "transportId": "transport", "state": state, "nominated": pair.info.nominated, "priority": pair.priority,
+        "localCandidateId": find(&report.local_candidates, pair.info.local).map(|n| format!("local-{n}")),
+        "remoteCandidateId": find(&report.remote_candidates, pair.info.remote).map(|n| format!("remote-{n}")),
+        "currentRoundTripTime": pair.info.rtt.map(|rtt| rtt.as_secs_f64()),
+    })
+}
+
+fn candidate_object(candidate: &Candidate) -> Value {
+    json!({
+        "transportId": "transport", "address": candidate.address.ip().to_string(), "port": candidate.address.port(),
+        "protocol": if candidate.transport == weft_core::Transport::Udp { "udp" } else { "tcp" },
+        "candidateType": candidate.kind.token(), "priority": candidate.priority,
+        "foundation": candidate.foundation.to_string(),
+    })
 }
 
 fn base64(bytes: &[u8]) -> String {

@@ -12,6 +12,11 @@ func _ready():
 	for argument in OS.get_cmdline_args():
 		if argument.begins_with("--only="):
 			only = argument.substr(7)
+		if argument.begins_with("--peer="):
+			var peer = load("res://suite/peer.gd").new()
+			add_child(peer)
+			peer.run(argument.substr(7))
+			return
 		if argument.begins_with("--process="):
 			var process = load("res://suite/process.gd").new()
 			add_child(process)

@@ -215,10 +215,6 @@ impl PeerConnection {
         };
         let text = name.trim();
         let text = text.strip_prefix("a=").unwrap_or(text);
-        if !text.is_empty() {
-            // One that is kept for later is checked now: nobody would hear of it then.
-            text.parse::<weft_sdp::Candidate>().map_err(|error| Error::Parameter(format!("candidate: {error}")))?;
-        }
         let candidate = IceCandidate {
             candidate: text.to_owned(),
             sdp_mid: (!media.is_empty()).then(|| media.to_owned()),

@@ -115,6 +115,11 @@ impl PeerConnection {
         !self.requests.is_empty()
     }
 
+    /// What a server is called in [`Config::ice_servers`](crate::Config::ice_servers).
+    pub fn ice_server(&self, server: weft_ice::ServerId) -> Option<&weft_stun::ServerUrl> {
+        self.servers.iter().find(|(id, _)| *id == server).map(|(_, url)| url)
+    }
+
     /// The addresses of a server's name; none if it has none.
     pub fn server_resolved(&mut self, now: Instant, server: weft_ice::ServerId, addresses: &[IpAddr]) {
         self.ice.server_resolved(now, server, addresses);

@@ -30,6 +30,7 @@ use weft_dtls::Certificate;
 use weft_ice::Agent;
 use weft_sctp::DataChannels;
 use weft_sdp::jsep::{IceCandidate, Negotiator, NegotiatorConfig, SignalingState};
+use weft_stun::ServerUrl;
 
 use crate::capture::Interface;
 use crate::config::{Config, MdnsPolicy};
@@ -90,6 +91,8 @@ pub struct PeerConnection {
     tally: Tally,
     /// Where SCTP packets are written to.
     capture: Option<Interface>,
+    /// What the servers are called in our settings.
+    servers: Vec<(weft_ice::ServerId, ServerUrl)>,
 }
 
 /// Where DTLS is.
@@ -151,11 +154,13 @@ impl PeerConnection {
             None => Arc::new(Certificate::generate().map_err(|e| Error::Certificate(e.to_string()))?),
         };
         let mut ice = Agent::new(ice_config(&config), weft_ice::Role::Controlling, rng.fork());
+        let mut servers = Vec::new();
         for server in &config.ice_servers {
             for url in &server.urls {
                 let added = weft_ice::Server::from_url(url, server.credentials.clone());
-                if let Err(error) = added.and_then(|server| ice.add_server(now, server)) {
-                    tracing::debug!(%url, %error, "server not taken");
+                match added.and_then(|server| ice.add_server(now, server)) {
+                    Ok(id) => servers.push((id, url.clone())),
+                    Err(error) => tracing::debug!(%url, %error, "server not taken"),
                 }
             }
         }
@@ -187,6 +192,7 @@ impl PeerConnection {
             counters: Counters::default(),
             tally: Tally::default(),
             capture,
+            servers,
             rng,
             config,
         })

@@ -3,7 +3,7 @@
 use weft_core::Instant;
 use weft_dtls::Role;
 use weft_sdp::DtlsRole;
-use weft_sdp::jsep::{Description, IceCandidate, SdpType, SignalingState, Trickled};
+use weft_sdp::jsep::{Description, IceCandidate, NegotiationError, SdpType, SignalingState, Trickled};
 
 use super::PeerConnection;
 use crate::error::Error;
@@ -130,6 +130,10 @@ impl PeerConnection {
     pub fn add_ice_candidate(&mut self, now: Instant, candidate: &IceCandidate) -> Result<(), Error> {
         self.ensure_open()?;
         if self.negotiator.remote_description().is_none() {
+            if !candidate.candidate.is_empty() {
+                // Checked now: nobody would hear of it later.
+                candidate.candidate.parse::<weft_sdp::Candidate>().map_err(NegotiationError::from)?;
+            }
             if self.early_candidates.len() < MAX_EARLY_CANDIDATES {
                 self.early_candidates.push(candidate.clone());
             } else {

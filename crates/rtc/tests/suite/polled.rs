@@ -13,15 +13,15 @@ fn elapsed(clock: &Clock) -> Duration {
     clock.now() - weft_core::Instant::ORIGIN
 }
 
-fn peer() -> PeerConnection {
+pub(crate) fn peer() -> PeerConnection {
     PeerConnection::with_config(Config::default().with_loopback(true))
 }
 
-fn negotiated(id: u16) -> ChannelOptions {
+pub(crate) fn negotiated(id: u16) -> ChannelOptions {
     ChannelOptions { negotiated: true, id: Some(id), ..ChannelOptions::default() }
 }
 
-fn code<T: std::fmt::Debug>(result: Result<T, Error>) -> i32 {
+pub(crate) fn code<T: std::fmt::Debug>(result: Result<T, Error>) -> i32 {
     result.map_or_else(|error| error.code() as i32, |_| 0)
 }
 
@@ -79,7 +79,7 @@ fn relay(from: &mut PeerConnection, to: &mut PeerConnection, received: &mut Vec<
 }
 
 /// A connected couple with one negotiated channel.
-fn connected() -> (Couple, DataChannel, DataChannel) {
+pub(crate) fn connected() -> (Couple, DataChannel, DataChannel) {
     let mut couple = Couple::new();
     let hers = couple.a.create_data_channel("chat", &negotiated(1)).unwrap();
     let his = couple.b.create_data_channel("chat", &negotiated(1)).unwrap();
