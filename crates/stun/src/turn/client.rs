@@ -90,7 +90,7 @@ pub struct Client {
     pub(super) requests: Vec<Request>,
     pub(super) peers: Peers,
     /// Credentials for the next allocation: those of the present one stay with it.
-    next_credentials: Option<Credentials>,
+    pub(super) next_credentials: Option<Credentials>,
     /// A Refresh tells the server of a new access token; nothing else is asked before it is answered.
     pub(super) renewing: bool,
     /// An allocation may exist whose making was not confirmed to us.
@@ -265,10 +265,14 @@ impl Client {
     /// Uses other credentials from now on. A new access token takes the place of the old one at once, also for the allocation there
     /// is, which is refreshed with it (RFC 7635 section 9): call this before the old one expires, or when
     /// [`Event::TokenRequired`] says that it has. A username and password are for the next allocation, as no server takes others
-    /// than those that the present one was made with (RFC 8656 section 5). A client that has failed begins anew with
+    /// than those that the present one was made with (RFC 8656 section 5); it is asked for when the present one is lost, or the server
+    /// no longer takes the old ones. A client that has failed begins anew with
     /// [`connect`](Self::connect).
     pub fn set_credentials(&mut self, now: Instant, credentials: Credentials) {
         self.config.credentials = Some(credentials.clone());
+        if !self.long_term.is_authenticating() {
+            return self.long_term.set_credentials(credentials);
+        }
         if !self.long_term.uses_token() || credentials.token().is_none() {
             self.next_credentials = Some(credentials);
             return;

@@ -142,6 +142,9 @@ impl Client {
                     self.on_renewed(now);
                 }
             }
+            // There are others, which were kept for this moment.
+            (None, Kind::Allocate) if self.next_credentials.is_some() => self.allocate(now),
+            (None, _) if self.next_credentials.is_some() => self.lose(now, LostReason::Forgotten),
             (None, _) => self.fail(Failure::Credentials(error)),
         }
     }

@@ -192,6 +192,25 @@ fn a_new_token_takes_the_place_of_the_old_one() {
     }
 }
 
+/// Credentials that come while the first request is under way are in time; a password that comes later is for the next allocation.
+#[test]
+fn credentials_may_come_late() {
+    let mut world = World::new(5, Config::default(), server(&[1]));
+    world.run(Duration::from_millis(30));
+    world.client.set_credentials(world.now, Credentials::third_party(token(1)));
+    world.run(SECOND);
+    assert_eq!(world.client.state(), State::Allocated, "{:?}", world.events);
+    let password = Credentials::new("alice", "secret");
+    let mut world = World::new(5, Config::new(password), TurnServerConfig::default());
+    world.run(SECOND);
+    world.server().config.user = Some(("bob".to_owned(), "word".to_owned()));
+    world.client.set_credentials(world.now, Credentials::new("bob", "word"));
+    world.server().restart();
+    world.client.refresh(world.now);
+    world.run(SECOND * 700);
+    assert_eq!(world.servers[0].allocations(), 1, "{:?}", world.events);
+}
+
 #[test]
 fn without_a_new_token_the_allocation_lasts_until_it_expires() {
     let mut world = World::new(4, Config::new(Credentials::third_party(token(1))), server(&[1]));
