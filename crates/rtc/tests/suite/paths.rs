@@ -89,6 +89,14 @@ fn another_pair_is_another_path_for_sctp() {
     assert!(!pair.a.saw(|event| matches!(event, Event::IceRestartNeeded(_))), "the agent moved by itself");
 }
 
+//= rfc8261#4
+//# An implementation of SCTP over DTLS MUST implement and use a path maximum transmission unit (MTU) discovery method that functions without ICMP to provide SCTP/DTLS with an MTU estimate.
+//= rfc8261#5
+//# The DTLS MUST support sending messages larger than the current path MTU.
+//= rfc8261#6.2
+//# When the SCTP layer performs path MTU discovery as specified in [RFC4821], the padding extension defined in [RFC4820] MUST be supported and used for probe packets (HEARTBEAT chunks bundled with PADDING chunks [RFC4820]).
+//= rfc8831#5
+//# Therefore, SCTP MUST support performing Path MTU discovery without relying on ICMP or ICMPv6 as specified in [RFC4821] by using probing messages specified in [RFC4820].
 #[test]
 fn the_first_pair_and_its_nomination_disturb_nothing() {
     let mut pair = peers_with(link(40), 2, quiet(), quiet());
@@ -290,12 +298,20 @@ fn checks_and_pairs_are_told_of() {
     assert!(!silent.a.saw(|event| matches!(event, Event::IceCheck(..))), "only when asked for");
 }
 
+//= rfc8839#4.4.1.1.1
+//# The agent MUST NOT modify the SDP "ice-options", "ice-pacing", and "ice-lite" attributes in a subsequent offer unless the offer is sent in order to request an ICE restart.
+//= rfc8839#4.4.2.1
+//# The answerer MUST NOT modify the SDP "ice-options", "ice-pacing", and "ice-lite" attributes in a subsequent answer unless the answer is sent for an offer that was used to request an ICE restart (Section 4.4.1.1.1).
 #[test]
 fn renomination_is_offered_and_answered() {
     let mut pair = peers(link(10), 9);
     open(&mut pair);
-    for peer in [&pair.a, &pair.b] {
-        let sdp = peer.pc.local_description().unwrap().sdp;
-        assert!(sdp.contains("a=ice-options:trickle ice2 renomination"), "{sdp}");
+    for exchange in 0..2 {
+        for peer in [&pair.a, &pair.b] {
+            let sdp = peer.pc.local_description().unwrap().sdp;
+            assert!(sdp.contains("a=ice-options:trickle ice2 renomination\r\n"), "{exchange}: {sdp}");
+            assert!(!sdp.contains("a=ice-lite") && !sdp.contains("a=ice-pacing"), "{exchange}: {sdp}");
+        }
+        negotiate(&mut pair);
     }
 }

@@ -183,6 +183,29 @@ fn drivers_are_asked_to_resolve_and_to_connect() {
     assert_eq!(pc.gathering_state(), GatheringState::Complete);
 }
 
+//= rfc8829#4.1.1
+//# The default ICE candidate policy MUST be set to "all", as this is generally the desired policy and also typically reduces the use of application TURN server resources significantly.
+//= rfc8829#4.1.1
+//# Because pre-gathering results in utilizing STUN/TURN server resources for potentially long periods of time, this MUST only occur upon application request, and therefore the default candidate pool size MUST be zero.
+#[test]
+fn nothing_is_asked_for_before_a_description_is_applied() {
+    assert_eq!(Config::default().ice_transport_policy, Policy::All);
+    let mut now = Instant::ORIGIN;
+    let mut pc = PeerConnection::new(now, Config::default().with_ice_server(turn()), Rng::from_test_seed(1)).unwrap();
+    pc.add_host_address(now, address("192.0.2.1:5000"));
+    pc.create_data_channel(now, DataChannelInit::new("x")).unwrap();
+    let offer = pc.create_offer().unwrap();
+    let mut batch = Batch::new(1 << 16, Limits::SINGLE);
+    for _ in 0..100 {
+        pc.handle_timeout(now);
+        assert_eq!(pc.poll_transmit(now, &mut batch), 0);
+        assert_eq!(pc.poll_request(), None);
+        now += Duration::from_millis(100);
+    }
+    pc.set_local_description(now, Some(offer)).unwrap();
+    assert!(pc.poll_transmit(now, &mut batch) > 0);
+}
+
 #[test]
 fn servers_that_cannot_be_are_refused() {
     let refused = |server| matches!(Config::default().with_ice_server(server).validate(), Err(Error::Config(_)));
