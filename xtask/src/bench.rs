@@ -8,7 +8,7 @@ pub(crate) struct Command {
     /// throughput, fairness and delay over a bottleneck, in virtual time.
     #[arg(value_parser = ["counts", "sctp", "link"])]
     what: String,
-    /// Other stacks, too, in the same run (`sctp` and `link`: `dcsctp`, `sctp-proto`).
+    /// Other stacks, too, in the same run (`sctp` and `link`: `dcsctp`, `sctp-proto`, `rtc-sctp`).
     #[arg(long)]
     peers: bool,
     /// Handed on; `--help` among them lists what there is.

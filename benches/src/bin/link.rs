@@ -39,7 +39,7 @@ struct Args {
     /// From when it is measured, virtual seconds.
     #[arg(long, default_value_t = 0)]
     from: u64,
-    /// Also two flows on the link for 60 s: each controller beside itself and beside the others.
+    /// Also two flows on the link for 60 s: each of our controllers beside itself and beside the others.
     #[arg(long)]
     fairness: bool,
     /// Where the drawings go: a directory.
@@ -75,11 +75,13 @@ fn makers(args: &Args) -> Result<Vec<(&'static str, &'static str, Maker)>, Strin
     }
     #[cfg(feature = "peers")]
     {
-        use weft_benches::stacks::{DcSctp, SctpProto};
-        let dcsctp = || End::new(Box::new(DcSctp::new()));
+        use weft_benches::stacks::{DcSctp, RtcSctp, SctpProto};
+        let dcsctp = || End::new(Box::new(DcSctp::default()));
         let proto = || End::new(Box::new(SctpProto::new()));
+        let rtc = || End::new(Box::new(RtcSctp::new()));
         all.push(("dcsctp", "default", Box::new(move |_| (dcsctp(), dcsctp()))));
         all.push(("sctp-proto", "default", Box::new(move |_| (proto(), proto()))));
+        all.push(("rtc-sctp", "default", Box::new(move |_| (rtc(), rtc()))));
     }
     Ok(all)
 }
@@ -109,7 +111,7 @@ fn alone(args: &Args, stack: &str, controller: &str, make: &Maker) -> std::io::R
     let file = args.svg.join(format!("{stack}-{controller}-{}mbps-{}ms-{}.svg", args.mbps, args.rtt, args.loss));
     if let Some(first) = outcomes.first() {
         let title = format!("{stack}, {controller}: {} Mbit/s, {} ms, {} % loss", args.mbps, args.rtt, args.loss);
-        std::fs::write(&file, svg::draw(&title, &scenario(args, 0), first))?;
+        std::fs::write(&file, svg::draw(&title, &[controller], &scenario(args, 0), first))?;
     }
     let goodput = of(&outcomes, |o| o.goodput.iter().sum::<f64>() * 8.0 / 1e6);
     Ok(json!({
@@ -124,34 +126,48 @@ fn alone(args: &Args, stack: &str, controller: &str, make: &Maker) -> std::io::R
     }))
 }
 
-/// Two flows that start within half a second of each other.
-fn pairs(args: &Args) -> Map<String, Value> {
-    let mut all = Map::new();
+/// Two flows that begin a moment apart, each first half of the time: what part `a` gets, and Jain's index.
+fn pair(args: &Args, a: ControllerKind, b: ControllerKind) -> std::io::Result<(f64, f64)> {
+    let mut outcomes = Vec::new();
+    for seed in 0..args.seeds {
+        let (stagger, until) = (Duration::from_millis(50 * (seed + 1)), Duration::from_secs(60));
+        let (x, y) = if seed % 2 == 0 { (a, b) } else { (b, a) };
+        let scenario = Scenario { stagger, until, ..scenario(args, seed) };
+        let mut outcome = run(&scenario, vec![ours(x, seed), ours(y, seed + 100)]);
+        if seed == 0 {
+            let name = format!("{}+{}", a.name(), b.name());
+            let title = format!("{name}: {} Mbit/s, {} ms, {} % loss", args.mbps, args.rtt, args.loss);
+            let file = args.svg.join(format!("{name}-{}mbps-{}ms-{}.svg", args.mbps, args.rtt, args.loss));
+            std::fs::write(file, svg::draw(&title, &[a.name(), b.name()], &scenario, &outcome))?;
+        }
+        if seed % 2 == 1 {
+            outcome.goodput.reverse();
+        }
+        outcomes.push(outcome);
+    }
+    let part = of(&outcomes, |o| o.goodput.first().copied().unwrap_or(0.0) / o.goodput.iter().sum::<f64>());
+    Ok((part, of(&outcomes, Outcome::jain)))
+}
+
+/// Each of our controllers beside itself and beside the others: put under `beside` of those that were measured.
+fn fairness(args: &Args, ours: &mut Map<String, Value>) -> std::io::Result<()> {
     for (n, a) in ControllerKind::ALL.into_iter().enumerate() {
         for b in ControllerKind::ALL.into_iter().skip(n) {
-            let outcomes: Vec<Outcome> = (0..args.seeds)
-                .map(|seed| {
-                    let (stagger, until) = (Duration::from_millis(50 * (seed + 1)), Duration::from_secs(60));
-                    let (x, y) = if seed % 2 == 0 { (a, b) } else { (b, a) };
-                    let mut outcome = run(
-                        &Scenario { stagger, until, ..scenario(args, seed) },
-                        vec![ours(x, seed), ours(y, seed + 100)],
-                    );
-                    if seed % 2 == 1 {
-                        outcome.goodput.reverse();
-                    }
-                    outcome
-                })
-                .collect();
-            let part = |at: usize| {
-                of(&outcomes, |o| o.goodput.get(at).copied().unwrap_or(0.0) / o.goodput.iter().sum::<f64>())
-            };
-            let value = json!({ a.name(): part(0), "beside": part(1), "jain": of(&outcomes, Outcome::jain) });
-            eprintln!("{} beside {}: {value}", a.name(), b.name());
-            all.insert(format!("{}+{}", a.name(), b.name()), value);
+            if ![a, b].iter().any(|kind| ours.contains_key(kind.name())) {
+                continue;
+            }
+            let (part, jain) = pair(args, a, b)?;
+            eprintln!("{} beside {}: {part:.3}, Jain's index {jain:.3}", a.name(), b.name());
+            for (of, beside, part) in [(a, b, part), (b, a, 1.0 - part)] {
+                if let Some(Value::Object(one)) = ours.get_mut(of.name())
+                    && let Value::Object(all) = one.entry("beside").or_insert_with(|| json!({}))
+                {
+                    all.entry(beside.name()).or_insert_with(|| json!({ "part": part, "jain": jain }));
+                }
+            }
         }
     }
-    all
+    Ok(())
 }
 
 fn work(args: &Args) -> Result<(), String> {
@@ -169,7 +185,7 @@ fn work(args: &Args) -> Result<(), String> {
         stacks.entry(stack).or_default().insert(controller.to_owned(), value);
     }
     if args.fairness {
-        stacks.entry("weft").or_default().insert("fairness".to_owned(), Value::Object(pairs(args)));
+        fairness(args, stacks.entry("weft").or_default()).map_err(|e| e.to_string())?;
     }
     if args.json {
         println!("{}", json!(stacks));

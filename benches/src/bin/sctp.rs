@@ -35,7 +35,7 @@ struct Args {
 fn stacks() -> Vec<&'static str> {
     let mut all = vec!["weft"];
     if cfg!(feature = "peers") {
-        all.extend(["dcsctp", "sctp-proto"]);
+        all.extend(["dcsctp", "sctp-proto", "rtc-sctp"]);
     }
     all
 }
@@ -43,9 +43,11 @@ fn stacks() -> Vec<&'static str> {
 fn make(stack: &str, seed: u64) -> Box<dyn Stack> {
     match stack {
         #[cfg(feature = "peers")]
-        "dcsctp" => Box::new(weft_benches::stacks::DcSctp::new()),
+        "dcsctp" => Box::new(weft_benches::stacks::DcSctp::default()),
         #[cfg(feature = "peers")]
         "sctp-proto" => Box::new(weft_benches::stacks::SctpProto::new()),
+        #[cfg(feature = "peers")]
+        "rtc-sctp" => Box::new(weft_benches::stacks::RtcSctp::new()),
         _ => Box::new(Weft::new(Config { path_mtu_discovery: false, ..Config::rtc() }, seed)),
     }
 }

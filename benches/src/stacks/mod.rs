@@ -1,20 +1,26 @@
-//! SCTP stacks behind one interface: ours and, with the feature `peers`, others.
+//! SCTP stacks behind one interface: ours and, with the feature `peers`, others. The benchmarks measure them side by
+//! side, the conformance tests let them talk to each other.
 
 #[cfg(feature = "peers")]
 mod dcsctp;
+#[cfg(feature = "peers")]
+mod rtc_sctp;
 #[cfg(feature = "peers")]
 mod sctp_proto;
 mod weft;
 
 use bytes::Bytes;
 use weft_core::{Datagram, Frame, Instant, Path};
+use weft_sctp::Reliability;
 use weft_testkit::Host;
 
 #[cfg(feature = "peers")]
-pub use dcsctp::DcSctp;
+pub use self::dcsctp::{DcSctp, options as dcsctp_options};
 #[cfg(feature = "peers")]
-pub use sctp_proto::SctpProto;
-pub use weft::Weft;
+pub use self::rtc_sctp::RtcSctp;
+#[cfg(feature = "peers")]
+pub use self::sctp_proto::SctpProto;
+pub use self::weft::Weft;
 
 /// What is known of a sender at a moment.
 #[derive(Clone, Copy, Debug, Default)]
@@ -31,6 +37,32 @@ pub struct Snapshot {
     pub timeouts: u64,
 }
 
+/// A message on its way out.
+#[derive(Clone, Debug)]
+pub struct Outgoing {
+    /// Its stream.
+    pub stream: u16,
+    /// In order with the others of the stream.
+    pub ordered: bool,
+    /// When it is given up.
+    pub reliability: Reliability,
+    /// What it says.
+    pub payload: Bytes,
+}
+
+/// Where stacks differ in what they can be asked for.
+#[derive(Clone, Copy, Debug)]
+pub struct Habits {
+    /// How many short messages may be queued when a shutdown begins, and are still sent.
+    pub messages_before_shutdown: u32,
+    /// The largest message that may expire without holding up what follows, bytes.
+    pub largest_with_a_lifetime: usize,
+    /// It knows when the shutdown it began is over.
+    pub notes_the_end: bool,
+    /// Its application must reset its own side of a stream that the far side has reset.
+    pub resets_by_hand: bool,
+}
+
 /// One end of an association.
 pub trait Stack {
     /// Starts the handshake.
@@ -45,12 +77,31 @@ pub trait Stack {
     fn next_timeout(&self) -> Option<Instant>;
     /// Fires due timers.
     fn timeout(&mut self, now: Instant);
+    /// Queues a message; `false` when enough is queued.
+    fn send_message(&mut self, now: Instant, message: &Outgoing) -> bool;
     /// Queues an ordered, reliable message; `false` when enough is queued.
-    fn send(&mut self, now: Instant, stream: u16, message: &Bytes) -> bool;
+    fn send(&mut self, now: Instant, stream: u16, message: &Bytes) -> bool {
+        let payload = message.clone();
+        self.send_message(now, &Outgoing { stream, ordered: true, reliability: Reliability::Reliable, payload })
+    }
     /// Takes what has arrived: stream and content of each message.
     fn read(&mut self, now: Instant, each: &mut dyn FnMut(u16, &[u8]));
     /// What is known of it now.
     fn snapshot(&self) -> Snapshot;
+    /// Resets the outgoing side of a stream (both sides, where a stack can only do that).
+    fn reset(&mut self, now: Instant, stream: u16);
+    /// The streams that the far side has reset since.
+    fn take_resets(&mut self) -> Vec<u16>;
+    /// The streams whose reset, asked for here, is done.
+    fn take_resets_done(&mut self) -> Vec<u16>;
+    /// Begins an orderly shutdown.
+    fn shutdown(&mut self, now: Instant);
+    /// Whether it was up, and is over.
+    fn is_over(&self) -> bool;
+    /// Why it failed, if it did.
+    fn fault(&self) -> Option<&str>;
+    /// In what it differs.
+    fn habits(&self) -> Habits;
 }
 
 /// A [`Stack`] at the end of a link.

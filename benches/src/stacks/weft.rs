@@ -2,19 +2,46 @@
 
 use bytes::Bytes;
 use weft_core::{Frame, Instant, Layer, Rng};
-use weft_sctp::{Association, Config, SendOptions, State};
+use weft_sctp::{Association, AssociationError, Config, Event, SendOptions, State};
 
-use super::{Snapshot, Stack};
+use super::{Habits, Outgoing, Snapshot, Stack};
 
 /// `weft-sctp`.
 pub struct Weft {
     it: Association,
+    was_up: bool,
+    resets: Vec<u16>,
+    done: Vec<u16>,
+    fault: Option<String>,
 }
 
 impl Weft {
     /// An association set up by `config`.
     pub fn new(config: Config, seed: u64) -> Self {
-        Self { it: Association::new(config, Rng::from_test_seed(seed)) }
+        Self::of(Association::new(config, Rng::from_test_seed(seed)))
+    }
+
+    /// This association.
+    pub fn of(it: Association) -> Self {
+        Self { it, was_up: false, resets: Vec::new(), done: Vec::new(), fault: None }
+    }
+
+    fn events(&mut self) {
+        while let Some(event) = self.it.poll_event() {
+            match event {
+                Event::Established => self.was_up = true,
+                Event::IncomingReset(id) => self.resets.push(id),
+                Event::OutgoingReset(id, true) => self.done.push(id),
+                Event::OutgoingReset(id, false) => self.fault = Some(format!("the peer refuses to reset {id}")),
+                _ => {}
+            }
+        }
+    }
+
+    fn note(&mut self, result: Result<(), AssociationError>) {
+        if let Err(error) = result {
+            self.fault.get_or_insert_with(|| error.to_string());
+        }
     }
 }
 
@@ -28,8 +55,8 @@ impl Stack for Weft {
     }
 
     fn receive(&mut self, now: Instant, packet: &[u8]) {
-        // A dead association shows as one that delivers nothing.
-        let _ = self.it.handle_input(now, packet);
+        let result = self.it.handle_input(now, packet);
+        self.note(result);
     }
 
     fn transmit(&mut self, now: Instant, frame: &mut Frame<'_>) -> bool {
@@ -41,7 +68,14 @@ impl Stack for Weft {
     }
 
     fn timeout(&mut self, now: Instant) {
-        let _ = self.it.handle_timeout(now);
+        let result = self.it.handle_timeout(now);
+        self.note(result);
+    }
+
+    fn send_message(&mut self, now: Instant, message: &Outgoing) -> bool {
+        let options =
+            SendOptions { ordered: message.ordered, reliability: message.reliability, ..SendOptions::default() };
+        self.it.send(now, message.stream, 53, message.payload.clone(), options).is_ok()
     }
 
     fn send(&mut self, now: Instant, stream: u16, message: &Bytes) -> bool {
@@ -52,7 +86,7 @@ impl Stack for Weft {
         while let Some(message) = self.it.receive() {
             each(message.stream, &message.payload);
         }
-        while self.it.poll_event().is_some() {}
+        self.events();
     }
 
     fn snapshot(&self) -> Snapshot {
@@ -63,6 +97,41 @@ impl Stack for Weft {
             packet: stats.mtu,
             retransmissions: stats.retransmissions,
             timeouts: stats.timeouts,
+        }
+    }
+
+    fn reset(&mut self, now: Instant, stream: u16) {
+        self.it.reset_streams(now, &[stream]);
+    }
+
+    fn take_resets(&mut self) -> Vec<u16> {
+        self.events();
+        core::mem::take(&mut self.resets)
+    }
+
+    fn take_resets_done(&mut self) -> Vec<u16> {
+        self.events();
+        core::mem::take(&mut self.done)
+    }
+
+    fn shutdown(&mut self, now: Instant) {
+        self.it.shutdown(now);
+    }
+
+    fn is_over(&self) -> bool {
+        self.was_up && self.it.is_over()
+    }
+
+    fn fault(&self) -> Option<&str> {
+        self.fault.as_deref()
+    }
+
+    fn habits(&self) -> Habits {
+        Habits {
+            messages_before_shutdown: 20,
+            largest_with_a_lifetime: usize::MAX,
+            notes_the_end: true,
+            resets_by_hand: true,
         }
     }
 }

@@ -1,21 +1,18 @@
 //! Weft against other SCTP stacks in one process: both roles, every extension they have, over links that lose packets.
 //!
-//! The stacks are behind features (`dcsctp`, `sctp-proto`, `rtc-sctp`; `peers` for all), so that nobody builds them who
-//! does not ask: `cargo test -p weft-conformance --features peers --test peers`. Links and messages come from the seed;
-//! the other stacks draw their tags and TSNs themselves.
+//! The stacks are behind the feature `peers`, so that nobody builds them who does not ask: `cargo test -p
+//! weft-conformance --features peers --test peers`. Links and messages come from the seed; the other stacks draw their
+//! tags and TSNs themselves. How each is spoken to stands in `weft_benches::stacks`.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing, clippy::panic, missing_docs)]
-#![cfg(any(feature = "dcsctp", feature = "sctp-proto", feature = "rtc-sctp"))]
+#![cfg(feature = "peers")]
 
-#[cfg(feature = "dcsctp")]
-mod dcsctp;
-#[cfg(feature = "dcsctp")]
 mod differential;
-#[cfg(feature = "rtc-sctp")]
-mod rtc_sctp;
 mod scenario;
-#[cfg(feature = "sctp-proto")]
-mod sctp_proto;
 mod side;
+mod snap;
+
+use ::dcsctp::api::Options;
+use weft_benches::stacks::{DcSctp, RtcSctp, SctpProto, dcsctp_options};
 
 /// Each scenario with one stack, in both roles.
 macro_rules! scenarios {
@@ -39,27 +36,24 @@ macro_rules! scenarios {
     };
 }
 
-#[cfg(feature = "dcsctp")]
 scenarios!(
     with_dcsctp,
-    crate::dcsctp::DcSctp::new(&crate::dcsctp::options()),
+    crate::DcSctp::new(&crate::dcsctp_options()),
     [transfers, one_large_message, unordered, limited_retransmissions, lifetimes, resets, shutdowns, both_connect]
 );
-#[cfg(feature = "dcsctp")]
+scenarios!(with_dcsctp_without_checksums, crate::DcSctp::default(), [zero_checksum, resets, shutdowns]);
 scenarios!(
-    with_dcsctp_without_checksums,
-    crate::dcsctp::DcSctp::new(&crate::dcsctp::zero_checksum()),
-    [zero_checksum, resets, shutdowns]
+    with_dcsctp_interleaving,
+    crate::DcSctp::new(&crate::Options { enable_message_interleaving: true, ..crate::dcsctp_options() }),
+    [interleaves, one_large_message, unordered, limited_retransmissions, lifetimes, resets, shutdowns, both_connect]
 );
-#[cfg(feature = "sctp-proto")]
 scenarios!(
     with_sctp_proto,
-    crate::sctp_proto::SctpProto::new(),
+    crate::SctpProto::new(),
     [transfers, one_large_message, unordered, limited_retransmissions, lifetimes, resets, shutdowns]
 );
-#[cfg(feature = "rtc-sctp")]
 scenarios!(
     with_rtc_sctp,
-    crate::rtc_sctp::RtcSctp::new(),
+    crate::RtcSctp::new(),
     [transfers, one_large_message, unordered, limited_retransmissions, lifetimes, resets, shutdowns]
 );

@@ -5,15 +5,15 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use sha2::{Digest as _, Sha256};
+use weft_benches::stacks::{Outgoing, Stack, Weft};
 use weft_core::{Instant, Rng};
-use weft_sctp::{Config, Reliability};
-#[cfg(feature = "dcsctp")]
-use weft_testkit::Side;
-use weft_testkit::{LinkConfig, Loss, Pair, for_seeds};
+use weft_sctp::wire::{Packet, kind};
+use weft_sctp::{Association, Config, Reliability};
+use weft_testkit::{LinkConfig, Loss, Pair, Side, for_seeds};
 
-use crate::side::{End, Outgoing, Side as Peer, Weft};
+use crate::side::End;
 
-pub(crate) type Make = fn() -> Box<dyn Peer>;
+pub(crate) type Make = fn() -> Box<dyn Stack>;
 
 /// Seeds of each scenario; ordinary runs take a hundredth.
 const SEEDS: u64 = 300;
@@ -41,18 +41,18 @@ struct Scene {
 
 impl Scene {
     /// Ours is A. `we_connect`: the peer waits, else the other way round; `None`: both connect.
-    fn new(seed: u64, config: Config, peer: Box<dyn Peer>, we_connect: Option<bool>) -> Self {
+    fn new(seed: u64, config: Config, peer: Box<dyn Stack>, we_connect: Option<bool>) -> Self {
         let mut rng = Rng::from_test_seed(seed);
         let link = link(seed, &mut rng);
-        let ours = Weft::new(config, rng.fork());
+        let ours = Weft::of(Association::new(config, rng.fork()));
         let mut pair = Pair::new(End::new(Box::new(ours)), End::new(peer), link, seed);
         if we_connect != Some(false) {
-            pair.a.side.connect(Instant::ORIGIN);
+            pair.a.side().connect(Instant::ORIGIN);
         }
         if we_connect != Some(true) {
-            pair.b.side.connect(Instant::ORIGIN);
+            pair.b.side().connect(Instant::ORIGIN);
         }
-        pair.run_until(secs(120), |pair| pair.a.side.up() && pair.b.side.up()).expect("it comes up");
+        pair.run_until(secs(120), |pair| pair.a.side().is_up() && pair.b.side().is_up()).expect("it comes up");
         Self { pair, rng }
     }
 
@@ -67,7 +67,7 @@ impl Scene {
         let result = self.pair.run_until(secs(1200), |pair| {
             let now = pair.now();
             for (end, queue) in [&mut pair.a, &mut pair.b].into_iter().zip(&mut queues) {
-                while queue.peek().is_some_and(|message| end.side.send(now, message)) {
+                while queue.peek().is_some_and(|message| end.side().send_message(now, message)) {
                     queue.next();
                 }
             }
@@ -162,7 +162,7 @@ fn unreliable(name: &str, we_connect: bool, make: Make, reliability: Reliability
                 message.stream = 2;
                 message.reliability = reliability;
                 if !ours && matches!(reliability, Reliability::MaxLifetime(_)) {
-                    message.payload.truncate(scene.pair.b.side.largest_with_a_lifetime());
+                    message.payload.truncate(scene.pair.b.side().habits().largest_with_a_lifetime);
                 }
             }
             let mut last = scene.messages(1, true, 100);
@@ -172,7 +172,7 @@ fn unreliable(name: &str, we_connect: bool, make: Make, reliability: Reliability
             let result = scene.pair.run_until(secs(600), |pair| {
                 let now = pair.now();
                 let (from, to) = if ours { (&mut pair.a, &mut pair.b) } else { (&mut pair.b, &mut pair.a) };
-                while queue.peek().is_some_and(|message| from.side.send(now, message)) {
+                while queue.peek().is_some_and(|message| from.side().send_message(now, message)) {
                     queue.next();
                 }
                 got.extend(to.got.drain(..));
@@ -211,22 +211,22 @@ pub(crate) fn resets(name: &str, we_connect: bool, make: Make) {
             assert_eq!(received(&at_b), sent(&messages), "round {round}");
             assert_eq!(received(&at_a), sent(&messages), "round {round}");
             let now = scene.pair.now();
-            scene.side(ours).side.reset(now, 3);
+            scene.side(ours).side().reset(now, 3);
             // Whoever sees its incoming stream reset resets the outgoing one: that is how data channels close.
             let mut seen = [HashSet::new(), HashSet::new()];
             let mut answered = false;
             let result = scene.pair.run_until(secs(120), |pair| {
                 let now = pair.now();
                 for (end, seen) in [&mut pair.a, &mut pair.b].into_iter().zip(&mut seen) {
-                    seen.extend(end.side.take_resets());
-                    end.side.take_resets_done();
+                    seen.extend(end.side().take_resets());
+                    end.side().take_resets_done();
                 }
                 // Ours answers by hand, the others by themselves or by hand.
                 if !answered && seen[usize::from(ours)].contains(&3) {
                     answered = true;
-                    if !ours || pair.b.side.resets_by_hand() {
+                    if !ours || pair.b.side().habits().resets_by_hand {
                         let far = if ours { &mut pair.b } else { &mut pair.a };
-                        far.side.reset(now, 3);
+                        far.side().reset(now, 3);
                     }
                 }
                 seen.iter().all(|s| s.contains(&3))
@@ -243,14 +243,14 @@ pub(crate) fn shutdowns(name: &str, we_connect: bool, make: Make) {
         for ours in [true, false] {
             let mut scene = Scene::new(seed, Config::rtc(), make(), Some(we_connect));
             // Some take a shutdown for the end of what is queued, too: they get no more than their first window holds.
-            let count = if ours { 20 } else { scene.pair.b.side.messages_before_shutdown() };
+            let count = if ours { 20 } else { scene.pair.b.side().habits().messages_before_shutdown };
             let messages = scene.messages(count, true, if ours { 10_000 } else { 900 });
             let now = scene.pair.now();
             let from = scene.side(ours);
-            assert!(messages.iter().all(|message| from.side.send(now, message)));
-            from.side.shutdown(now);
+            assert!(messages.iter().all(|message| from.side().send_message(now, message)));
+            from.side().shutdown(now);
             let result = scene.pair.run_until(secs(600), |pair| {
-                pair.a.side.down() && (pair.b.side.down() || !ours && !pair.b.side.notes_the_end())
+                pair.a.side().is_over() && (pair.b.side().is_over() || !ours && !pair.b.side().habits().notes_the_end)
             });
             result.unwrap_or_else(|stalled| panic!("ours: {ours}: {stalled}"));
             let got: Vec<_> = scene.side(!ours).got.drain(..).collect();
@@ -260,7 +260,6 @@ pub(crate) fn shutdowns(name: &str, we_connect: bool, make: Make) {
 }
 
 /// Both send an INIT.
-#[cfg(feature = "dcsctp")]
 pub(crate) fn both_connect(name: &str, _: bool, make: Make) {
     for_seeds(name, SEEDS, |seed| {
         let mut scene = Scene::new(seed, Config::rtc(), make(), None);
@@ -271,7 +270,6 @@ pub(crate) fn both_connect(name: &str, _: bool, make: Make) {
 }
 
 /// Both take packets without checksum (RFC 9653), and both send them.
-#[cfg(feature = "dcsctp")]
 pub(crate) fn zero_checksum(name: &str, we_connect: bool, make: Make) {
     for_seeds(name, SEEDS, |seed| {
         let mut scene = Scene::new(seed, Config::rtc(), make(), Some(we_connect));
@@ -283,6 +281,38 @@ pub(crate) fn zero_checksum(name: &str, we_connect: bool, make: Make) {
             let data = scene.pair.trace().iter().filter(|t| t.from == side && t.packet.payload[12] == 0);
             assert!(data.clone().count() > 0, "{side:?} sent data");
             assert!(data.clone().all(|t| t.packet.payload[8..12] == [0; 4]), "{side:?} sent checksums");
+        }
+    });
+}
+
+/// Both interleave (RFC 8260): I-DATA alone goes over the wire, ordered and unordered, whole and in pieces, and what is
+/// given up is skipped by I-FORWARD-TSN.
+pub(crate) fn interleaves(name: &str, we_connect: bool, make: Make) {
+    for_seeds(name, SEEDS, |seed| {
+        let mut scene = Scene::new(seed, Config::rtc(), make(), Some(we_connect));
+        scene.pair.capture();
+        let [mut ours, mut theirs] = [(); 2].map(|()| scene.messages(60, true, 20_000));
+        for message in ours.iter_mut().chain(&mut theirs).filter(|m| m.stream == 3) {
+            message.ordered = false;
+        }
+        let [at_a, at_b] = scene.exchange(ours.clone(), theirs.clone());
+        for (got, messages) in [(at_b, ours), (at_a, theirs)] {
+            let ordered = |stream: u16| stream != 3;
+            let of = |got: &[(u16, Bytes)]| hashes(got.iter().filter(|m| ordered(m.0)).map(|(s, p)| (*s, p)));
+            let wanted: Vec<_> = messages.iter().map(|m| (m.stream, m.payload.clone())).collect();
+            assert_eq!(of(&got), of(&wanted));
+            let set = |all: &[(u16, Bytes)]| all.iter().filter(|m| !ordered(m.0)).cloned().collect::<HashSet<_>>();
+            assert_eq!(set(&got), set(&wanted));
+        }
+        for side in [Side::A, Side::B] {
+            let kinds: HashSet<u8> = scene
+                .pair
+                .trace()
+                .iter()
+                .filter(|t| t.from == side)
+                .flat_map(|t| Packet::parse(&t.packet.payload).unwrap().chunks().map(|c| c.kind).collect::<Vec<_>>())
+                .collect();
+            assert!(kinds.contains(&kind::I_DATA) && !kinds.contains(&kind::DATA), "{side:?} sent {kinds:?}");
         }
     });
 }

@@ -9,32 +9,42 @@ use rtc_sctp::{
     PayloadProtocolIdentifier, ReliabilityType, ServerConfig, StreamEvent, TransportConfig,
 };
 use rtc_shared::TransportProtocol;
-use weft_core::Instant;
+use weft_core::{Frame, Instant};
 use weft_sctp::Reliability;
 use weft_testkit::{A_V4, B_V4};
 
-use crate::side::{Outgoing, Side};
+use super::{Habits, Outgoing, Snapshot, Stack};
 
-pub(crate) struct RtcSctp {
+/// `rtc-sctp`.
+pub struct RtcSctp {
     endpoint: Endpoint,
     association: Option<(AssociationHandle, Association)>,
     /// What stands for [`Instant::ORIGIN`].
     origin: std::time::Instant,
     packets: VecDeque<Bytes>,
     readable: VecDeque<u16>,
+    buffer: Vec<u8>,
     open: BTreeSet<u16>,
     resets: Vec<u16>,
     done: Vec<u16>,
     up: bool,
     down: bool,
+    fault: Option<String>,
 }
 
 fn transport() -> TransportConfig {
-    TransportConfig::default().with_max_message_size(1 << 20)
+    TransportConfig::default().with_max_receive_buffer_size(5 << 20).with_max_message_size(1 << 20)
+}
+
+impl Default for RtcSctp {
+    fn default() -> Self {
+        Self::new()
+    }
 }
 
 impl RtcSctp {
-    pub(crate) fn new() -> Self {
+    /// An endpoint with packets as large as ours begin, and retransmission without limits.
+    pub fn new() -> Self {
         let server = ServerConfig::new(transport());
         let mut config = EndpointConfig::new();
         config.max_payload_size(1160);
@@ -44,11 +54,13 @@ impl RtcSctp {
             origin: std::time::Instant::now(),
             packets: VecDeque::new(),
             readable: VecDeque::new(),
+            buffer: Vec::new(),
             open: BTreeSet::new(),
             resets: Vec::new(),
             done: Vec::new(),
             up: false,
             down: false,
+            fault: None,
         }
     }
 
@@ -72,7 +84,7 @@ impl RtcSctp {
         while let Some(event) = association.poll() {
             match event {
                 Event::Connected => self.up = true,
-                Event::HandshakeFailed { reason } => panic!("rtc-sctp: {reason}"),
+                Event::HandshakeFailed { reason } => self.fault = Some(format!("rtc-sctp: {reason}")),
                 Event::AssociationLost { .. } => self.down = true,
                 Event::Stream(StreamEvent::Opened { id }) => {
                     while association.accept_stream().is_some() {}
@@ -90,13 +102,17 @@ impl RtcSctp {
     }
 }
 
-impl Side for RtcSctp {
+impl Stack for RtcSctp {
     fn connect(&mut self, now: Instant) {
         let at = self.at(now);
-        self.association = Some(self.endpoint.connect(at, ClientConfig::new(transport()), A_V4).unwrap());
+        self.association = self.endpoint.connect(at, ClientConfig::new(transport()), A_V4).ok();
     }
 
-    fn input(&mut self, now: Instant, packet: &[u8]) {
+    fn is_up(&self) -> bool {
+        self.up && !self.down
+    }
+
+    fn receive(&mut self, now: Instant, packet: &[u8]) {
         let at = self.at(now);
         match self.endpoint.handle(at, A_V4, None, Bytes::copy_from_slice(packet)) {
             Some((handle, DatagramEvent::NewAssociation(association))) => {
@@ -112,7 +128,7 @@ impl Side for RtcSctp {
         self.events();
     }
 
-    fn output(&mut self, now: Instant) -> Option<Vec<u8>> {
+    fn transmit(&mut self, now: Instant, frame: &mut Frame<'_>) -> bool {
         let at = self.at(now);
         if self.packets.is_empty() {
             let transmit = self.association.as_mut().and_then(|(_, association)| association.poll_transmit(at));
@@ -120,7 +136,13 @@ impl Side for RtcSctp {
                 self.take_packets(transmit.message);
             }
         }
-        self.packets.pop_front().map(|packet| packet.to_vec())
+        self.packets.pop_front().is_some_and(|packet| frame.push(&packet).is_ok())
+    }
+
+    fn next_timeout(&self) -> Option<Instant> {
+        let at = self.association.as_ref()?.1.poll_timeout()?;
+        let nanos = at.saturating_duration_since(self.origin).as_nanos();
+        Some(Instant::from_nanos(u64::try_from(nanos).unwrap_or(u64::MAX)))
     }
 
     fn timeout(&mut self, now: Instant) {
@@ -131,55 +153,53 @@ impl Side for RtcSctp {
         self.events();
     }
 
-    fn next(&self) -> Option<Instant> {
-        let at = self.association.as_ref()?.1.poll_timeout()?;
-        Some(Instant::ORIGIN + at.saturating_duration_since(self.origin))
-    }
-
-    fn up(&self) -> bool {
-        self.up && !self.down
-    }
-
-    fn down(&self) -> bool {
-        self.up && self.association.as_ref().is_some_and(|(_, association)| association.is_closed())
-    }
-
-    fn send(&mut self, now: Instant, message: &Outgoing) -> bool {
+    fn send_message(&mut self, now: Instant, message: &Outgoing) -> bool {
         let at = self.at(now);
-        let Some((_, association)) = &mut self.association else { return false };
-        if self.open.insert(message.stream) {
-            association.open_stream(message.stream, PayloadProtocolIdentifier::Binary).unwrap();
+        let Some((_, association)) = self.association.as_mut().filter(|_| self.up) else { return false };
+        let binary = PayloadProtocolIdentifier::Binary;
+        if self.open.insert(message.stream) && association.open_stream(message.stream, binary).is_err() {
+            return false;
         }
-        let mut stream = association.stream(message.stream).unwrap();
-        if stream.buffered_amount().unwrap() > 1 << 20 {
+        let Ok(mut stream) = association.stream(message.stream) else { return false };
+        // It takes whatever it is given, and grows slower with it.
+        if stream.buffered_amount().is_ok_and(|amount| amount > 1 << 20) {
             return false;
         }
         let (kind, value) = match message.reliability {
             Reliability::Reliable => (ReliabilityType::Reliable, 0),
-            Reliability::MaxRetransmits(n) => (ReliabilityType::Rexmit, n.into()),
-            Reliability::MaxLifetime(ms) => (ReliabilityType::Timed, ms.into()),
+            Reliability::MaxRetransmits(n) => (ReliabilityType::Rexmit, n),
+            Reliability::MaxLifetime(ms) => (ReliabilityType::Timed, ms),
         };
-        stream.set_reliability_params(!message.ordered, kind, value).unwrap();
-        stream.write_sctp(at, &message.payload, PayloadProtocolIdentifier::Binary).is_ok()
+        stream.set_reliability_params(!message.ordered, kind, value.into()).is_ok()
+            && stream.write_sctp(at, &message.payload, binary).is_ok()
     }
 
-    fn receive(&mut self, _now: Instant) -> Option<(u16, Bytes)> {
-        while let Some(id) = self.readable.front().copied() {
-            let (_, association) = self.association.as_mut()?;
-            if let Ok(Some(chunks)) = association.stream(id).and_then(|mut stream| stream.read_sctp()) {
-                let mut payload = vec![0; chunks.len()];
-                chunks.read(&mut payload).unwrap();
-                return Some((id, Bytes::from(payload)));
+    fn read(&mut self, _now: Instant, each: &mut dyn FnMut(u16, &[u8])) {
+        while let Some(id) = self.readable.pop_front() {
+            let Some((_, association)) = &mut self.association else { return };
+            while let Ok(Some(chunks)) = association.stream(id).and_then(|mut stream| stream.read_sctp()) {
+                self.buffer.resize(chunks.len().max(self.buffer.len()), 0);
+                let read = chunks.read(&mut self.buffer).unwrap_or(0);
+                each(id, self.buffer.get(..read).unwrap_or_default());
             }
-            self.readable.pop_front();
             self.events();
         }
-        None
+    }
+
+    fn snapshot(&self) -> Snapshot {
+        let srtt = self.association.as_ref().map_or(0.0, |(_, association)| association.rtt().as_secs_f64());
+        Snapshot { srtt, packet: 1188, ..Snapshot::default() }
     }
 
     fn reset(&mut self, now: Instant, stream: u16) {
         let at = self.at(now);
-        self.association.as_mut().unwrap().1.stream(stream).unwrap().close(at).unwrap();
+        let closed = self
+            .association
+            .as_mut()
+            .map(|(_, association)| association.stream(stream).and_then(|mut stream| stream.close(at)).is_ok());
+        if closed != Some(true) {
+            self.fault = Some(format!("rtc-sctp does not reset {stream}"));
+        }
     }
 
     fn take_resets(&mut self) -> Vec<u16> {
@@ -198,21 +218,29 @@ impl Side for RtcSctp {
         core::mem::take(&mut self.done)
     }
 
-    fn shutdown(&mut self, _: Instant) {
-        self.association.as_mut().unwrap().1.shutdown().unwrap();
+    fn shutdown(&mut self, _now: Instant) {
+        let begun = self.association.as_mut().is_some_and(|(_, association)| association.shutdown().is_ok());
+        if !begun {
+            self.fault = Some("rtc-sctp does not shut down".to_owned());
+        }
         self.events();
     }
 
+    fn is_over(&self) -> bool {
+        self.up && self.association.as_ref().is_some_and(|(_, association)| association.is_closed())
+    }
+
+    fn fault(&self) -> Option<&str> {
+        self.fault.as_deref()
+    }
+
     /// What is queued when it shuts down is never sent.
-    fn messages_before_shutdown(&self) -> u32 {
-        0
-    }
-
-    fn notes_the_end(&self) -> bool {
-        false
-    }
-
-    fn resets_by_hand(&self) -> bool {
-        false
+    fn habits(&self) -> Habits {
+        Habits {
+            messages_before_shutdown: 0,
+            largest_with_a_lifetime: usize::MAX,
+            notes_the_end: false,
+            resets_by_hand: false,
+        }
     }
 }
