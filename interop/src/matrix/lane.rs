@@ -67,6 +67,15 @@ impl Lane {
         }
     }
 
+    /// Changes the containers' seats where that spares starting others: the second half of a pair follows the first.
+    pub fn arrange(&mut self, offerer: &Stack, answerer: &Stack) {
+        let sits = |seat: &Option<Seat>, stack: &Stack| seat.as_ref().is_some_and(|seat| seat.stack == stack);
+        let [first, second] = &self.seats;
+        if offerer != answerer && (sits(first, answerer) || sits(second, offerer)) {
+            self.seats.swap(0, 1);
+        }
+    }
+
     /// Sees that a container of this stack is in a seat. One that is there is kept: peers in it are processes, or pages, of their own.
     /// `hidden`: a browser's addresses are behind mDNS names.
     pub async fn container(
@@ -79,10 +88,6 @@ impl Lane {
         let hidden = hidden && stack.browser;
         let fits = |seat: &Option<Seat>| seat.as_ref().is_some_and(|seat| seat.stack == stack && seat.hidden == hidden);
         let at = Self::index(role);
-        // The seats of one pair are changed for its second half: what sat here may sit there.
-        if !self.seats.get(at).is_some_and(fits) && self.seats.get(1 - at).is_some_and(fits) {
-            self.seats.swap(0, 1);
-        }
         if !self.seats.get(at).is_some_and(fits) {
             self.started += 1;
             let name = format!("{}-{}-{}", self.number, self.started, stack.name);

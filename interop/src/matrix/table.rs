@@ -51,6 +51,7 @@ pub struct Table<'l> {
     pair: Option<Pair>,
     processes: Vec<Process>,
     transcripts: Vec<Transcript>,
+    finished: bool,
     /// Who does what the setup asks of one side.
     pub held: Vec<Role>,
     /// Who said what of itself: the stack and its version.
@@ -67,6 +68,7 @@ impl<'l> Table<'l> {
             pair: None,
             processes: Vec::new(),
             transcripts: Vec::new(),
+            finished: false,
             held: Vec::new(),
             versions: [None, None],
         }
@@ -93,6 +95,7 @@ impl<'l> Table<'l> {
         };
         self.pair = None;
         self.processes.clear();
+        self.finished = false;
         let peers = self.peers(setup.mdns).await?;
         let mut held = Vec::new();
         let mut refusal = None;
@@ -119,6 +122,10 @@ impl<'l> Table<'l> {
         if let (true, Some(refusal)) = (held.is_empty(), refusal) {
             return Err(refusal);
         }
+        if let Some(by) = held.first() {
+            let follower = if *by == Role::Offerer { seated.last() } else { seated.first() };
+            follower.map_or(Ok(()), |peer| follows(peer, setup))?;
+        }
         self.held = held;
         let (Some(answerer), Some(offerer)) = (seated.pop(), seated.pop()) else {
             return Err(Failure::new("a seat is empty"));
@@ -141,6 +148,7 @@ impl<'l> Table<'l> {
         }
         let [here, there] = self.transcripts.as_slice() else { return Err(Failure::new("there are no transcripts")) };
         let [offerer, answerer] = self.stacks;
+        self.lane.arrange(offerer, answerer);
         self.lane.container(Role::Offerer, offerer, hidden, here).await?;
         self.lane.container(Role::Answerer, answerer, hidden, there).await?;
         let [offers, answers] = &names;
@@ -185,10 +193,11 @@ impl<'l> Table<'l> {
 
     /// Ends both peers in an orderly way, which is part of every case.
     pub async fn finish(&mut self) -> Outcome {
-        if let Some(mut pair) = self.pair.take() {
-            let ended = pair.quit(QUIT).await;
-            self.pair = Some(pair);
-            ended?;
+        if std::mem::replace(&mut self.finished, true) {
+            return Ok(());
+        }
+        if let Some(pair) = &mut self.pair {
+            pair.quit(QUIT).await?;
         }
         let mourns = self.pair.as_ref().is_some_and(|pair| pair.mourned().is_some());
         for process in self.processes.drain(..) {
@@ -245,15 +254,29 @@ fn wish(setup: Setup) -> Map<String, Value> {
     fields
 }
 
+/// Fails if a peer lists what it has of something, and what it is to follow to is not among it.
+fn follows(peer: &Peer, setup: Setup) -> Outcome {
+    for (start, wanted) in [("dtls-", setup.dtls), ("group-", setup.group)] {
+        let (Some(wanted), Some(ready)) = (wanted, peer.view().ready.as_ref()) else { continue };
+        let list = ready.get("supports").and_then(Value::as_array).into_iter().flatten();
+        let list: Vec<&str> = list.filter_map(|word| word.as_str()?.strip_prefix(start)).collect();
+        if !list.is_empty() && !list.contains(&wanted) {
+            let text = format!("{} has {start}{} alone", peer.name(), list.join(", "));
+            return Err(Failure::unsupported(peer.name(), text));
+        }
+    }
+    Ok(())
+}
+
 /// Configures a peer in one command, with what is wished if it can do that; otherwise its refusal of the wish.
 async fn configure(
     peer: &mut Peer,
     common: &Map<String, Value>,
-    wish: &Map<String, Value>,
+    wished: &Map<String, Value>,
     trickle: Option<bool>,
 ) -> Outcome<Option<Failure>> {
     let mut refused = None;
-    let wishes = if wish.is_empty() { vec![Map::new()] } else { vec![wish.clone(), Map::new()] };
+    let wishes = if wished.is_empty() { vec![Map::new()] } else { vec![wished.clone(), Map::new()] };
     for wish in wishes {
         for trickles in [true, false].into_iter().filter(|trickles| trickle.is_none_or(|asked| asked == *trickles)) {
             let mut command = Command::new("configure").with("trickle", trickles);
@@ -261,7 +284,7 @@ async fn configure(
                 command = command.with(field, value.clone());
             }
             match peer.try_ask(command, ASK).await? {
-                Ok(_) => return Ok(if wish.is_empty() { refused } else { None }),
+                Ok(_) => return Ok(if wish.is_empty() && !wished.is_empty() { refused } else { None }),
                 Err(refusal) => {
                     let text = format!("{} refused: {}: {}", peer.name(), refusal.kind, refusal.message);
                     ensure!(refusal.kind == "Unsupported", "{text}");

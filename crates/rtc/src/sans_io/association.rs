@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use weft_core::{Instant, Path};
-use weft_dtls::{Fingerprint, Role};
+use weft_dtls::{Fingerprint, Role, SrtpProfile};
 use weft_sdp::jsep::RemoteParameters;
 use weft_sdp::{MaxMessageSize, TlsId};
 
@@ -92,6 +92,8 @@ impl PeerConnection {
         if let Some(records) = self.config.dtls_records_per_key {
             config.limits.records_per_key = records;
         }
+        // No media goes here, but there are peers that end a connection without SRTP keys (aiortc, for one), and nobody minds.
+        config.srtp_profiles = vec![SrtpProfile::AEAD_AES_128_GCM, SrtpProfile::AES128_CM_HMAC_SHA1_80];
         config.mtu = self.config.max_datagram;
         // Behind ICE the path is known to work: long pauses only delay what loss has delayed already.
         config.max_rto = Duration::from_secs(3);

@@ -2,10 +2,13 @@
 
 use std::time::Duration;
 
-use weft_rtc::{ChannelState, ConnectionState, DataChannelInit, DtlsState, Error, Event, SctpState, SignalingState};
+use weft_dtls::ProtocolVersion;
+use weft_rtc::{
+    ChannelState, Config, ConnectionState, DataChannelInit, DtlsState, Error, Event, SctpState, SignalingState,
+};
 use weft_testkit::{LinkConfig, Loss, Side, Verdict, for_seeds};
 
-use crate::support::{connected, link, negotiate, peers};
+use crate::support::{connected, link, negotiate, peers, peers_with};
 
 //= rfc8261#6.1
 //# A DTLS connection MUST be established before an SCTP association can be set up.
@@ -180,6 +183,24 @@ fn a_peer_that_vanishes_is_noticed_within_consent_time() {
         pair.run_until(Duration::from_secs(60), |p| p.a.pc.connection_state() == ConnectionState::Failed).unwrap();
     assert!((25..=37).contains(&took.as_secs()), "{took:?}");
     assert!(pair.a.saw(|e| matches!(e, Event::ConnectionState(ConnectionState::Disconnected))));
+}
+
+/// aiortc says "DTLS handshake failed (no SRTP profile negotiated)" of a connection for data alone, as either side.
+#[test]
+fn an_srtp_profile_is_agreed_on_for_peers_that_insist() {
+    for version in [ProtocolVersion::DTLS_1_2, ProtocolVersion::DTLS_1_3] {
+        let mut config = Config::default();
+        config.dtls_versions = Some(vec![version]);
+        let mut pair = peers_with(link(10), 1, config.clone(), config);
+        pair.a.pc.create_data_channel(pair.now(), DataChannelInit::new("x")).unwrap();
+        negotiate(&mut pair);
+        pair.run_until(Duration::from_secs(5), connected).unwrap();
+        for peer in [&pair.a.pc, &pair.b.pc] {
+            let dtls = peer.stats().dtls.unwrap();
+            assert_eq!(dtls.version, version);
+            assert!(dtls.srtp_profile.is_some(), "{version:?}");
+        }
+    }
 }
 
 /// RFC 9147 section 5.8.2: the first timeout of DTLS is one and a half times the round trip that ICE measured, and doubles.

@@ -288,7 +288,7 @@ impl Peer {
             }
             Report::Candidate(candidate) if self.trickle => {
                 let fields = json!({
-                    "candidate": candidate.candidate, "mid": candidate.sdp_mid.unwrap_or_else(|| "0".to_owned()),
+                    "candidate": candidate.candidate, "mid": candidate.sdp_mid.filter(|mid| !mid.is_empty()).unwrap_or_else(|| "0".to_owned()),
                     "index": candidate.sdp_mline_index.unwrap_or(0), "ufrag": candidate.username_fragment,
                 });
                 self.out.event("candidate", fields);
