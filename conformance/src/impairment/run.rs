@@ -142,7 +142,7 @@ fn peers(cell: &Cell, seed: u64, rng: &mut Rng) -> Peers {
         ..LinkConfig::default()
     };
     // Where bits may flip, checksums are needed, as they are without DTLS.
-    let config = Config { mtu: cell.mtu - 28, zero_checksum: cell.corrupt == 0, ..Config::rtc() };
+    let config = Config { zero_checksum: cell.corrupt == 0, ..Config::rtc() };
     let mut peer = |role| {
         let mut peer = DataChannels::new(config.clone(), rng.fork());
         peer.set_role(Instant::ORIGIN, role);

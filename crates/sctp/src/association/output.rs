@@ -214,10 +214,11 @@ impl Association {
 
     /// Whether at least one DATA chunk may leave now (section 6.1).
     fn may_send_data(&mut self, now: Instant) -> bool {
-        let state = matches!(
-            self.state,
-            State::CookieEchoed | State::Established | State::ShutdownPending | State::ShutdownReceived
-        );
+        let state = match self.state {
+            // The first COOKIE ECHO takes data along. If that packet is too large for the path, the next must not be.
+            State::CookieEchoed => self.init_count == 0,
+            state => matches!(state, State::Established | State::ShutdownPending | State::ShutdownReceived),
+        };
         if !state {
             return false;
         }

@@ -251,6 +251,7 @@ impl Association {
         let soon = self.init_sent.is_some_and(|sent| now - sent < self.config.rto_min);
         if !soon && packet.chunks().any(up) {
             self.flight.lose_all();
+            self.init_count = self.init_count.max(1);
             self.due.cookie_echo = true;
             self.init_sent = Some(now);
         }
@@ -413,7 +414,7 @@ impl Association {
         if self.state == State::CookieWait {
             self.send_init(now);
         } else {
-            // The data that went with it goes with it again.
+            // The data that went with it follows the COOKIE ACK.
             self.flight.lose_all();
             self.send_cookie_echo(now);
         }

@@ -8,7 +8,8 @@ use weft_sctp::{Association, AssociationError, ChannelInit, Config, ControllerKi
 use weft_testkit::{Fragments, LinkConfig, Loss, Side};
 
 use crate::common::{
-    Victim, chunks, init_value, kinds, millis, open, packet, packets, payload, peers, read_all, secs, transfer,
+    Victim, chunks, incoming, init_value, kinds, millis, open, packet, packets, payload, peers, read_all, secs,
+    transfer,
 };
 
 fn link(mtu: usize) -> LinkConfig {
@@ -37,6 +38,30 @@ fn webrtc_rs_806_rtc_178_a_tunnel_below_the_base_is_survived() {
         let mut pair = peers(&Config::rtc(), link(mtu), 1);
         transfer(&mut pair, 20, |_| 20_000, 120);
         let stats = pair.a.layer.association().stats();
+        assert!(stats.mtu <= mtu - HEADERS, "{mtu}: {}", stats.mtu);
+    }
+}
+
+/// What is sent before the association is up goes with the COOKIE ECHO, in a packet that never arrives.
+#[test]
+fn a_path_too_small_for_the_first_packet_is_survived() {
+    for mtu in [1150, 576] {
+        let mut pair = peers(&Config::rtc(), link(mtu), 1);
+        let a = pair.a.layer.open(pair.now(), ChannelInit::new("l".repeat(2_000))).unwrap();
+        for n in 0..5 {
+            pair.a.layer.send(pair.now(), a, MessageKind::Binary, payload(n, 20_000)).unwrap();
+        }
+        let b = incoming(&mut pair);
+        let mut received = 0;
+        let took = pair.run_until(secs(30), |pair| {
+            for message in read_all(&mut pair.b.layer, b) {
+                assert!(message.data == payload(received, 20_000));
+                received += 1;
+            }
+            received == 5
+        });
+        let stats = pair.a.layer.association().stats();
+        assert!(took.is_ok(), "{mtu}: {received} arrived, {stats:?}");
         assert!(stats.mtu <= mtu - HEADERS, "{mtu}: {}", stats.mtu);
     }
 }
