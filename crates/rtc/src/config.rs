@@ -139,6 +139,9 @@ pub struct Config {
     /// Speak SNAP (draft-hancke-tsvwg-snap-00): SCTP's INIT chunks travel in the descriptions (`a=sctp-init`), and where both
     /// sides have one, channels open up to two round trips sooner. Off by default, as the draft may still change.
     pub snap: bool,
+    /// Hand the system runs of datagrams to cut up (UDP segmentation offload), where it can. On by default; where a network
+    /// card or a driver is found to refuse, it is given up without this.
+    pub segmentation_offload: bool,
     /// Announce that candidates trickle (RFC 8840). On by default.
     pub trickle: bool,
     /// Write what passes, decrypted down to SCTP, for Wireshark. Off by default.
@@ -175,6 +178,7 @@ impl Default for Config {
             dtls_records_per_key: None,
             restart_timeout: Duration::from_secs(30),
             snap: false,
+            segmentation_offload: true,
             trickle: true,
             capture: None,
         }

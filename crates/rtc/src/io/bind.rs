@@ -28,9 +28,10 @@ pub(crate) fn bind<S>(config: &Config, wrap: impl Fn(UdpSocket) -> io::Result<S>
 
 /// A socket at `ip`, on a port as `config` wants it.
 pub(crate) fn bind_one(config: &Config, ip: IpAddr) -> io::Result<UdpSocket> {
+    let udp = UdpConfig { segmentation_offload: config.segmentation_offload, ..UdpConfig::default() };
     match &config.port_range {
-        Some(range) => UdpSocket::bind_in_range(ip, range.clone(), random()?, UdpConfig::default()),
-        None => UdpSocket::bind(SocketAddr::new(ip, config.port)),
+        Some(range) => UdpSocket::bind_in_range(ip, range.clone(), random()?, udp),
+        None => UdpSocket::bind_with(SocketAddr::new(ip, config.port), udp),
     }
 }
 

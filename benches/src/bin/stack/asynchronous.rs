@@ -1,0 +1,146 @@
+//! weft-rtc by its async handles.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::{Duration, Instant};
+
+use bytes::Bytes;
+use serde_json::Value;
+use tokio::runtime::{Builder, Runtime};
+use weft_netlab::coturn::{Auth, Coturn, USER};
+use weft_rtc::ice::Policy;
+use weft_rtc::{Certificate, Config, DataChannel, DataChannelInit, Endpoint, IceServer, PeerConnection};
+
+use super::cases::{Case, Load, WARM_UP, What, moved, round_trips, set_up};
+use super::{Result, cpu_seconds};
+
+pub(crate) fn measure(case: &Case, seconds: f64) -> Result<Option<Value>> {
+    let runtime = runtime()?;
+    runtime.block_on(async {
+        match case.what {
+            What::Throughput(load) => throughput(load, seconds).await,
+            What::RoundTrip => round_trip(seconds).await,
+            What::Setup => setup(seconds).await,
+        }
+        .map(Some)
+    })
+}
+
+/// As many threads as the machine this is tuned for has cores.
+pub(crate) fn runtime() -> Result<Runtime> {
+    Ok(Builder::new_multi_thread().worker_threads(2).enable_all().build()?)
+}
+
+struct Pair {
+    _peers: (PeerConnection, PeerConnection),
+    channels: Vec<(DataChannel, DataChannel)>,
+}
+
+fn config(load: &Load, relay: Option<&Coturn>) -> Result<Config> {
+    let mut config = Config::default().with_loopback(true).with_certificate(Arc::new(Certificate::generate()?));
+    config.segmentation_offload = load.offload;
+    if let Some(server) = relay {
+        let url = format!("turn:{}?transport=udp", server.address()).parse()?;
+        config = config.with_ice_server(IceServer::turn(vec![url], USER.0, USER.1));
+        config.ice_transport_policy = Policy::Relay;
+    }
+    Ok(config)
+}
+
+async fn connect(a: PeerConnection, b: PeerConnection, channels: usize) -> Result<Pair> {
+    let first: Vec<DataChannel> = (0..channels)
+        .map(|n| a.create_data_channel(DataChannelInit::new(n.to_string())))
+        .collect::<std::result::Result<_, _>>()?;
+    let answer = b.answer(&a.offer().await?).await?;
+    a.set_remote_description(&answer)?;
+    let mut second = Vec::new();
+    for channel in &first {
+        channel.opened().await?;
+        second.push(b.accept().await.ok_or("closed")?);
+    }
+    second.sort_by_key(|channel| channel.label().parse::<usize>().unwrap_or_default());
+    Ok(Pair { _peers: (a, b), channels: first.into_iter().zip(second).collect() })
+}
+
+async fn throughput(load: Load, seconds: f64) -> Result<Value> {
+    let server = load.relay.then(|| Coturn::start([127, 0, 0, 1].into(), Auth::LongTerm, &[])).transpose()?;
+    let (config_a, config_b) = (config(&load, server.as_ref())?, config(&load, None)?);
+    // One socket serves all of one side; the addresses of the others tell them apart.
+    let server_end = Endpoint::bind(&config_b)?;
+    let mut pairs = Vec::new();
+    for _ in 0..load.connections {
+        let (a, b) = (PeerConnection::new(config_a.clone())?, server_end.peer_connection(config_b.clone())?);
+        pairs.push(connect(a, b, load.channels).await?);
+    }
+    let arrived = Arc::new(AtomicU64::new(0));
+    for (from, to) in pairs.iter().flat_map(|pair| &pair.channels) {
+        let (from, to, arrived) = (from.clone(), to.clone(), arrived.clone());
+        let message = Bytes::from(vec![0x5A; load.size]);
+        tokio::spawn(async move { while from.send(message.clone()).await.is_ok() {} });
+        tokio::spawn(async move {
+            while let Some(message) = to.recv().await {
+                arrived.fetch_add(message.data.len() as u64, Ordering::Relaxed);
+            }
+        });
+    }
+    tokio::time::sleep(WARM_UP).await;
+    let (start, cpu, before) = (Instant::now(), cpu_seconds(), arrived.load(Ordering::Relaxed));
+    tokio::time::sleep(Duration::from_secs_f64(seconds)).await;
+    let bytes = arrived.load(Ordering::Relaxed) - before;
+    Ok(moved(bytes, load.size, start.elapsed().as_secs_f64(), cpu_seconds() - cpu))
+}
+
+fn new_pair() -> Result<(PeerConnection, PeerConnection)> {
+    let own = || -> Result<Config> {
+        Ok(Config::default().with_loopback(true).with_certificate(Arc::new(Certificate::generate()?)))
+    };
+    Ok((PeerConnection::new(own()?)?, PeerConnection::new(own()?)?))
+}
+
+async fn round_trip(seconds: f64) -> Result<Value> {
+    let (a, b) = new_pair()?;
+    let pair = connect(a, b, 1).await?;
+    let (here, there) = pair.channels.first().cloned().ok_or("no channel")?;
+    tokio::spawn(async move {
+        while let Some(message) = there.recv().await {
+            if there.send(message.data).await.is_err() {
+                break;
+            }
+        }
+    });
+    // In a task, as an application's code is: the thread that waits for the runtime takes longer to wake.
+    let client = tokio::spawn(async move {
+        let (mut times, began, mut cpu) = (Vec::new(), Instant::now(), cpu_seconds());
+        while began.elapsed().as_secs_f64() < WARM_UP.as_secs_f64() + seconds {
+            if times.is_empty() {
+                cpu = cpu_seconds();
+            }
+            let start = Instant::now();
+            if here.send(Bytes::from_static(&[1; 100])).await.is_err() || here.recv().await.is_none() {
+                break;
+            }
+            if began.elapsed() > WARM_UP {
+                times.push(start.elapsed().as_secs_f64() * 1e6);
+            }
+        }
+        round_trips(times, cpu_seconds() - cpu)
+    });
+    Ok(client.await?)
+}
+
+async fn setup(seconds: f64) -> Result<Value> {
+    let (mut times, began, mut cpu) = (Vec::new(), Instant::now(), cpu_seconds());
+    while began.elapsed().as_secs_f64() < WARM_UP.as_secs_f64() + seconds {
+        if times.is_empty() {
+            cpu = cpu_seconds();
+        }
+        let start = Instant::now();
+        let (a, b) = new_pair()?;
+        let pair = connect(a, b, 1).await?;
+        if began.elapsed() > WARM_UP {
+            times.push(start.elapsed().as_secs_f64() * 1e3);
+        }
+        drop(pair);
+    }
+    Ok(set_up(times, cpu_seconds() - cpu))
+}

@@ -1,0 +1,170 @@
+//! `cargo xtask bench stack` and `bench setup`: whole stacks over UDP loopback, ours and, with the feature `stack-peers`,
+//! others in the same run, each measurement in a process of its own.
+
+mod asynchronous;
+mod bare;
+mod cases;
+#[cfg(feature = "stack-peers")]
+mod other_str0m;
+#[cfg(feature = "stack-peers")]
+mod other_webrtc;
+mod plot;
+mod polled;
+mod report;
+
+use std::collections::BTreeMap;
+use std::error::Error;
+use std::path::PathBuf;
+use std::process::{Command, ExitCode, Stdio};
+
+use clap::Parser;
+use serde_json::{Value, json};
+
+use cases::{CASES, Case};
+
+type Result<T> = std::result::Result<T, Box<dyn Error + Send + Sync>>;
+
+/// Whole stacks over UDP loopback.
+#[derive(Parser)]
+struct Args {
+    /// Only cases whose name contains this; may be repeated.
+    #[arg(long, value_name = "CASE")]
+    only: Vec<String>,
+    /// Only this stack, beside ours; may be repeated.
+    #[arg(long, value_name = "STACK")]
+    peer: Vec<String>,
+    /// How long each measurement lasts, in seconds, after a second of warming up.
+    #[arg(long, default_value_t = 3.0)]
+    seconds: f64,
+    /// Print one JSON object, by stack and case.
+    #[arg(long)]
+    json: bool,
+    /// A folder for plots (SVG).
+    #[arg(long, value_name = "FOLDER")]
+    plots: Option<PathBuf>,
+    /// Do this one case, and print what was measured.
+    #[arg(long, hide = true, requires = "stack")]
+    work: Option<String>,
+    /// With this stack.
+    #[arg(long, hide = true)]
+    stack: Option<String>,
+}
+
+/// A stack, and how it is driven.
+struct Stack {
+    name: &'static str,
+    /// How its peers were set up.
+    note: &'static str,
+    measure: fn(&Case, f64) -> Result<Option<Value>>,
+}
+
+fn stacks() -> Vec<Stack> {
+    vec![
+        Stack { name: "bare-udp", note: "no protocol: sockets alone", measure: bare::measure },
+        Stack { name: "weft", note: "async handles, tokio with two threads", measure: asynchronous::measure },
+        Stack { name: "weft-polled", note: "poll() of both peers in turn", measure: polled::measure },
+        #[cfg(feature = "stack-peers")]
+        Stack {
+            name: "str0m",
+            note: "a thread for each peer, blocking sockets, as its chat example",
+            measure: other_str0m::measure,
+        },
+        #[cfg(feature = "stack-peers")]
+        Stack {
+            name: "webrtc",
+            note: "tokio, a dedicated reactor for each peer, as its stress bench",
+            measure: other_webrtc::measure,
+        },
+    ]
+}
+
+/// CPU time of this process.
+fn cpu_seconds() -> f64 {
+    let time = rustix::time::clock_gettime(rustix::time::ClockId::ProcessCPUTime);
+    time.tv_sec as f64 + time.tv_nsec as f64 / 1e9
+}
+
+/// The percentiles of times in microseconds.
+fn percentiles(mut times: Vec<f64>) -> Value {
+    times.sort_by(f64::total_cmp);
+    let at = |share: f64| times.get(((times.len() as f64 * share) as usize).min(times.len().saturating_sub(1)));
+    let spread: Vec<_> = (0..=100).filter_map(|n| at(f64::from(n) / 100.0)).collect();
+    json!({ "count": times.len(), "p50": at(0.5), "p90": at(0.9), "p99": at(0.99), "percentiles": spread })
+}
+
+fn apart(stack: &Stack, case: &Case, seconds: f64) -> Result<Option<Value>> {
+    let out = Command::new(std::env::current_exe()?)
+        .args(["--stack", stack.name, "--work", case.name, "--seconds", &seconds.to_string()])
+        .stderr(Stdio::inherit())
+        .output()?;
+    if !out.status.success() {
+        return Err(format!("{} {}: failed", stack.name, case.name).into());
+    }
+    Ok(serde_json::from_slice(&out.stdout)?)
+}
+
+fn run(args: &Args) -> Result<bool> {
+    let wanted = |case: &&Case| args.only.is_empty() || args.only.iter().any(|only| case.name.contains(only.as_str()));
+    let stacks: Vec<Stack> = stacks()
+        .into_iter()
+        .filter(|s| {
+            args.peer.is_empty()
+                || s.name.starts_with("weft")
+                || s.name == "bare-udp"
+                || args.peer.iter().any(|p| p == s.name)
+        })
+        .collect();
+    let mut all: BTreeMap<&str, BTreeMap<&str, Value>> = BTreeMap::new();
+    let mut failed = Vec::new();
+    for case in CASES.iter().filter(wanted) {
+        for stack in &stacks {
+            match apart(stack, case, args.seconds) {
+                Ok(Some(value)) => {
+                    eprintln!("{:<16} {:<12} {}", case.name, stack.name, report::line(&value));
+                    all.entry(stack.name).or_default().insert(case.name, value);
+                }
+                Ok(None) => {}
+                Err(error) => {
+                    eprintln!("{error}");
+                    failed.push(format!("{} {}", stack.name, case.name));
+                }
+            }
+        }
+    }
+    if let Some(folder) = &args.plots {
+        plot::write(folder, &all)?;
+    }
+    let notes: BTreeMap<&str, &str> = stacks.iter().map(|s| (s.name, s.note)).collect();
+    if args.json {
+        println!("{}", json!({ "machine": report::machine(), "notes": notes, "results": all, "failed": failed }));
+    } else {
+        print!("{}", report::table(&all, &notes));
+    }
+    // What another stack cannot do is its own affair.
+    Ok(!failed.iter().any(|name| name.starts_with("weft") || name.starts_with("bare")))
+}
+
+fn main() -> ExitCode {
+    let args = Args::parse();
+    let result = if let (Some(work), Some(name)) = (&args.work, &args.stack) {
+        let case = CASES.iter().find(|case| case.name == work);
+        let stack = stacks().into_iter().find(|stack| stack.name == name);
+        match case.zip(stack) {
+            None => Err("no such case or stack".into()),
+            Some((case, stack)) => (stack.measure)(case, args.seconds).map(|value| {
+                println!("{}", json!(value));
+                true
+            }),
+        }
+    } else {
+        run(&args)
+    };
+    match result {
+        Ok(true) => ExitCode::SUCCESS,
+        Ok(false) => ExitCode::FAILURE,
+        Err(error) => {
+            eprintln!("{error}");
+            ExitCode::FAILURE
+        }
+    }
+}

@@ -1,0 +1,170 @@
+//! weft-rtc by its polled driver.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::{Duration, Instant};
+
+use bytes::Bytes;
+use serde_json::Value;
+use weft_rtc::polled::{ChannelOptions, ChannelState, DataChannel, PeerConnection, Signal};
+use weft_rtc::{Certificate, Config};
+
+use super::cases::{Case, Load, WARM_UP, What, moved, round_trips, set_up};
+use super::{Result, cpu_seconds};
+
+/// When a connection that has not come is given up.
+const PATIENCE: Duration = Duration::from_secs(20);
+
+pub(crate) fn measure(case: &Case, seconds: f64) -> Result<Option<Value>> {
+    match case.what {
+        // Relays and a hundred connections are the same code under either driver.
+        What::Throughput(load) if load.relay || load.connections > 1 || !load.offload => Ok(None),
+        What::Throughput(load) => throughput(load, seconds).map(Some),
+        What::RoundTrip => round_trip(seconds).map(Some),
+        What::Setup => setup(seconds).map(Some),
+    }
+}
+
+struct Peer {
+    it: PeerConnection,
+    channels: Vec<DataChannel>,
+}
+
+impl Peer {
+    /// Channels are agreed beforehand, as engines do.
+    fn new(channels: usize) -> Result<Self> {
+        let config = Config::default().with_loopback(true).with_certificate(Arc::new(Certificate::generate()?));
+        let mut it = PeerConnection::with_config(config);
+        let channels = (1..=channels)
+            .map(|id| {
+                let id = u16::try_from(id).ok();
+                it.create_data_channel("bench", &ChannelOptions { negotiated: true, id, ..ChannelOptions::default() })
+            })
+            .collect::<std::result::Result<_, _>>()?;
+        Ok(Self { it, channels })
+    }
+
+    fn is_open(&self) -> bool {
+        self.channels.iter().all(|channel| channel.ready_state() == ChannelState::Open)
+    }
+
+    /// Reads what has come; gives bytes.
+    fn read(&mut self) -> usize {
+        let mut bytes = 0;
+        for channel in &mut self.channels {
+            while let Ok(packet) = channel.get_packet() {
+                bytes += packet.len();
+            }
+        }
+        bytes
+    }
+}
+
+fn signal(from: &mut Peer, to: &mut Peer) -> Result<()> {
+    while let Some(signal) = from.it.next_signal() {
+        match signal {
+            Signal::SessionDescriptionCreated { kind, sdp } => {
+                from.it.set_local_description(&kind, &sdp)?;
+                to.it.set_remote_description(&kind, &sdp)?;
+            }
+            Signal::IceCandidateCreated { media, index, name } => to.it.add_ice_candidate(&media, index, &name)?,
+            _ => {}
+        }
+    }
+    Ok(())
+}
+
+fn connected(channels: usize) -> Result<(Peer, Peer)> {
+    let (mut a, mut b) = (Peer::new(channels)?, Peer::new(channels)?);
+    a.it.create_offer()?;
+    let start = Instant::now();
+    while !(a.is_open() && b.is_open()) {
+        a.it.poll()?;
+        b.it.poll()?;
+        signal(&mut a, &mut b)?;
+        signal(&mut b, &mut a)?;
+        if start.elapsed() > PATIENCE {
+            return Err("no connection".into());
+        }
+    }
+    Ok((a, b))
+}
+
+fn throughput(load: Load, seconds: f64) -> Result<Value> {
+    let (mut a, mut b) = connected(load.channels)?;
+    let message = Bytes::from(vec![0x5A; load.size]);
+    let began = Instant::now();
+    let (mut start, mut cpu, mut bytes) = (None, 0.0, 0);
+    loop {
+        for channel in &mut a.channels {
+            while channel.put_bytes(message.clone()).is_ok() {}
+        }
+        a.it.poll()?;
+        b.it.poll()?;
+        bytes += b.read() as u64;
+        match start {
+            None if began.elapsed() > WARM_UP => {
+                (start, cpu, bytes) = (Some(Instant::now()), cpu_seconds(), 0);
+            }
+            Some(start) if start.elapsed().as_secs_f64() > seconds => {
+                return Ok(moved(bytes, load.size, start.elapsed().as_secs_f64(), cpu_seconds() - cpu));
+            }
+            _ => {}
+        }
+    }
+}
+
+/// A thread for each peer, each in a loop without rest, as a game server's is.
+fn round_trip(seconds: f64) -> Result<Value> {
+    static STOP: AtomicBool = AtomicBool::new(false);
+    let (mut a, mut b) = connected(1)?;
+    let echo = std::thread::spawn(move || {
+        while !STOP.load(Ordering::Relaxed) && b.it.poll().is_ok() {
+            for channel in &mut b.channels {
+                while let Ok(packet) = channel.get_packet() {
+                    let _ = channel.put_bytes(packet);
+                }
+            }
+            let _ = b.it.poll();
+        }
+    });
+    let (mut times, began, mut cpu) = (Vec::new(), Instant::now(), cpu_seconds());
+    while began.elapsed().as_secs_f64() < WARM_UP.as_secs_f64() + seconds {
+        if times.is_empty() {
+            cpu = cpu_seconds();
+        }
+        let start = Instant::now();
+        for channel in &mut a.channels {
+            channel.put_bytes(Bytes::from_static(&[1; 100]))?;
+        }
+        loop {
+            a.it.poll()?;
+            if a.read() > 0 {
+                break;
+            }
+        }
+        if began.elapsed() > WARM_UP {
+            times.push(start.elapsed().as_secs_f64() * 1e6);
+        }
+    }
+    let cpu = cpu_seconds() - cpu;
+    STOP.store(true, Ordering::Relaxed);
+    let _ = echo.join();
+    Ok(round_trips(times, cpu))
+}
+
+fn setup(seconds: f64) -> Result<Value> {
+    let (mut times, began, mut cpu) = (Vec::new(), Instant::now(), cpu_seconds());
+    while began.elapsed().as_secs_f64() < WARM_UP.as_secs_f64() + seconds {
+        if times.is_empty() {
+            cpu = cpu_seconds();
+        }
+        let start = Instant::now();
+        let pair = connected(1)?;
+        if began.elapsed() > WARM_UP {
+            times.push(start.elapsed().as_secs_f64() * 1e3);
+        }
+        drop(pair);
+    }
+    Ok(set_up(times, cpu_seconds() - cpu))
+}

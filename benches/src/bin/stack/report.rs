@@ -1,0 +1,75 @@
+//! What was measured, for people.
+
+use std::collections::BTreeMap;
+use std::fmt::Write as _;
+use std::fs;
+
+use serde_json::Value;
+
+type All<'a> = BTreeMap<&'a str, BTreeMap<&'a str, Value>>;
+
+/// The machine that was measured on.
+pub(crate) fn machine() -> String {
+    let cpu = fs::read_to_string("/proc/cpuinfo").unwrap_or_default();
+    let model = cpu.lines().find_map(|line| line.strip_prefix("model name")?.split_once(": ")).map_or("?", |m| m.1);
+    let kernel = fs::read_to_string("/proc/sys/kernel/osrelease").unwrap_or_default();
+    let buffer = fs::read_to_string("/proc/sys/net/core/rmem_max").unwrap_or_default();
+    let cores = std::thread::available_parallelism().map_or(0, usize::from);
+    format!("{cores} × {model}, Linux {}, net.core.rmem_max {}", kernel.trim(), buffer.trim())
+}
+
+fn number(value: &Value, key: &str) -> Option<f64> {
+    value.get(key)?.as_f64()
+}
+
+/// One measurement in a line.
+pub(crate) fn line(value: &Value) -> String {
+    if let Some(rate) = number(value, "mib_per_second") {
+        let of = |key| number(value, key).unwrap_or_default();
+        return format!(
+            "{rate:8.1} MiB/s {:7.2} CPU-s/GiB {:10.0} messages/s {:8.2} µs CPU each",
+            of("cpu_seconds_per_gib"),
+            of("messages_per_second"),
+            of("cpu_microseconds_per_message")
+        );
+    }
+    if let (Some(p50), Some(unit)) = (number(value, "p50"), value.get("unit").and_then(Value::as_str)) {
+        let cpu = number(value, "cpu_microseconds").or_else(|| number(value, "cpu_milliseconds")).unwrap_or_default();
+        return format!(
+            "p50 {p50:.2} {unit}, p99 {:.2} {unit}, CPU {cpu:.2} {unit}",
+            number(value, "p99").unwrap_or_default()
+        );
+    }
+    let parts: Vec<String> =
+        value.as_object().into_iter().flatten().map(|(key, value)| format!("{key}: {}", line(value))).collect();
+    parts.join("; ")
+}
+
+/// The figure by which stacks are compared, the smaller the better: CPU for what was moved, or a time.
+fn cost(value: &Value) -> Option<f64> {
+    number(value, "cpu_seconds_per_gib").or_else(|| number(value, "p50"))
+}
+
+/// A table in Markdown, with the ratio of each stack's cost to ours.
+pub(crate) fn table(all: &All<'_>, notes: &BTreeMap<&str, &str>) -> String {
+    let mut out = format!("{}\n\n| case | stack | measured | cost, of ours |\n|---|---|---|---|\n", machine());
+    let mut cases: Vec<&str> = Vec::new();
+    for case in super::CASES {
+        if all.values().any(|by_case| by_case.contains_key(case.name)) {
+            cases.push(case.name);
+        }
+    }
+    for case in cases {
+        let ours = all.get("weft").and_then(|of| of.get(case)).and_then(cost);
+        for (stack, of) in all {
+            let Some(value) = of.get(case) else { continue };
+            let ratio = ours.zip(cost(value)).map_or(String::new(), |(ours, theirs)| format!("{:.2} ×", theirs / ours));
+            let _ = writeln!(out, "| {case} | {stack} | {} | {ratio} |", line(value).trim());
+        }
+    }
+    let _ = writeln!(out);
+    for (stack, note) in notes {
+        let _ = writeln!(out, "- {stack}: {note}");
+    }
+    out
+}
