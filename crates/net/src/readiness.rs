@@ -53,18 +53,19 @@ impl Readiness {
             let one = match &self.0 {
                 Io::Udp(socket) => match socket.poll_recv_ready(cx) {
                     Poll::Ready(Ok(())) => socket.try_io(Interest::READABLE, taken).is_err(),
-                    Poll::Ready(Err(_)) => return true,
+                    // The runtime shuts down.
+                    Poll::Ready(Err(_)) => return ready,
                     Poll::Pending => false,
                 },
                 Io::Tcp(socket) => {
                     let reads = match socket.poll_read_ready(cx) {
                         Poll::Ready(Ok(())) => socket.try_io(Interest::READABLE, taken).is_err(),
-                        Poll::Ready(Err(_)) => return true,
+                        Poll::Ready(Err(_)) => return ready,
                         Poll::Pending => false,
                     };
                     let writes = match socket.poll_write_ready(cx) {
                         Poll::Ready(Ok(())) => socket.try_io(Interest::WRITABLE, taken).is_err(),
-                        Poll::Ready(Err(_)) => return true,
+                        Poll::Ready(Err(_)) => return ready,
                         Poll::Pending => false,
                     };
                     reads || writes

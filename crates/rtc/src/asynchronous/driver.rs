@@ -168,12 +168,16 @@ impl Driver {
     fn resolve(&mut self, cx: &mut Context<'_>) {
         let now = self.hub.clock.now();
         // Sockets may be others after a turn, and are waited for from then on.
-        while self.names.poll_ready(cx) || self.names.poll_timeout().is_some_and(|at| at <= now) {
+        for _ in 0..ROUNDS {
+            if !self.names.poll_ready(cx) && self.names.poll_timeout().is_none_or(|at| at > now) {
+                return;
+            }
             self.names.turn(now);
             while let Some(answer) = self.names.poll_answer() {
                 self.connections.act(answer.key, |core| answer.give(now, core));
             }
         }
+        cx.waker().wake_by_ref();
     }
 
     /// Sends what blocked sockets kept, and lets their connections go on.

@@ -326,6 +326,18 @@ async fn a_user_name_fragment_that_is_taken_is_not_used() {
     timeout(PATIENCE, third.connected()).await.unwrap().unwrap();
 }
 
+#[tokio::test]
+async fn sockets_take_their_ports_from_the_range() {
+    let mut config = passive();
+    config.port_range = Some(47_400..=47_401);
+    let (first, second) = (Endpoint::bind(&config).unwrap(), Endpoint::bind(&config).unwrap());
+    for endpoint in [&first, &second] {
+        let all = [endpoint.local_addrs(), endpoint.tcp_addrs()].concat();
+        assert!(!all.is_empty() && all.iter().all(|address| (47_400..=47_401).contains(&address.port())), "{all:?}");
+    }
+    assert!(matches!(Endpoint::bind(&config), Err(Error::Io(_))), "both are taken");
+}
+
 /// In a network namespace of its own, which takes root.
 #[cfg(target_os = "linux")]
 #[test]
