@@ -173,7 +173,10 @@ impl Association {
         let mut fields = self.init_fields(tag, tsn);
         // "the value MUST NOT be greater than the MIS value sent in the INIT chunk" (section 3.3.3).
         fields.outbound_streams = fields.outbound_streams.min(init.inbound_streams);
-        fields.write(&mut chunk, kind::INIT_ACK, self.offered(), |out| {
+        let mut offered = self.offered();
+        // To a peer that does not name the parameter it says nothing, and some refuse what they do not know (Pion did).
+        offered.zero_checksum &= init.extensions().zero_checksum;
+        fields.write(&mut chunk, kind::INIT_ACK, offered, |out| {
             put_param(out, param::STATE_COOKIE, |out| out.extend_from_slice(&cookie));
             for unknown in &report {
                 put_param(out, param::UNRECOGNIZED, |out| out.extend_from_slice(unknown));

@@ -375,6 +375,21 @@ fn zero_checksums() {
     }
 }
 
+/// An INIT ACK names the parameter for zero checksums only to a peer that named it: Pion 3.1 refuses an INIT or INIT ACK
+/// with a parameter that it does not know, whatever the action bits say.
+#[test]
+fn a_peer_that_knows_no_zero_checksums_is_not_told_of_them() {
+    let named = [0xC0, 0, 0, 4, 0x80, 1, 0, 8, 0, 0, 0, 1];
+    for (params, expected) in [(&named[..4], false), (&named[..], true)] {
+        let mut it = weft_sctp::Association::new(Config::rtc(), weft_core::Rng::from_test_seed(1));
+        let now = weft_core::Instant::from_millis(5);
+        it.handle_input(now, &packet(0, &[(kind::INIT, 0, &init_value(OUR_TAG, 1, params))])).unwrap();
+        let answer = packets(&mut it, now).remove(0);
+        let ack = weft_sctp::wire::Init::parse(chunks(&answer)[0].value).unwrap();
+        assert_eq!(ack.extensions().zero_checksum, expected);
+    }
+}
+
 /// Fragments: cut to the packet, put together in any order.
 #[test]
 fn fragments_in_any_order() {
