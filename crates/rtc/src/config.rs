@@ -110,7 +110,7 @@ pub struct Config {
     /// default, as browsers announce.
     pub max_message_size: u32,
     /// Bytes that may wait in the send buffers of all channels together before a send has to wait; at least 1. 1 MiB by
-    /// default.
+    /// default. Where the path holds more, it may be twice the congestion window, up to 64 MiB.
     pub send_buffer: usize,
     /// Bytes of received messages that may wait to be read before the peer has to wait. 4 MiB by default, and at least
     /// `max_message_size`.
