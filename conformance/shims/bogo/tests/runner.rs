@@ -254,7 +254,7 @@ fn mapped(canonical: &str) -> Vec<String> {
 /// A fatal alert is told the peer, and the complaint is one that the configuration knows.
 #[test]
 fn failures_are_told_in_words_that_are_mapped() {
-    let (child, stream) = start(&["-verify-fail", "-use-custom-verify-callback"]);
+    let (child, stream) = start(&["-verify-peer", "-verify-fail", "-use-custom-verify-callback"]);
     let mut runner = Runner::new(stream, Role::Server, config());
     let error = runner.run(|_| false).unwrap_err();
     assert_eq!(error.alert_received(), Some(AlertDescription::CERTIFICATE_UNKNOWN));
