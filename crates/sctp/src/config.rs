@@ -95,6 +95,9 @@ pub struct Config {
     /// Offer to take packets with a zero checksum, which only a lower layer that detects every error permits (RFC 9653,
     /// SCTP over DTLS). Default false.
     pub zero_checksum: bool,
+    /// Name zero checksums in an INIT ACK also to a peer whose INIT did not name them: RFC 9653 has each direction on its own.
+    /// Default true; not for data channels, where Pion (3.1) refuses parameters that it does not know.
+    pub zero_checksum_unasked: bool,
     /// First TSN, for tests; random when `None`.
     pub initial_tsn: Option<u32>,
     /// Most data channels at once, either side's together. Default 4096.
@@ -142,6 +145,7 @@ impl Default for Config {
             interleaving: false,
             scheduler: Scheduler::RoundRobin,
             zero_checksum: false,
+            zero_checksum_unasked: true,
             initial_tsn: None,
             max_channels: 4096,
             max_label_bytes: 1 << 20,
@@ -172,6 +176,7 @@ impl Config {
             interleaving: true,
             scheduler: Scheduler::WeightedFair,
             zero_checksum: true,
+            zero_checksum_unasked: false,
             ..Self::default()
         }
     }

@@ -17,6 +17,9 @@ const MAX_OUTSTANDING: usize = 32_767;
 /// Less room than this is left to no further chunk.
 const MIN_ROOM: usize = data::DATA_HEADER_LEN;
 
+/// What a chunk takes beside its content, at most: the header of I-DATA, and padding.
+const CHUNK_OVERHEAD: usize = 24;
+
 impl Association {
     pub(super) fn transmit(&mut self, now: Instant, frame: &mut Frame<'_>) -> Option<()> {
         if self.path_mtu.is_due() && self.write_probe(frame) {
@@ -216,7 +219,7 @@ impl Association {
     fn may_send_data(&mut self, now: Instant) -> bool {
         let state = match self.state {
             // The first COOKIE ECHO takes data along. If that packet is too large for the path, the next must not be.
-            State::CookieEchoed => self.init_count == 0,
+            State::CookieEchoed => self.init_count == 0 || self.all_fits_any_path(),
             state => matches!(state, State::Established | State::ShutdownPending | State::ShutdownReceived),
         };
         if !state {
@@ -253,6 +256,13 @@ impl Association {
             self.timers.set(Timer::Pacing, at);
         }
         false
+    }
+
+    /// Whether all there is to send fits, beside the COOKIE ECHO, into a packet that every path takes.
+    fn all_fits_any_path(&self) -> bool {
+        let chunks = (self.flight.len() + self.queue.messages) * CHUNK_OVERHEAD;
+        let echo = packet::HEADER_LEN + CHUNK_OVERHEAD + self.cookie.len();
+        echo + chunks + self.flight.outstanding + self.queue.bytes <= self.config.min_mtu
     }
 
     /// Whether new data waits for an acknowledgement to pay for it.

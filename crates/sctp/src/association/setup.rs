@@ -174,8 +174,7 @@ impl Association {
         // "the value MUST NOT be greater than the MIS value sent in the INIT chunk" (section 3.3.3).
         fields.outbound_streams = fields.outbound_streams.min(init.inbound_streams);
         let mut offered = self.offered();
-        // To a peer that does not name the parameter it says nothing, and some refuse what they do not know (Pion did).
-        offered.zero_checksum &= init.extensions().zero_checksum;
+        offered.zero_checksum &= self.config.zero_checksum_unasked || init.extensions().zero_checksum;
         fields.write(&mut chunk, kind::INIT_ACK, offered, |out| {
             put_param(out, param::STATE_COOKIE, |out| out.extend_from_slice(&cookie));
             for unknown in &report {
@@ -417,7 +416,7 @@ impl Association {
         if self.state == State::CookieWait {
             self.send_init(now);
         } else {
-            // The data that went with it follows the COOKIE ACK.
+            // The data that went with it goes with it again if it is little, else it follows the COOKIE ACK.
             self.flight.lose_all();
             self.send_cookie_echo(now);
         }

@@ -375,7 +375,7 @@ fn zero_checksums() {
     }
 }
 
-/// An INIT ACK names the parameter for zero checksums only to a peer that named it: Pion 3.1 refuses an INIT or INIT ACK
+/// For data channels an INIT ACK names zero checksums only to a peer that named them: Pion 3.1 refuses an INIT or INIT ACK
 /// with a parameter that it does not know, whatever the action bits say.
 #[test]
 fn a_peer_that_knows_no_zero_checksums_is_not_told_of_them() {
