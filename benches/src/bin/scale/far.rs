@@ -1,18 +1,16 @@
 //! The process of the far ends: answers each offer with a peer connection that has a socket of its own.
 
-use std::sync::Arc;
-
 use serde_json::{Value, json};
 use tokio::io::{AsyncBufReadExt, AsyncWriteExt, BufReader};
 use tokio::sync::mpsc;
-use weft_rtc::{Certificate, Config, Description, PeerConnection};
+use weft_rtc::{Config, Description, PeerConnection};
 
 use super::Result;
 
 pub(crate) fn serve() -> Result<()> {
     let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build()?;
     runtime.block_on(async {
-        let config = Config::default().with_loopback(true).with_certificate(Arc::new(Certificate::generate()?));
+        let config = super::config()?;
         let (to_write, mut writes) = mpsc::unbounded_channel::<String>();
         tokio::spawn(async move {
             let mut out = tokio::io::stdout();

@@ -5,10 +5,13 @@ use std::time::{Duration, Instant};
 
 use serde_json::Value;
 use tokio::sync::Semaphore;
-use weft_rtc::{Certificate, Config, DataChannel, DataChannelInit, Description, Endpoint, PeerConnection};
+use weft_rtc::{Config, DataChannel, DataChannelInit, Description, Endpoint, PeerConnection};
 
 use super::signal::Far;
 use super::{Args, Measured, Result, cpu_seconds, resident};
+
+/// How many far ends a process holds.
+const FAR_ENDS: usize = 4000;
 
 pub(crate) fn measure(args: &Args) -> Result<Value> {
     let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build()?;
@@ -25,18 +28,22 @@ async fn connect(endpoint: &Endpoint, config: Config, far: &Far, id: u64) -> Res
 }
 
 async fn run(args: &Args) -> Result<Value> {
-    let far = Arc::new(Far::start()?);
-    let config = Config::default().with_loopback(true).with_certificate(Arc::new(Certificate::generate()?));
+    // A process may have but so many sockets.
+    let fars: Vec<Arc<Far>> = (0..=args.count / FAR_ENDS).map(|_| Far::start().map(Arc::new)).collect::<Result<_>>()?;
+    let config = super::config()?;
     let endpoint = Arc::new(Endpoint::bind(&config)?);
     // What the first connection makes for all is not theirs.
-    drop(connect(&endpoint, config.clone(), &far, 0).await?);
+    for far in &fars {
+        drop(connect(&endpoint, config.clone(), far, 0).await?);
+    }
     let memory_before = resident();
     let (began, cpu) = (Instant::now(), cpu_seconds());
     let permits = Arc::new(Semaphore::new(args.parallel.max(1)));
     let mut tasks = Vec::new();
     for id in 1..=args.count as u64 {
         let permit = permits.clone().acquire_owned().await?;
-        let (endpoint, config, far) = (endpoint.clone(), config.clone(), far.clone());
+        let far = fars.get(id as usize / FAR_ENDS).ok_or("too few far ends")?.clone();
+        let (endpoint, config) = (endpoint.clone(), config.clone());
         tasks.push(tokio::spawn(async move {
             let start = Instant::now();
             let held = connect(&endpoint, config, &far, id).await?;
