@@ -6,18 +6,14 @@ use std::process::Stdio;
 use std::time::Duration;
 
 use serde::Deserialize;
-use tokio::io::{AsyncBufReadExt as _, AsyncWriteExt as _, BufReader};
-use tokio::net::{TcpListener, TcpStream};
+use tokio::net::TcpListener;
 use tokio::process::Command;
-use tokio::sync::mpsc;
 use tokio::time::timeout;
 
 use crate::failure::{Doing, Failure, Outcome};
-use crate::native::{Process, log_lines};
-use crate::peer::{Incoming, Link, Peer, Transcript};
+use crate::native::{Process, link, log_lines};
+use crate::peer::{Peer, Transcript};
 
-/// Lines that may wait between an engine and whoever reads them.
-const LINES: usize = 4096;
 /// How long an engine may take to say that its peer is ready.
 const START: Duration = Duration::from_secs(30);
 
@@ -80,33 +76,8 @@ impl Engine {
         let process = Process::new(child, name);
         let (stream, _) =
             timeout(START, listener.accept()).await.doing(format_args!("{} did not call", self.file.name))??;
-        let peer = Peer::new(name, link(stream), transcript, START).await?;
+        let (from, to) = stream.into_split();
+        let peer = Peer::new(name, link(from, to, "it closed its connection"), transcript, START).await?;
         Ok((process, peer))
     }
-}
-
-/// Lines over a TCP connection.
-fn link(stream: TcpStream) -> Link {
-    let (commands, mut to_write) = mpsc::channel::<String>(LINES);
-    let (read, incoming) = mpsc::channel(LINES);
-    let (from, mut to) = stream.into_split();
-    tokio::spawn(async move {
-        while let Some(mut line) = to_write.recv().await {
-            line.push('\n');
-            if to.write_all(line.as_bytes()).await.is_err() {
-                return;
-            }
-        }
-    });
-    tokio::spawn(async move {
-        let mut lines = BufReader::new(from).lines();
-        while let Ok(Some(line)) = lines.next_line().await {
-            if read.send(Incoming::Line(line)).await.is_err() {
-                return;
-            }
-        }
-        // Nobody may be listening any more: then nobody needs to know.
-        let _ = read.send(Incoming::End("it closed its connection".to_owned())).await;
-    });
-    Link { commands, incoming }
 }

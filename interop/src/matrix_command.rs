@@ -17,7 +17,7 @@ use super::CANNOT_RUN;
 
 #[derive(Args)]
 pub(crate) struct Arguments {
-    /// Weft with Chromium and libwebrtc, the core cases: what CI runs.
+    /// Weft with Chromium and libwebrtc, the core cases.
     #[arg(long, conflicts_with = "all")]
     quick: bool,
     /// Every case where Weft has a seat, the core cases for all other pairs.

@@ -8,7 +8,7 @@ use std::time::Duration;
 use rustix::process::{Pid, Signal, kill_process};
 use serde::Deserialize as _;
 use serde_json::Value;
-use tokio::io::{AsyncBufReadExt as _, AsyncRead, AsyncWriteExt as _, BufReader};
+use tokio::io::{AsyncBufReadExt as _, AsyncRead, AsyncWrite, AsyncWriteExt as _, BufReader};
 use tokio::process::{Child, Command};
 use tokio::sync::mpsc;
 use tokio::time::timeout;
@@ -16,7 +16,7 @@ use tokio::time::timeout;
 use crate::failure::{Doing, Failure, Outcome};
 use crate::peer::{Direction, Incoming, Link, Peer, Transcript, at};
 
-/// Lines that may wait between a process and whoever reads them.
+/// Lines that may wait between a peer and whoever reads them.
 const LINES: usize = 4096;
 /// How long a process may take to say that it is ready.
 const START: Duration = Duration::from_secs(30);
@@ -45,32 +45,12 @@ impl Process {
             .spawn()
             .doing(format_args!("{} does not start", program.display()))?;
         let pipes = (child.stdin.take(), child.stdout.take(), child.stderr.take());
-        let (Some(mut stdin), Some(stdout), Some(stderr)) = pipes else {
+        let (Some(stdin), Some(stdout), Some(stderr)) = pipes else {
             return Err(Failure::new(format!("{name} has no pipes")));
         };
-        let (commands, mut to_write) = mpsc::channel::<String>(LINES);
-        let (read, incoming) = mpsc::channel(LINES);
-        tokio::spawn(async move {
-            while let Some(mut line) = to_write.recv().await {
-                line.push('\n');
-                if stdin.write_all(line.as_bytes()).await.is_err() {
-                    return;
-                }
-            }
-        });
-        tokio::spawn(async move {
-            let mut lines = BufReader::new(stdout).lines();
-            while let Ok(Some(line)) = lines.next_line().await {
-                if read.send(Incoming::Line(line)).await.is_err() {
-                    return;
-                }
-            }
-            // Nobody may be listening any more: then nobody needs to know.
-            let _ = read.send(Incoming::End("it closed its standard output".to_owned())).await;
-        });
         log_lines(stderr, transcript.clone());
         let process = Self { child, name: name.to_owned() };
-        let peer = Peer::new(name, Link { commands, incoming }, transcript, START).await?;
+        let peer = Peer::new(name, link(stdout, stdin, "it closed its standard output"), transcript, START).await?;
         Ok((process, peer))
     }
 
@@ -159,6 +139,35 @@ fn find_address(from: impl AsyncRead + Send + Unpin + 'static, transcript: Trans
             }
         }
     });
+}
+
+/// Lines from and to a peer. `end` is what is told when no more come.
+pub(crate) fn link(
+    from: impl AsyncRead + Send + Unpin + 'static,
+    mut to: impl AsyncWrite + Send + Unpin + 'static,
+    end: &'static str,
+) -> Link {
+    let (commands, mut to_write) = mpsc::channel::<String>(LINES);
+    let (read, incoming) = mpsc::channel(LINES);
+    tokio::spawn(async move {
+        while let Some(mut line) = to_write.recv().await {
+            line.push('\n');
+            if to.write_all(line.as_bytes()).await.is_err() {
+                return;
+            }
+        }
+    });
+    tokio::spawn(async move {
+        let mut lines = BufReader::new(from).lines();
+        while let Ok(Some(line)) = lines.next_line().await {
+            if read.send(Incoming::Line(line)).await.is_err() {
+                return;
+            }
+        }
+        // Nobody may be listening any more: then nobody needs to know.
+        let _ = read.send(Incoming::End(end.to_owned())).await;
+    });
+    Link { commands, incoming }
 }
 
 /// Copies what a process logs into a transcript.

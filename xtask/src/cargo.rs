@@ -13,8 +13,18 @@ pub(crate) fn fmt(quiet: bool) -> Result<Outcome> {
 /// Clippy over everything, warnings as errors.
 pub(crate) fn clippy(quiet: bool) -> Result<Outcome> {
     let args = ["clippy", "--workspace", "--all-targets", "--", "-D", "warnings"];
-    let ok = shell::run(shell::cargo().args(args), quiet)?;
+    // What compares us with others is behind features, and would rot unseen.
+    let peers = ["--package", "weft-benches", "--all-targets", "--features", "peers,ice-peers,stack-peers"];
+    let ok = shell::run(shell::cargo().args(args), quiet)?
+        && shell::run(shell::cargo().arg("clippy").args(peers).args(["--", "-D", "warnings"]), quiet)?;
     Ok(Outcome::new(ok, "clippy, all targets, no warnings".to_owned()))
+}
+
+/// The tests of what is not built by default: the interop suite and the network lab themselves.
+pub(crate) fn suites(quiet: bool) -> Result<Outcome> {
+    let args = ["test", "--quiet", "--package", "weft-interop", "--package", "weft-netlab"];
+    let ok = shell::run(shell::cargo().args(args), quiet)?;
+    Ok(Outcome::new(ok, "weft-interop and weft-netlab".to_owned()))
 }
 
 /// The documentation, warnings as errors.

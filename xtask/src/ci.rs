@@ -30,6 +30,7 @@ const STEPS: &[Step] = &[
     ("instruction counts", bench::Command::counts),
     ("godot 3", godot::Command::ci3),
     ("godot 4", godot::Command::ci4),
+    ("suites' own tests", cargo::suites),
     ("turn", |json| cargo::netlab("turn", &[], json)),
     ("doctor", |json| cargo::doctor(&[], json)),
     ("other SCTP stacks", cargo::peers),

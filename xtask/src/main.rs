@@ -77,7 +77,7 @@ enum Command {
     Bogo(bogo::Command),
     /// The Godot plug-in: its suite in the real engine, or the folder for games.
     Godot(godot::Command),
-    /// Benchmarks with tables and JSON: `sctp`, `link`.
+    /// Benchmarks with tables and JSON: `counts`, `sctp`, `link`, `stack`, `setup`, `scale`.
     Bench(bench::Command),
     /// The tests against a real browser; all arguments go to them.
     Browser {

@@ -97,7 +97,7 @@ mod peers {
     use stun::attributes::{ATTR_PRIORITY, ATTR_USERNAME};
     use stun_rs::attributes::{ice, stun as rs};
 
-    use super::*;
+    use super::{ID, PASSWORD, address, black_box};
 
     fn rs_key() -> stun_rs::HMACKey {
         stun_rs::HMACKey::new_short_term(PASSWORD).unwrap()

@@ -211,7 +211,10 @@ impl Agent {
         let mut index = self.session.remotes.len();
         if index >= self.config.max_remote_candidates {
             // Few in a second, or two translators that give every check another port would keep both sides busy for ever.
-            index = Some(()).filter(|()| self.recycling_pace.take(now)).and_then(|()| self.session.recycle_remote())?;
+            if !self.recycling_pace.take(now) {
+                return None;
+            }
+            index = self.session.recycle_remote()?;
         }
         let tcp_type = self.locals.at(path).and_then(|local| self.locals.get(local)?.candidate.tcp_type);
         let tcp_type = tcp_type.map(TcpType::opposite);

@@ -206,12 +206,12 @@ impl<S: Socket> Sockets<S> {
                 Ok(socket) => {
                     self.all.push(socket);
                     self.announce_one(now, self.all.len() - 1, peer);
+                    if let Some(listener) = listen(&self.config, ip) {
+                        peer.add_tcp_listener(now, listener.local_addr());
+                        self.listeners.push(listener);
+                    }
                 }
                 Err(error) => tracing::debug!(%ip, %error, "address not bound"),
-            }
-            if let Some(listener) = listen(&self.config, ip) {
-                peer.add_tcp_listener(now, listener.local_addr());
-                self.listeners.push(listener);
             }
         }
         Ok(())
@@ -293,7 +293,9 @@ impl<S: Socket> Sockets<S> {
             }
             if peer.poll_transmit(now, self.batch.batch()) == 0 {
                 self.batch.give_back();
-                self.turn(now, peer);
+                if peer.has_requests() {
+                    self.turn(now, peer);
+                }
                 return Ok(Progress::Done);
             }
             built(peer);

@@ -118,6 +118,7 @@ impl PathMtu {
         }
         self.phase = Phase::Base;
         self.tries = 0;
+        self.alive = false;
         self.fails = self.most.saturating_add(4);
         Some(self.arm(now))
     }
@@ -208,8 +209,10 @@ impl PathMtu {
         self.fails = self.fails.min(failed);
         self.tries = 0;
         if self.phase == Phase::Base {
-            // Smaller than the base: what passes is searched from the least size up.
-            self.size = self.least;
+            // Smaller than the base: what passes is searched from the least size up, or from what is known to pass.
+            if !self.alive {
+                self.size = self.least;
+            }
             self.phase = Phase::Search;
         }
         self.go_on(now)
@@ -255,7 +258,7 @@ impl PathMtu {
         self.arm(now)
     }
 
-    /// A chunk that no longer fits was sent, the network being free to fragment it.
+    /// The earliest chunk outstanding no longer fits and was sent, the network being free to fragment it.
     pub(crate) fn on_fragmented(&mut self) {
         self.fragment_tries += 1;
     }
@@ -310,6 +313,18 @@ mod tests {
         let size = search(&mut PathMtu::new(&config(1432)), 1000);
         assert!((980..=1000).contains(&size), "below the base: {size}");
         assert_eq!(search(&mut PathMtu::new(&config(1432)), 300), 508, "never below the least");
+    }
+
+    #[test]
+    fn what_is_known_to_pass_is_kept_while_the_base_is_tried_again() {
+        let mut mtu = PathMtu::new(&config(1432));
+        let found = search(&mut mtu, 1000);
+        let mut now = Instant::from_millis(1_000_000);
+        for _ in 0..40 {
+            now = mtu.on_timer(now);
+            mtu.take_probe(9000, || 7);
+            assert!(mtu.size() >= found, "{} after {found}", mtu.size());
+        }
     }
 
     #[test]

@@ -7,7 +7,8 @@ use serde_json::json;
 
 use super::Case;
 use crate::failure::{Failure, Outcome};
-use crate::pair::{Pair, Role};
+use crate::matrix::table::say;
+use crate::pair::Role;
 use crate::peer::{ChannelInit, Command, Message};
 use crate::stage::{Setup, Stage};
 use crate::{ensure, ensure_eq};
@@ -44,23 +45,6 @@ pub(super) fn cases() -> Vec<Case> {
         ));
     }
     cases
-}
-
-/// Sends a text over a channel in both directions and waits for it.
-pub(super) async fn say(pair: &mut Pair, handles: &crate::pair::Handles, text: &str) -> Outcome {
-    for role in [Role::Offerer, Role::Answerer] {
-        pair.peer(role).send(handles.at(role), ("text", json!(text))).await?;
-    }
-    for role in [Role::Offerer, Role::Answerer] {
-        let handle = handles.at(role);
-        let message = Message::Text(text.to_owned());
-        let what = format!("the text {text:?} at channel {handle}");
-        pair.until(&what, ECHO, |pair| {
-            pair.view(role).channel(handle).is_some_and(|channel| channel.messages.contains(&message)).then_some(())
-        })
-        .await?;
-    }
-    Ok(())
 }
 
 async fn negotiated(stage: &mut Stage) -> Outcome<String> {

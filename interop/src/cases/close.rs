@@ -5,9 +5,9 @@ use std::time::Duration;
 use serde_json::json;
 
 use super::Case;
-use super::channels::say;
 use crate::ensure_eq;
 use crate::failure::Outcome;
+use crate::matrix::table::{closed, say};
 use crate::pair::{Pair, Role};
 use crate::peer::{ChannelInit, Command};
 use crate::stage::{Setup, Stage};
@@ -64,7 +64,7 @@ async fn channel(stage: &mut Stage, closer: fn(&Stage) -> Role) -> Outcome<Strin
     }
     pair.peer(closer).ask(Command::new("close_channel").with("channel", handles.at(closer))).await?;
     for role in [closer, other] {
-        closed(pair, role, handles.at(role)).await?;
+        closed(pair, role, handles.at(role), CLOSE).await?;
     }
     let counted = |pair: &Pair| pair.view(other).channel(handles.at(other))?.counted.clone();
     let counted = pair.until("a count of what the closed channel brought", CLOSE, counted).await?;
@@ -90,13 +90,6 @@ async fn channel(stage: &mut Stage, closer: fn(&Stage) -> Role) -> Outcome<Strin
     Ok(format!("stream {stream} used twice"))
 }
 
-async fn closed(pair: &mut Pair, role: Role, handle: &str) -> Outcome {
-    pair.until(&format!("channel {handle} closed at the {role:?}"), CLOSE, |pair| {
-        pair.view(role).channel(handle)?.is_closed().then_some(())
-    })
-    .await
-}
-
 async fn connection(stage: &mut Stage, closer: fn(&Stage) -> Role) -> Outcome<String> {
     let closer = closer(stage);
     let other = closer.other();
@@ -105,6 +98,6 @@ async fn connection(stage: &mut Stage, closer: fn(&Stage) -> Role) -> Outcome<St
     say(pair, &handles, "hello").await?;
     let started = std::time::Instant::now();
     pair.peer(closer).ask(Command::new("close")).await?;
-    closed(pair, other, handles.at(other)).await?;
+    closed(pair, other, handles.at(other), CLOSE).await?;
     Ok(format!("noticed after {} ms", started.elapsed().as_millis()))
 }

@@ -3,8 +3,8 @@
 use std::time::{Duration, Instant};
 
 use super::Case;
-use super::channels::say;
 use crate::failure::Outcome;
+use crate::matrix::table::say;
 use crate::pair::Pair;
 use crate::peer::{ChannelInit, Command, at};
 use crate::stage::{Setup, Stage};

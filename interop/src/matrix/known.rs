@@ -3,6 +3,7 @@
 use serde::Deserialize;
 
 use crate::failure::{Doing as _, Outcome};
+use crate::matrix::cases;
 use crate::{ensure, stacks};
 
 /// The whole file.
@@ -49,6 +50,12 @@ impl Known {
             ensure!(entry.stack != "weft", "known.toml: what Weft cannot do is a failure");
             ensure!(stacks::find(&entry.stack).is_some(), "known.toml: there is no stack {:?}", entry.stack);
             ensure!(!entry.reason.is_empty(), "known.toml: {} {:?} has no reason", entry.stack, entry.cases);
+            let seat = entry.seat.as_deref();
+            ensure!(matches!(seat, None | Some("offerer" | "answerer")), "known.toml: there is no seat {seat:?}");
+            for pattern in &entry.cases {
+                let known = cases::all().iter().any(|case| fits(pattern, case.name));
+                ensure!(known, "known.toml: no case is named {pattern:?}");
+            }
         }
         for entry in &known.failure {
             let names = [&entry.offerer, &entry.answerer];

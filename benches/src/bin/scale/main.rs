@@ -1,5 +1,5 @@
 //! `cargo xtask bench scale`: many connected peer connections in one process on one port, doing nothing: memory, processor
-//! time, and how fast they came. The far ends, always ours, live in a second process, each behind a port of its own.
+//! time, and how fast they came. The far ends, always ours, live in processes of their own, each behind a port of its own.
 //! With the feature `stack-peers` others do the same.
 
 mod far;
@@ -55,12 +55,6 @@ fn stacks() -> Vec<(&'static str, Measure)> {
         #[cfg(feature = "stack-peers")]
         ("webrtc", other_webrtc::measure),
     ]
-}
-
-/// CPU time of this process, in seconds.
-fn cpu_seconds() -> f64 {
-    let time = rustix::time::clock_gettime(rustix::time::ClockId::ProcessCPUTime);
-    time.tv_sec as f64 + time.tv_nsec as f64 / 1e9
 }
 
 /// Memory of this process that is in use, in KiB.

@@ -6,9 +6,10 @@ use std::time::{Duration, Instant};
 use serde_json::Value;
 use str0m::net::{Protocol, Receive};
 use str0m::{Candidate, Event, Input, Output, Rtc};
+use weft_benches::cpu_seconds;
 
 use super::signal::Far;
-use super::{Args, Measured, Result, cpu_seconds, resident};
+use super::{Args, Measured, Result, resident};
 
 struct Peers {
     socket: UdpSocket,

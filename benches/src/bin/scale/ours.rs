@@ -5,10 +5,11 @@ use std::time::{Duration, Instant};
 
 use serde_json::Value;
 use tokio::sync::Semaphore;
+use weft_benches::cpu_seconds;
 use weft_rtc::{Config, DataChannel, DataChannelInit, Description, Endpoint, PeerConnection};
 
 use super::signal::Far;
-use super::{Args, Measured, Result, cpu_seconds, resident};
+use super::{Args, Measured, Result, resident};
 
 /// How many far ends a process holds.
 const FAR_ENDS: usize = 4000;

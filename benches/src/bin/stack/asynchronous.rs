@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use bytes::Bytes;
 use serde_json::Value;
@@ -11,8 +11,8 @@ use weft_netlab::coturn::{Auth, Coturn, USER};
 use weft_rtc::ice::Policy;
 use weft_rtc::{Certificate, Config, DataChannel, DataChannelInit, Endpoint, IceServer, PeerConnection};
 
-use super::cases::{Case, Load, WARM_UP, What, moved, round_trips, set_up};
-use super::{Result, cpu_seconds};
+use super::Result;
+use super::cases::{Case, Load, Samples, WARM_UP, What, Window};
 
 pub(crate) fn measure(case: &Case, seconds: f64) -> Result<Option<Value>> {
     let runtime = runtime()?;
@@ -84,10 +84,9 @@ async fn throughput(load: Load, seconds: f64) -> Result<Value> {
         });
     }
     tokio::time::sleep(WARM_UP).await;
-    let (start, cpu, before) = (Instant::now(), cpu_seconds(), arrived.load(Ordering::Relaxed));
+    let window = Window::open(load.size, arrived.load(Ordering::Relaxed));
     tokio::time::sleep(Duration::from_secs_f64(seconds)).await;
-    let bytes = arrived.load(Ordering::Relaxed) - before;
-    Ok(moved(bytes, load.size, start.elapsed().as_secs_f64(), cpu_seconds() - cpu))
+    Ok(window.close(arrived.load(Ordering::Relaxed)))
 }
 
 fn new_pair() -> Result<(PeerConnection, PeerConnection)> {
@@ -110,37 +109,25 @@ async fn round_trip(seconds: f64) -> Result<Value> {
     });
     // In a task, as an application's code is: the thread that waits for the runtime takes longer to wake.
     let client = tokio::spawn(async move {
-        let (mut times, began, mut cpu) = (Vec::new(), Instant::now(), cpu_seconds());
-        while began.elapsed().as_secs_f64() < WARM_UP.as_secs_f64() + seconds {
-            if times.is_empty() {
-                cpu = cpu_seconds();
-            }
-            let start = Instant::now();
+        let mut samples = Samples::round_trips(seconds);
+        while samples.more() {
             if here.send(Bytes::from_static(&[1; 100])).await.is_err() || here.recv().await.is_none() {
                 break;
             }
-            if began.elapsed() > WARM_UP {
-                times.push(start.elapsed().as_secs_f64() * 1e6);
-            }
+            samples.done();
         }
-        round_trips(times, cpu_seconds() - cpu)
+        samples.report()
     });
     Ok(client.await?)
 }
 
 async fn setup(seconds: f64) -> Result<Value> {
-    let (mut times, began, mut cpu) = (Vec::new(), Instant::now(), cpu_seconds());
-    while began.elapsed().as_secs_f64() < WARM_UP.as_secs_f64() + seconds {
-        if times.is_empty() {
-            cpu = cpu_seconds();
-        }
-        let start = Instant::now();
+    let mut samples = Samples::setups(seconds);
+    while samples.more() {
         let (a, b) = new_pair()?;
         let pair = connect(a, b, 1).await?;
-        if began.elapsed() > WARM_UP {
-            times.push(start.elapsed().as_secs_f64() * 1e3);
-        }
+        samples.done();
         drop(pair);
     }
-    Ok(set_up(times, cpu_seconds() - cpu))
+    Ok(samples.report())
 }

@@ -2,12 +2,12 @@
 
 use std::net::UdpSocket;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use serde_json::{Value, json};
 
-use super::cases::{Case, WARM_UP, What, round_trips};
-use super::{Result, cpu_seconds};
+use super::Result;
+use super::cases::{Case, Samples, What};
 
 const MESSAGE: [u8; 100] = [1; 100];
 
@@ -39,22 +39,17 @@ fn blocking(seconds: f64) -> Result<Value> {
             }
         }
     });
-    let (mut times, mut buffer) = (Vec::new(), [0; 2048]);
-    let (began, mut cpu) = (Instant::now(), cpu_seconds());
-    while began.elapsed().as_secs_f64() < WARM_UP.as_secs_f64() + seconds {
-        if times.is_empty() {
-            cpu = cpu_seconds();
-        }
-        let start = Instant::now();
+    let (mut samples, mut buffer) = (Samples::round_trips(seconds), [0; 2048]);
+    while samples.more() {
         a.send(&MESSAGE)?;
-        if a.recv(&mut buffer).is_ok() && began.elapsed() > WARM_UP {
-            times.push(start.elapsed().as_secs_f64() * 1e6);
+        if a.recv(&mut buffer).is_ok() {
+            samples.done();
         }
     }
-    let cpu = cpu_seconds() - cpu;
+    let report = samples.report();
     STOP.store(true, Ordering::Relaxed);
     let _ = echo.join();
-    Ok(round_trips(times, cpu))
+    Ok(report)
 }
 
 /// A task for each end.
@@ -72,20 +67,13 @@ fn with_tokio(seconds: f64) -> Result<Value> {
             }
         });
         let client = tokio::spawn(async move {
-            let (mut times, mut buffer) = (Vec::new(), [0; 2048]);
-            let (began, mut cpu) = (Instant::now(), cpu_seconds());
-            while began.elapsed().as_secs_f64() < WARM_UP.as_secs_f64() + seconds {
-                if times.is_empty() {
-                    cpu = cpu_seconds();
-                }
-                let start = Instant::now();
+            let (mut samples, mut buffer) = (Samples::round_trips(seconds), [0; 2048]);
+            while samples.more() {
                 a.send(&MESSAGE).await?;
                 a.recv(&mut buffer).await?;
-                if began.elapsed() > WARM_UP {
-                    times.push(start.elapsed().as_secs_f64() * 1e6);
-                }
+                samples.done();
             }
-            std::io::Result::Ok(round_trips(times, cpu_seconds() - cpu))
+            std::io::Result::Ok(samples.report())
         });
         Ok(client.await??)
     })

@@ -1,8 +1,9 @@
 //! What is measured.
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use serde_json::{Value, json};
+use weft_benches::cpu_seconds;
 
 /// A case by name.
 pub(crate) struct Case {
@@ -34,6 +35,13 @@ pub(crate) struct Load {
     pub(crate) offload: bool,
 }
 
+impl Load {
+    /// One connection between two sockets, as fast as the system lets it: what every stack and driver can do.
+    pub(crate) const fn is_plain(&self) -> bool {
+        !self.relay && self.connections == 1 && self.offload
+    }
+}
+
 const ONE: Load = Load { size: 65_536, channels: 1, connections: 1, relay: false, offload: true };
 
 pub(crate) const CASES: &[Case] = &[
@@ -52,35 +60,100 @@ pub(crate) const CASES: &[Case] = &[
 /// Before anything is measured: slow start is over, buffers have grown.
 pub(crate) const WARM_UP: Duration = Duration::from_secs(1);
 
-/// What a transfer came to: `bytes` in `messages` arrived within `wall` seconds and cost `cpu` seconds.
-pub(crate) fn moved(bytes: u64, size: usize, wall: f64, cpu: f64) -> Value {
-    let (mib, messages) = (bytes as f64 / 1_048_576.0, bytes as f64 / size as f64);
-    json!({
-        "mib_per_second": mib / wall,
-        "cpu_seconds_per_gib": cpu / (mib / 1024.0),
-        "messages_per_second": messages / wall,
-        "cpu_microseconds_per_message": cpu * 1e6 / messages,
-    })
+/// One transfer: how much arrived over a while, and what it cost. Made when the while begins.
+pub(crate) struct Window {
+    size: usize,
+    before: u64,
+    start: Instant,
+    cpu: f64,
 }
 
-/// What set-ups came to.
-pub(crate) fn set_up(milliseconds: Vec<f64>, cpu: f64) -> Value {
-    let count = milliseconds.len() as f64;
-    let mut value = crate::percentiles(milliseconds);
-    if let Some(map) = value.as_object_mut() {
-        map.insert("unit".to_owned(), json!("ms"));
-        map.insert("cpu_milliseconds".to_owned(), json!(cpu * 1e3 / count));
+impl Window {
+    /// Messages of `size` bytes; `arrived` bytes are here already.
+    pub(crate) fn open(size: usize, arrived: u64) -> Self {
+        Self { size, before: arrived, start: Instant::now(), cpu: cpu_seconds() }
     }
-    value
+
+    /// Seconds since it began.
+    pub(crate) fn seconds(&self) -> f64 {
+        self.start.elapsed().as_secs_f64()
+    }
+
+    /// What it came to.
+    pub(crate) fn close(&self, arrived: u64) -> Value {
+        let (wall, cpu) = (self.seconds(), cpu_seconds() - self.cpu);
+        let bytes = (arrived - self.before) as f64;
+        let (mib, messages) = (bytes / 1_048_576.0, bytes / self.size as f64);
+        json!({
+            "mib_per_second": mib / wall,
+            "cpu_seconds_per_gib": cpu / (mib / 1024.0),
+            "messages_per_second": messages / wall,
+            "cpu_microseconds_per_message": cpu * 1e6 / messages,
+        })
+    }
 }
 
-/// What round trips came to.
-pub(crate) fn round_trips(microseconds: Vec<f64>, cpu: f64) -> Value {
-    let count = microseconds.len() as f64;
-    let mut value = crate::percentiles(microseconds);
-    if let Some(map) = value.as_object_mut() {
-        map.insert("unit".to_owned(), json!("us"));
-        map.insert("cpu_microseconds".to_owned(), json!(cpu * 1e6 / count));
+/// One thing done over and over, each time timed: `while samples.more() { …; samples.done(); }`.
+pub(crate) struct Samples {
+    unit: &'static str,
+    in_a_second: f64,
+    began: Instant,
+    until: f64,
+    /// When the current one began; CPU time before the first that counts.
+    start: Instant,
+    cpu: f64,
+    times: Vec<f64>,
+}
+
+impl Samples {
+    /// Round trips, in microseconds, for `seconds` after warming up.
+    pub(crate) fn round_trips(seconds: f64) -> Self {
+        Self::new("us", 1e6, seconds)
     }
-    value
+
+    /// Set-ups, in milliseconds.
+    pub(crate) fn setups(seconds: f64) -> Self {
+        Self::new("ms", 1e3, seconds)
+    }
+
+    fn new(unit: &'static str, in_a_second: f64, seconds: f64) -> Self {
+        let now = Instant::now();
+        let until = WARM_UP.as_secs_f64() + seconds;
+        Self { unit, in_a_second, began: now, until, start: now, cpu: 0.0, times: Vec::new() }
+    }
+
+    /// Whether one more is to be done; it begins now.
+    pub(crate) fn more(&mut self) -> bool {
+        if self.times.is_empty() {
+            self.cpu = cpu_seconds();
+        }
+        self.start = Instant::now();
+        self.began.elapsed().as_secs_f64() < self.until
+    }
+
+    /// It is done; what comes until the next is not timed.
+    pub(crate) fn done(&mut self) {
+        let took = self.start.elapsed().as_secs_f64();
+        if self.began.elapsed() > WARM_UP {
+            self.times.push(took * self.in_a_second);
+        }
+    }
+
+    /// What they came to: percentiles, and CPU for one, in the same unit.
+    pub(crate) fn report(mut self) -> Value {
+        let cpu = (cpu_seconds() - self.cpu) * self.in_a_second / self.times.len() as f64;
+        self.times.sort_by(f64::total_cmp);
+        let last = self.times.len().saturating_sub(1);
+        let at = |share: f64| self.times.get(((self.times.len() as f64 * share) as usize).min(last));
+        let spread: Vec<_> = (0..=100).filter_map(|n| at(f64::from(n) / 100.0)).collect();
+        json!({
+            "count": self.times.len(),
+            "unit": self.unit,
+            "cpu": cpu,
+            "p50": at(0.5),
+            "p90": at(0.9),
+            "p99": at(0.99),
+            "percentiles": spread,
+        })
+    }
 }

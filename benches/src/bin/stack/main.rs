@@ -78,20 +78,6 @@ fn stacks() -> Vec<Stack> {
     ]
 }
 
-/// CPU time of this process.
-fn cpu_seconds() -> f64 {
-    let time = rustix::time::clock_gettime(rustix::time::ClockId::ProcessCPUTime);
-    time.tv_sec as f64 + time.tv_nsec as f64 / 1e9
-}
-
-/// The percentiles of times in microseconds.
-fn percentiles(mut times: Vec<f64>) -> Value {
-    times.sort_by(f64::total_cmp);
-    let at = |share: f64| times.get(((times.len() as f64 * share) as usize).min(times.len().saturating_sub(1)));
-    let spread: Vec<_> = (0..=100).filter_map(|n| at(f64::from(n) / 100.0)).collect();
-    json!({ "count": times.len(), "p50": at(0.5), "p90": at(0.9), "p99": at(0.99), "percentiles": spread })
-}
-
 fn apart(stack: &Stack, case: &Case, seconds: f64) -> Result<Option<Value>> {
     let out = Command::new(std::env::current_exe()?)
         .args(["--stack", stack.name, "--work", case.name, "--seconds", &seconds.to_string()])

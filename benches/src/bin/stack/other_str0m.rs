@@ -11,13 +11,13 @@ use str0m::channel::ChannelId;
 use str0m::net::{Protocol, Receive};
 use str0m::{Candidate, Event, Input, Output, Rtc};
 
-use super::cases::{Case, Load, WARM_UP, What, moved, round_trips, set_up};
-use super::{Result, cpu_seconds};
+use super::Result;
+use super::cases::{Case, Load, Samples, WARM_UP, What, Window};
 
 pub(crate) fn measure(case: &Case, seconds: f64) -> Result<Option<Value>> {
     str0m::crypto::from_feature_flags().install_process_default();
     match case.what {
-        What::Throughput(load) if load.relay || load.connections > 1 || !load.offload => Ok(None),
+        What::Throughput(load) if !load.is_plain() => Ok(None),
         What::Throughput(load) => throughput(load, seconds).map(Some),
         What::RoundTrip => round_trip(seconds).map(Some),
         What::Setup => setup(seconds).map(Some),
@@ -137,10 +137,9 @@ fn throughput(load: Load, seconds: f64) -> Result<Value> {
         })
     });
     thread::sleep(WARM_UP);
-    let (start, cpu, before) = (Instant::now(), cpu_seconds(), arrived.load(Ordering::Relaxed));
+    let window = Window::open(load.size, arrived.load(Ordering::Relaxed));
     thread::sleep(Duration::from_secs_f64(seconds));
-    let bytes = arrived.load(Ordering::Relaxed) - before;
-    let value = moved(bytes, load.size, start.elapsed().as_secs_f64(), cpu_seconds() - cpu);
+    let value = window.close(arrived.load(Ordering::Relaxed));
     stop.store(true, Ordering::Relaxed);
     Ok(value)
 }
@@ -160,36 +159,25 @@ fn round_trip(seconds: f64) -> Result<Value> {
         Ok(())
     });
     let id = a.open.first().copied().ok_or("no channel")?;
-    let (mut times, began, mut cpu) = (Vec::new(), Instant::now(), cpu_seconds());
-    while began.elapsed().as_secs_f64() < WARM_UP.as_secs_f64() + seconds {
-        if times.is_empty() {
-            cpu = cpu_seconds();
-        }
-        let (start, mut back) = (Instant::now(), false);
+    let mut samples = Samples::round_trips(seconds);
+    while samples.more() {
+        let mut back = false;
         let _ = a.rtc.channel(id).ok_or("closed")?.write(true, &[1; 100])?;
         while !back {
             a.turn(Duration::from_millis(100), &mut |_, _| back = true)?;
         }
-        if began.elapsed() > WARM_UP {
-            times.push(start.elapsed().as_secs_f64() * 1e6);
-        }
+        samples.done();
     }
     stop.store(true, Ordering::Relaxed);
-    Ok(round_trips(times, cpu_seconds() - cpu))
+    Ok(samples.report())
 }
 
 fn setup(seconds: f64) -> Result<Value> {
-    let (mut times, began, mut cpu) = (Vec::new(), Instant::now(), cpu_seconds());
-    while began.elapsed().as_secs_f64() < WARM_UP.as_secs_f64() + seconds {
-        if times.is_empty() {
-            cpu = cpu_seconds();
-        }
-        let start = Instant::now();
+    let mut samples = Samples::setups(seconds);
+    while samples.more() {
         let pair = connected(1)?;
-        if began.elapsed() > WARM_UP {
-            times.push(start.elapsed().as_secs_f64() * 1e3);
-        }
+        samples.done();
         drop(pair);
     }
-    Ok(set_up(times, cpu_seconds() - cpu))
+    Ok(samples.report())
 }

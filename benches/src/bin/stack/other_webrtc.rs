@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use bytes::BytesMut;
 use serde_json::Value;
@@ -14,8 +14,8 @@ use webrtc::peer_connection::{
 };
 use webrtc::runtime::default_runtime;
 
-use super::cases::{Case, Load, WARM_UP, What, moved, round_trips, set_up};
-use super::{Result, cpu_seconds};
+use super::Result;
+use super::cases::{Case, Load, Samples, WARM_UP, What, Window};
 
 /// Its own suggestion is up to 16 MiB; less keeps its queues short.
 const SEND_BUFFER: usize = 1 << 20;
@@ -24,7 +24,7 @@ pub(crate) fn measure(case: &Case, seconds: f64) -> Result<Option<Value>> {
     let runtime = super::asynchronous::runtime()?;
     runtime.block_on(async {
         match case.what {
-            What::Throughput(load) if load.relay || load.connections > 1 || !load.offload => Ok(None),
+            What::Throughput(load) if !load.is_plain() => Ok(None),
             What::Throughput(load) => throughput(load, seconds).await.map(Some),
             What::RoundTrip => round_trip(seconds).await.map(Some),
             What::Setup => setup(seconds).await.map(Some),
@@ -58,7 +58,7 @@ struct Peer {
 
 async fn peer() -> Result<Peer> {
     let ((gathered, gathered_rx), (channels, channels_rx)) = (unbounded_channel(), unbounded_channel());
-    let it = PeerConnectionBuilder::new()
+    let made = PeerConnectionBuilder::new()
         .with_configuration(RTCConfigurationBuilder::new().build())
         .with_media_engine(MediaEngine::default())
         .with_handler(Arc::new(Handler { gathered, channels }))
@@ -66,8 +66,9 @@ async fn peer() -> Result<Peer> {
         .with_udp_addrs(vec!["127.0.0.1:0".to_owned()])
         .with_dedicated_reactor_pool_size(2)
         .with_data_channel_send_buffer_limit(SEND_BUFFER)
-        .build()
-        .await?;
+        .build();
+    // Its future takes 20 KB.
+    let it = Box::pin(made).await?;
     Ok(Peer { it: Arc::new(it), gathered: gathered_rx, channels: channels_rx })
 }
 
@@ -126,10 +127,9 @@ async fn throughput(load: Load, seconds: f64) -> Result<Value> {
         });
     }
     tokio::time::sleep(WARM_UP).await;
-    let (start, cpu, before) = (Instant::now(), cpu_seconds(), arrived.load(Ordering::Relaxed));
+    let window = Window::open(load.size, arrived.load(Ordering::Relaxed));
     tokio::time::sleep(Duration::from_secs_f64(seconds)).await;
-    let bytes = arrived.load(Ordering::Relaxed) - before;
-    Ok(moved(bytes, load.size, start.elapsed().as_secs_f64(), cpu_seconds() - cpu))
+    Ok(window.close(arrived.load(Ordering::Relaxed)))
 }
 
 async fn message(channel: &dyn DataChannel) -> Option<BytesMut> {
@@ -150,38 +150,26 @@ async fn round_trip(seconds: f64) -> Result<Value> {
         }
     });
     let client = tokio::spawn(async move {
-        let (mut times, began, mut cpu) = (Vec::new(), Instant::now(), cpu_seconds());
-        while began.elapsed().as_secs_f64() < WARM_UP.as_secs_f64() + seconds {
-            if times.is_empty() {
-                cpu = cpu_seconds();
-            }
-            let start = Instant::now();
+        let mut samples = Samples::round_trips(seconds);
+        while samples.more() {
             if here.send(BytesMut::from(&[1; 100][..])).await.is_err() || message(here.as_ref()).await.is_none() {
                 break;
             }
-            if began.elapsed() > WARM_UP {
-                times.push(start.elapsed().as_secs_f64() * 1e6);
-            }
+            samples.done();
         }
-        round_trips(times, cpu_seconds() - cpu)
+        samples.report()
     });
     Ok(client.await?)
 }
 
 async fn setup(seconds: f64) -> Result<Value> {
-    let (mut times, began, mut cpu) = (Vec::new(), Instant::now(), cpu_seconds());
-    while began.elapsed().as_secs_f64() < WARM_UP.as_secs_f64() + seconds {
-        if times.is_empty() {
-            cpu = cpu_seconds();
-        }
-        let start = Instant::now();
+    let mut samples = Samples::setups(seconds);
+    while samples.more() {
         let (a, b, channels) = connected(1).await?;
-        if began.elapsed() > WARM_UP {
-            times.push(start.elapsed().as_secs_f64() * 1e3);
-        }
+        samples.done();
         drop(channels);
         a.it.close().await?;
         b.it.close().await?;
     }
-    Ok(set_up(times, cpu_seconds() - cpu))
+    Ok(samples.report())
 }

@@ -1,6 +1,5 @@
 //! Plots: throughput and CPU by message size, and how round trips spread.
 
-use std::collections::BTreeMap;
 use std::fmt::Write as _;
 use std::fs;
 use std::path::Path;
@@ -8,8 +7,7 @@ use std::path::Path;
 use serde_json::Value;
 
 use super::Result;
-
-type All<'a> = BTreeMap<&'a str, BTreeMap<&'a str, Value>>;
+use super::report::All;
 
 const WIDTH: f64 = 640.0;
 const HEIGHT: f64 = 320.0;

@@ -9,8 +9,8 @@ use serde_json::Value;
 use weft_rtc::polled::{ChannelOptions, ChannelState, DataChannel, PeerConnection, Signal};
 use weft_rtc::{Certificate, Config};
 
-use super::cases::{Case, Load, WARM_UP, What, moved, round_trips, set_up};
-use super::{Result, cpu_seconds};
+use super::Result;
+use super::cases::{Case, Load, Samples, WARM_UP, What, Window};
 
 /// When a connection that has not come is given up.
 const PATIENCE: Duration = Duration::from_secs(20);
@@ -18,7 +18,7 @@ const PATIENCE: Duration = Duration::from_secs(20);
 pub(crate) fn measure(case: &Case, seconds: f64) -> Result<Option<Value>> {
     match case.what {
         // Relays and a hundred connections are the same code under either driver.
-        What::Throughput(load) if load.relay || load.connections > 1 || !load.offload => Ok(None),
+        What::Throughput(load) if !load.is_plain() => Ok(None),
         What::Throughput(load) => throughput(load, seconds).map(Some),
         What::RoundTrip => round_trip(seconds).map(Some),
         What::Setup => setup(seconds).map(Some),
@@ -93,8 +93,7 @@ fn connected(channels: usize) -> Result<(Peer, Peer)> {
 fn throughput(load: Load, seconds: f64) -> Result<Value> {
     let (mut a, mut b) = connected(load.channels)?;
     let message = Bytes::from(vec![0x5A; load.size]);
-    let began = Instant::now();
-    let (mut start, mut cpu, mut bytes) = (None, 0.0, 0);
+    let (began, mut bytes, mut window) = (Instant::now(), 0, None);
     loop {
         for channel in &mut a.channels {
             while channel.put_bytes(message.clone()).is_ok() {}
@@ -102,13 +101,9 @@ fn throughput(load: Load, seconds: f64) -> Result<Value> {
         a.it.poll()?;
         b.it.poll()?;
         bytes += b.read() as u64;
-        match start {
-            None if began.elapsed() > WARM_UP => {
-                (start, cpu, bytes) = (Some(Instant::now()), cpu_seconds(), 0);
-            }
-            Some(start) if start.elapsed().as_secs_f64() > seconds => {
-                return Ok(moved(bytes, load.size, start.elapsed().as_secs_f64(), cpu_seconds() - cpu));
-            }
+        match &window {
+            None if began.elapsed() > WARM_UP => window = Some(Window::open(load.size, bytes)),
+            Some(window) if window.seconds() > seconds => return Ok(window.close(bytes)),
             _ => {}
         }
     }
@@ -128,12 +123,8 @@ fn round_trip(seconds: f64) -> Result<Value> {
             let _ = b.it.poll();
         }
     });
-    let (mut times, began, mut cpu) = (Vec::new(), Instant::now(), cpu_seconds());
-    while began.elapsed().as_secs_f64() < WARM_UP.as_secs_f64() + seconds {
-        if times.is_empty() {
-            cpu = cpu_seconds();
-        }
-        let start = Instant::now();
+    let mut samples = Samples::round_trips(seconds);
+    while samples.more() {
         for channel in &mut a.channels {
             channel.put_bytes(Bytes::from_static(&[1; 100]))?;
         }
@@ -143,28 +134,20 @@ fn round_trip(seconds: f64) -> Result<Value> {
                 break;
             }
         }
-        if began.elapsed() > WARM_UP {
-            times.push(start.elapsed().as_secs_f64() * 1e6);
-        }
+        samples.done();
     }
-    let cpu = cpu_seconds() - cpu;
+    let report = samples.report();
     STOP.store(true, Ordering::Relaxed);
     let _ = echo.join();
-    Ok(round_trips(times, cpu))
+    Ok(report)
 }
 
 fn setup(seconds: f64) -> Result<Value> {
-    let (mut times, began, mut cpu) = (Vec::new(), Instant::now(), cpu_seconds());
-    while began.elapsed().as_secs_f64() < WARM_UP.as_secs_f64() + seconds {
-        if times.is_empty() {
-            cpu = cpu_seconds();
-        }
-        let start = Instant::now();
+    let mut samples = Samples::setups(seconds);
+    while samples.more() {
         let pair = connected(1)?;
-        if began.elapsed() > WARM_UP {
-            times.push(start.elapsed().as_secs_f64() * 1e3);
-        }
+        samples.done();
         drop(pair);
     }
-    Ok(set_up(times, cpu_seconds() - cpu))
+    Ok(samples.report())
 }

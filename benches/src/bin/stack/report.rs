@@ -6,7 +6,8 @@ use std::fs;
 
 use serde_json::Value;
 
-type All<'a> = BTreeMap<&'a str, BTreeMap<&'a str, Value>>;
+/// What was measured, by stack and case.
+pub(crate) type All<'a> = BTreeMap<&'a str, BTreeMap<&'a str, Value>>;
 
 /// The machine that was measured on.
 pub(crate) fn machine() -> String {
@@ -34,7 +35,7 @@ pub(crate) fn line(value: &Value) -> String {
         );
     }
     if let (Some(p50), Some(unit)) = (number(value, "p50"), value.get("unit").and_then(Value::as_str)) {
-        let cpu = number(value, "cpu_microseconds").or_else(|| number(value, "cpu_milliseconds")).unwrap_or_default();
+        let cpu = number(value, "cpu").unwrap_or_default();
         return format!(
             "p50 {p50:.2} {unit}, p99 {:.2} {unit}, CPU {cpu:.2} {unit}",
             number(value, "p99").unwrap_or_default()

@@ -108,6 +108,9 @@ impl Driver {
             inbox.register(cx);
             (std::mem::take(&mut inbox.new), std::mem::take(&mut inbox.ready), inbox.handles)
         };
+        if new.is_empty() && ready.is_empty() {
+            return handles > 0;
+        }
         let now = self.hub.clock.now();
         for shared in new {
             let key = shared.key;

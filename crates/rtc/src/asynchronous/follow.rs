@@ -74,6 +74,9 @@ impl Driver {
             let mut addresses = self.hub.addresses();
             addresses.udp.retain(|address| stays(*address));
             addresses.listeners.retain(|address| stays(*address));
+            for (_, name) in addresses.names.extract_if(.., |(ip, _)| !wanted.contains(ip)) {
+                self.names.unhide(&name);
+            }
             addresses.clone()
         };
         for key in self.connections.keys() {

@@ -57,6 +57,8 @@ struct Link {
 pub(crate) struct Names {
     servers: Vec<SocketAddr>,
     loopback: bool,
+    /// Names of ours are answered for, for as long as there are sockets.
+    hides: bool,
     dns: Option<Dns>,
     link: Option<Link>,
     looked_up: Vec<(LookupId, Asker)>,
@@ -71,6 +73,7 @@ impl Names {
         Self {
             servers: config.dns_servers.clone(),
             loopback: config.loopback,
+            hides: config.mdns == MdnsPolicy::Hide,
             dns: None,
             link: None,
             looked_up: Vec::new(),
@@ -97,6 +100,9 @@ impl Names {
             }
             let Ok(seed) = weft_net::entropy_seed() else { return self.answer(asker, Vec::new()) };
             self.dns = Some(Dns::new(config, Rng::from_seed(seed)));
+            // Its sockets are others than those that are watched, though their count may be the same.
+            #[cfg(feature = "tokio")]
+            self.ready.forget_dns();
         }
         let Some(dns) = &mut self.dns else { return };
         match dns.resolve(now, &asker.name) {
@@ -122,10 +128,7 @@ impl Names {
 
     /// A name that stands for `ip` from now on; `None` without entropy or when there are too many.
     pub(crate) fn hide(&mut self, now: Instant, ip: IpAddr) -> Option<String> {
-        if self.link.is_none() {
-            self.link = Link::open(self.loopback);
-        }
-        let name = self.link.as_mut().and_then(|link| link.mdns.hide(now, ip));
+        let name = self.opened().and_then(|link| link.mdns.hide(now, ip));
         self.turn(now);
         name
     }
@@ -135,12 +138,17 @@ impl Names {
         if config.mdns == MdnsPolicy::Hide { self.hide(now, ip) } else { None }
     }
 
-    /// Multicast DNS, if there is a socket for it.
-    fn link(&mut self) -> Option<&mut Link> {
+    /// Multicast DNS, opened when it is first needed.
+    fn opened(&mut self) -> Option<&mut Link> {
         if self.link.is_none() {
             self.link = Link::open(self.loopback);
         }
-        self.link.as_mut().filter(|link| link.sockets.sockets().next().is_some())
+        self.link.as_mut()
+    }
+
+    /// Multicast DNS, if there is a socket for it.
+    fn link(&mut self) -> Option<&mut Link> {
+        self.opened().filter(|link| link.sockets.sockets().next().is_some())
     }
 
     fn answer(&mut self, asker: Asker, addresses: Vec<IpAddr>) {
@@ -180,6 +188,14 @@ impl Names {
             for asker in self.searched.extract_if(.., is_it).collect::<Vec<_>>() {
                 self.answer(asker, found.clone());
             }
+        }
+        self.tidy_link();
+    }
+
+    /// Lets go of multicast DNS when nobody looks for a name and none of ours is answered for.
+    fn tidy_link(&mut self) {
+        if !self.hides && self.searched.is_empty() {
+            self.link = None;
         }
     }
 
@@ -221,6 +237,14 @@ impl Names {
             }
         }
         self.searched.retain(|asker| asker.key != key);
+        self.tidy_link();
+    }
+
+    /// The address is gone: nobody is told it any more.
+    pub(crate) fn unhide(&mut self, name: &str) {
+        if let Some(link) = &mut self.link {
+            link.mdns.forget(name);
+        }
     }
 
     /// Lets go of all sockets.
@@ -249,6 +273,13 @@ struct Ready {
 }
 
 #[cfg(feature = "tokio")]
+impl Ready {
+    fn forget_dns(&mut self) {
+        self.dns = (0, Vec::new());
+    }
+}
+
+#[cfg(feature = "tokio")]
 impl Names {
     /// Whether something has come; the task is woken when it does.
     pub(crate) fn poll_ready(&mut self, cx: &mut std::task::Context<'_>) -> bool {
@@ -264,7 +295,10 @@ impl Names {
                     ready = true;
                 }
             }
-            None => self.ready.dns = (0, Vec::new()),
+            None => self.ready.forget_dns(),
+        }
+        if self.link.is_none() {
+            self.ready.link = None;
         }
         if let Some(link) = &self.link
             && self.ready.link.is_none()

@@ -141,16 +141,16 @@ impl<T: Stream> Streams<T> {
     }
 
     fn add(&mut self, path: Path, socket: T, stranger_until: Option<Instant>) {
+        let strangers = self.links.iter().filter(|link| link.stranger_until.is_some()).count();
+        if stranger_until.is_some() && strangers >= MAX_STRANGERS {
+            return;
+        }
         let open = stranger_until.is_some();
         self.links.push(Link { path, socket, open, backlog: VecDeque::new(), stranger_until });
     }
 
     /// Takes over a connection that came to `listener`.
     pub(crate) fn accept(&mut self, now: Instant, listener: SocketAddr, socket: StreamSocket) {
-        let strangers = self.links.iter().filter(|link| link.stranger_until.is_some()).count();
-        if strangers >= MAX_STRANGERS {
-            return;
-        }
         let path = Path { transport: Transport::Tcp, local: listener, remote: socket.path().remote };
         match T::wrap(socket) {
             Ok(socket) => self.add(path, socket, Some(now + STRANGER_TIMEOUT)),

@@ -31,11 +31,10 @@ impl Sockets {
     }
 }
 
-/// Candidates of the peer's whose names are being resolved.
+/// Candidates of the peer's, of the session there is, whose names are being resolved.
 #[derive(Debug, Default)]
 pub(super) struct Unresolved {
-    /// With the user name fragment of the peer that it belongs to.
-    waiting: Vec<(String, weft_sdp::Candidate)>,
+    waiting: Vec<weft_sdp::Candidate>,
     /// The end of its candidates came, and takes effect after them.
     end: bool,
 }
@@ -131,13 +130,10 @@ impl PeerConnection {
     pub fn candidate_resolved(&mut self, now: Instant, name: &str, addresses: &[IpAddr]) {
         let is_it =
             |candidate: &weft_sdp::Candidate| matches!(&candidate.address, Address::Name(known) if known == name);
-        let found: Vec<_> = self.unresolved.waiting.extract_if(.., |(_, candidate)| is_it(candidate)).collect();
-        let remote = self.generations.remote_ufrag().map(str::to_owned);
-        for (ufrag, candidate) in found {
-            let current = remote.as_ref() == Some(&ufrag);
-            if !current || addresses.is_empty() {
+        let found: Vec<_> = self.unresolved.waiting.extract_if(.., |candidate| is_it(candidate)).collect();
+        for candidate in found {
+            if addresses.is_empty() {
                 self.counters.ignored_candidates += 1;
-                continue;
             }
             for ip in addresses {
                 self.add_remote(now, &weft_sdp::Candidate { address: Address::Ip(*ip), ..candidate.clone() });
@@ -205,15 +201,15 @@ impl PeerConnection {
     /// Whether the candidate has a name that is resolved first.
     fn await_name(&mut self, candidate: &weft_sdp::Candidate) -> bool {
         let Address::Name(name) = &candidate.address else { return false };
-        let Some(ufrag) = self.generations.remote_ufrag().map(str::to_owned) else { return false };
         if !candidate.address.is_mdns()
+            || self.generations.remote_ufrag().is_none()
             || self.config.mdns == MdnsPolicy::Off
             || self.unresolved.waiting.len() >= MAX_UNRESOLVED
         {
             return false;
         }
-        let known = self.unresolved.waiting.iter().any(|(_, other)| other.address == candidate.address);
-        self.unresolved.waiting.push((ufrag, candidate.clone()));
+        let known = self.unresolved.waiting.iter().any(|other| other.address == candidate.address);
+        self.unresolved.waiting.push(candidate.clone());
         if !known {
             self.requests.push_back(Request::ResolveCandidate(name.clone()));
         }

@@ -10,6 +10,7 @@ use weft_sdp::jsep::{LocalParameters, RemoteParameters, SignalingState};
 use weft_sdp::{IceOptions, MaxMessageSize};
 
 use super::PeerConnection;
+use super::candidates::Unresolved;
 use crate::config::Config;
 use crate::convert;
 use crate::event::{Event, GatheringState};
@@ -155,6 +156,8 @@ impl PeerConnection {
     fn run_generation(&mut self, now: Instant, next: Generation) {
         self.generations.current = next;
         self.generations.remote = None;
+        // What was to come of names belongs to the session before, the end of its candidates, too.
+        self.unresolved = Unresolved::default();
         if let Ok(credentials) = self.credentials_of_current() {
             self.ice.restart_with(now, credentials);
         }
@@ -187,8 +190,7 @@ impl PeerConnection {
             return;
         }
         self.generations.offered = None;
-        let next = self.new_generation();
-        self.run_generation(now, next);
+        self.draw_again(now);
         self.set_gathering(GatheringState::New);
     }
 

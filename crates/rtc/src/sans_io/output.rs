@@ -32,17 +32,9 @@ impl PeerConnection {
             }
         }
         let built = (self.counters.datagrams_sent - before) as usize;
-        if built > 0 || self.may_connect() {
-            // Sending drains queues: channels may be writable again. It may also ask for a connection to a server or the peer.
-            self.settle(now);
-        }
+        // Sending drains queues: channels may be writable again. It may also ask for a connection to a server or the peer.
+        self.settle(now);
         built
-    }
-
-    /// Whether there is somebody to open a TCP connection to.
-    fn may_connect(&self) -> bool {
-        let passive = |remote: &weft_ice::Candidate| remote.tcp_type == Some(weft_ice::TcpType::Passive);
-        !self.config.ice_servers.is_empty() || self.ice.remote_candidates().any(passive)
     }
 
     fn count(&mut self, len: usize) {
@@ -83,8 +75,8 @@ impl PeerConnection {
         let relay = self.ice.overhead();
         let overhead = dtls.overhead()?.and(relay);
         // Room for a probe of the path MTU, too.
-        let most = (self.channels.association().max_packet() + overhead.total()).max(self.config.max_datagram);
-        let mut frame = batch.frame(most + relay.total(), overhead)?;
+        let probe = self.channels.association().max_packet() + overhead.total();
+        let mut frame = batch.frame(probe.max(self.config.max_datagram + relay.total()), overhead)?;
         self.channels.poll_transmit(now, &mut frame)?;
         if let Some(capture) = &self.capture {
             capture.packet(now, Direction::Outbound, frame.content());

@@ -7,8 +7,8 @@ use weft_dtls::{CipherSuite, Fingerprint, HashAlgorithm, NamedGroup, ProtocolVer
 use weft_ice::{Candidate, PairStats};
 use weft_sctp::{ChannelId, ChannelState};
 
+use super::PeerConnection;
 use super::tally::Traffic;
-use super::{Dtls, PeerConnection};
 use crate::event::{DtlsState, IceConnectionState};
 
 /// Everything that W3C's `getStats()` tells of a connection with data channels, and what Weft knows beyond it.
@@ -135,10 +135,7 @@ impl PeerConnection {
             fingerprint: Fingerprint::of(HashAlgorithm::Sha256, der),
             der: der.to_vec(),
         };
-        let session = match &self.dtls {
-            Dtls::Running(dtls) | Dtls::Ended(Some(dtls)) => dtls.info(),
-            Dtls::Waiting | Dtls::Ended(None) => None,
-        };
+        let session = stats.dtls.as_ref();
         StatsReport {
             timestamp: now,
             data_channels_opened: self.tally.opened,

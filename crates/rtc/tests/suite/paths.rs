@@ -228,6 +228,34 @@ fn the_end_of_candidates_waits_for_names() {
     pair.run_until(Duration::from_secs(1), connected).unwrap();
 }
 
+/// The end of candidates that waits for a name is that of its own session: after a restart it ends nothing.
+#[test]
+fn an_end_of_candidates_does_not_outlive_its_session() {
+    let name = "9b36eaac-bb2e-49bb-bb78-21c41c499900.local";
+    let mut pair = peers_with(link(20), 6, quiet(), quiet());
+    let now = pair.now();
+    pair.a.pc.create_data_channel(now, weft_rtc::DataChannelInit::new("x")).unwrap();
+    negotiate_named(&mut pair, name);
+    pair.flush();
+    pair.a.candidates.clear();
+    pair.a.pc.restart_ice().unwrap();
+    let offer = pair.a.pc.create_offer().unwrap();
+    pair.a.pc.set_local_description(now, Some(offer.clone())).unwrap();
+    pair.b.pc.set_remote_description(now, &offer).unwrap();
+    let answer = pair.b.pc.create_answer().unwrap();
+    pair.b.pc.set_local_description(now, Some(answer.clone())).unwrap();
+    pair.a.pc.set_remote_description(now, &answer).unwrap();
+    pair.flush();
+    pair.b.pc.candidate_resolved(now, name, &[]);
+    let candidates = std::mem::take(&mut pair.a.candidates);
+    assert!(!candidates.is_empty());
+    for candidate in candidates {
+        pair.b.pc.add_ice_candidate(now, &candidate).unwrap();
+    }
+    assert_eq!(pair.b.pc.stats().counters.ignored_candidates, 0);
+    pair.run_until(Duration::from_secs(1), connected).unwrap();
+}
+
 /// B is told of A by name and with the end of candidates; A is told nothing of B's candidates.
 fn negotiate_named(pair: &mut Peers, name: &str) {
     let now = pair.now();

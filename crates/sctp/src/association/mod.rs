@@ -168,6 +168,8 @@ pub struct Association {
     /// When the first INIT left, while its answer may still be timed; later, when the COOKIE ECHO left last.
     init_sent: Option<Instant>,
     init_count: u32,
+    /// The COOKIE ECHO goes again, or went.
+    echoed_again: bool,
 
     queue: SendQueue,
     flight: Flight,
@@ -236,6 +238,7 @@ impl Association {
             extensions: Extensions::default(),
             init_sent: None,
             init_count: 0,
+            echoed_again: false,
             flight: Flight::new(initial_tsn, config.rack),
             inbound: Inbound::new(&config, Serial32(0), config.in_streams, false),
             controller: config.controller.build(chunk, config.slow_start_limit, config.rack, config.initial_window),

@@ -92,15 +92,22 @@ impl Association {
         if size <= self.mtu || self.inbound.ack.due() || self.has_replies() || !self.may_send_data(now) {
             return false;
         }
+        let (earliest, mut is_earliest) = (self.flight.cumulative_ack.next(), false);
         let written = packet::start(frame, self.ports, self.peer_tag).is_ok()
-            && self.flight.retransmit(now, frame.remaining()).is_some_and(|chunk| chunk.write(frame).is_ok());
+            && self.flight.retransmit(now, frame.remaining()).is_some_and(|chunk| {
+                is_earliest = chunk.tsn == earliest;
+                chunk.write(frame).is_ok()
+            });
         if !written {
             frame.truncate(0);
             return false;
         }
         frame.set_may_fragment();
         self.flight.free_retransmit = false;
-        self.path_mtu.on_fragmented();
+        if is_earliest {
+            self.timers.stop(Timer::T3Rtx); // to be started anew (section 6.1, C)
+            self.path_mtu.on_fragmented();
+        }
         self.pacer.spend(frame.len());
         self.last_data_sent = now;
         self.timers.set_if_idle(Timer::T3Rtx, now + self.rto.get());
@@ -219,7 +226,7 @@ impl Association {
     fn may_send_data(&mut self, now: Instant) -> bool {
         let state = match self.state {
             // The first COOKIE ECHO takes data along. If that packet is too large for the path, the next must not be.
-            State::CookieEchoed => self.init_count == 0 || self.all_fits_any_path(),
+            State::CookieEchoed => !self.echoed_again || self.all_fits_any_path(),
             state => matches!(state, State::Established | State::ShutdownPending | State::ShutdownReceived),
         };
         if !state {
@@ -262,7 +269,7 @@ impl Association {
     fn all_fits_any_path(&self) -> bool {
         let chunks = (self.flight.len() + self.queue.messages) * CHUNK_OVERHEAD;
         let echo = packet::HEADER_LEN + CHUNK_OVERHEAD + self.cookie.len();
-        echo + chunks + self.flight.outstanding + self.queue.bytes <= self.config.min_mtu
+        echo + chunks + self.flight.outstanding + self.queue.bytes <= self.path_mtu.least()
     }
 
     /// Whether new data waits for an acknowledgement to pay for it.

@@ -125,6 +125,11 @@ impl LazyReset {
         }
     }
 
+    /// What there is of it, to be changed where it is.
+    fn made(&mut self) -> Option<&mut Reset> {
+        self.it.as_deref_mut()
+    }
+
     /// The number the peer's next request must have.
     pub(super) fn expected(&self) -> Serial32 {
         self.it.as_ref().map_or(self.numbers.1, |it| it.expected)
@@ -167,10 +172,7 @@ impl Association {
     /// The peer uses `id` anew, which it does only once it has performed our reset: its answer got lost or is late. False
     /// if no such request is out.
     pub(crate) fn settle_reset(&mut self, id: u16) -> bool {
-        if self.reset.outgoing.is_none() {
-            return false;
-        }
-        let Some(request) = &mut self.reset.outgoing else { return false };
+        let Some(request) = self.reset.made().and_then(|reset| reset.outgoing.as_mut()) else { return false };
         let asked = request.streams.contains(&id) && !request.settled.contains(&id);
         if asked {
             request.settled.push(id);
@@ -182,8 +184,7 @@ impl Association {
     /// Makes a request of what is ready to be reset.
     pub(super) fn progress_resets(&mut self, now: Instant) {
         self.answer_tsn_reset();
-        let idle = self.reset.wanted.is_empty() && self.reset.asked.is_none() && self.reset.orders.is_empty();
-        if idle || self.reset.outgoing.is_some() || self.state != State::Established {
+        if self.reset.outgoing.is_some() || self.state != State::Established {
             return;
         }
         if self.answer_by_reset(now) || self.give_order(now) {
@@ -401,10 +402,7 @@ impl Association {
     /// A deferred reset is performed when everything before it has come (E3 to E6).
     pub(super) fn check_deferred_reset(&mut self, _now: Instant) {
         let cumulative = self.inbound.cumulative;
-        if self.reset.deferred.is_none() {
-            return;
-        }
-        let Some(deferred) = &mut self.reset.deferred else { return };
+        let Some(deferred) = self.reset.made().and_then(|reset| reset.deferred.as_mut()) else { return };
         if deferred.performed || deferred.last_tsn.follows(cumulative) {
             return;
         }

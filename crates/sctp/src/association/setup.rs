@@ -253,7 +253,7 @@ impl Association {
         let soon = self.init_sent.is_some_and(|sent| now - sent < self.config.rto_min);
         if !soon && packet.chunks().any(up) {
             self.flight.lose_all();
-            self.init_count = self.init_count.max(1);
+            self.echoed_again = true;
             self.due.cookie_echo = true;
             self.init_sent = Some(now);
         }
@@ -418,6 +418,7 @@ impl Association {
         } else {
             // The data that went with it goes with it again if it is little, else it follows the COOKIE ACK.
             self.flight.lose_all();
+            self.echoed_again = true;
             self.send_cookie_echo(now);
         }
         Ok(())

@@ -32,19 +32,17 @@ impl Window {
         self.taken = self.taken.saturating_add(len);
     }
 
-    /// A packet arrived. `true` when the window grew.
-    pub(super) fn tune(&mut self, now: Instant, srtt: Option<Duration>) -> bool {
+    /// A packet arrived.
+    pub(super) fn tune(&mut self, now: Instant, srtt: Option<Duration>) {
         if self.taken < self.limit {
-            return false;
+            return;
         }
         let quick = now - self.since < srtt.unwrap_or(ASSUMED_RTT) * ROUND_TRIPS;
         self.taken = 0;
         self.since = now;
-        let before = self.limit;
         if quick {
             self.limit = self.limit.saturating_mul(2).min(self.cap);
         }
-        self.limit > before
     }
 }
 
@@ -60,14 +58,15 @@ mod tests {
         let mut grow = |taken: usize, ms: u64| {
             window.on_taken(taken);
             now += Duration::from_millis(ms);
-            (window.tune(now, rtt), window.limit)
+            window.tune(now, rtt);
+            window.limit
         };
-        assert_eq!(grow(1000, 0), (false, 1000), "nobody knows how long that took");
-        assert_eq!(grow(999, 10), (false, 1000));
-        assert_eq!(grow(1, 10), (true, 2000));
-        assert_eq!(grow(2000, 79), (true, 4000));
-        assert_eq!(grow(4000, 80), (false, 4000), "eight round trips: large enough");
-        assert_eq!(grow(4000, 10), (true, 6000));
-        assert_eq!(grow(9000, 10), (false, 6000));
+        assert_eq!(grow(1000, 0), 1000, "nobody knows how long that took");
+        assert_eq!(grow(999, 10), 1000);
+        assert_eq!(grow(1, 10), 2000);
+        assert_eq!(grow(2000, 79), 4000);
+        assert_eq!(grow(4000, 80), 4000, "eight round trips: large enough");
+        assert_eq!(grow(4000, 10), 6000);
+        assert_eq!(grow(9000, 10), 6000);
     }
 }

@@ -461,16 +461,13 @@ impl SendQueue {
         let notice = message.notice.filter(|_| ends);
         message.fsn = message.fsn.wrapping_add(1);
         self.bytes -= len;
-        if message.counted {
-            let before = stream.counted;
-            stream.counted = before.saturating_sub(len);
-            if before > stream.threshold && stream.counted <= stream.threshold {
-                Told::fall(&mut self.told, id);
-            }
-        }
+        let counted = message.counted;
         if ends {
             stream.queue.pop_front();
             self.messages -= 1;
+        }
+        if counted {
+            Self::count_down(&mut self.told, id, stream, len);
         }
         self.after_piece(id, len, ends);
         Some((piece, notice))

@@ -110,10 +110,8 @@ fn fragments_that_vanish_are_an_error_and_no_stall() {
         link.fragments = Fragments::Vanish;
     });
     pair.a.layer.send(pair.now(), a, MessageKind::Binary, payload(1, 200_000)).unwrap();
-    let start = pair.now();
     pair.run_until(secs(60), |pair| pair.a.error.is_some()).unwrap();
     assert!(matches!(pair.a.error, Some(AssociationError::PathTooSmall { .. })), "{:?}", pair.a.error);
-    assert!(pair.now() - start < secs(60) && start > Instant::ORIGIN);
 }
 
 #[test]

@@ -28,9 +28,13 @@ async fn relayed(table: &mut Table<'_>, transport: &'static str) -> Outcome<Stri
     for role in BOTH {
         let view = pair.view(role);
         let lines = view.descriptions.iter().flat_map(|description| description.sdp.lines());
-        let mut lines =
-            lines.chain(view.candidates.iter().map(String::as_str)).filter(|line| line.contains("candidate:"));
-        ensure!(lines.all(|line| line.contains("typ relay")), "the {role:?} gave a candidate that is not relayed");
+        let lines = lines.chain(view.candidates.iter().map(String::as_str));
+        let candidates: Vec<&str> = lines.filter(|line| line.contains("candidate:")).collect();
+        ensure!(!candidates.is_empty(), "the {role:?} gave no candidate");
+        ensure!(
+            candidates.iter().all(|line| line.contains("typ relay")),
+            "the {role:?} gave a candidate that is not relayed: {candidates:?}"
+        );
     }
     for (from, seed) in [(Role::Offerer, 1), (Role::Answerer, 2)] {
         begin(pair, &handles, from, BYTES, seed).await?;

@@ -159,18 +159,11 @@ fn order(name: &str) -> usize {
     crate::stacks::STACKS.iter().position(|stack| stack.name == name).unwrap_or(usize::MAX)
 }
 
-/// `2026-11-30 17:05 UTC`: days to a date of the Gregorian calendar, counted in eras of 400 years that begin in March.
+/// `2026-11-30 17:05 UTC`.
 fn date(time: SystemTime) -> String {
-    let seconds = time.duration_since(UNIX_EPOCH).unwrap_or_default().as_secs();
-    let (days, minutes) = (seconds / 86_400 + 719_468, seconds % 86_400 / 60);
-    let (era, day) = (days / 146_097, days % 146_097);
-    let year = (day - day / 1460 + day / 36_524 - day / 146_096) / 365;
-    let day = day - (365 * year + year / 4 - year / 100);
-    let month = (5 * day + 2) / 153;
-    let day = day - (153 * month + 2) / 5 + 1;
-    let month = if month < 10 { month + 3 } else { month - 9 };
-    let year = year + era * 400 + u64::from(month <= 2);
-    format!("{year}-{month:02}-{day:02} {:02}:{:02} UTC", minutes / 60, minutes % 60)
+    let at = time::OffsetDateTime::from(time);
+    let (day, time) = (at.date(), at.time());
+    format!("{day} {:02}:{:02} UTC", time.hour(), time.minute())
 }
 
 #[cfg(test)]
@@ -183,7 +176,7 @@ mod tests {
         let at = |seconds| date(UNIX_EPOCH + Duration::from_secs(seconds));
         assert_eq!(at(0), "1970-01-01 00:00 UTC");
         assert_eq!(at(951_782_400), "2000-02-29 00:00 UTC");
-        assert_eq!(at(1_795_713_900), "2026-11-26 16:45 UTC");
+        assert_eq!(at(1_795_713_900), "2026-11-26 17:25 UTC");
     }
 
     /// A run with one of each.

@@ -1,0 +1,115 @@
+//! Two sans-IO peer connections and the wire between them, all in memory, for what is counted: allocations here, and
+//! instructions in `benches`.
+#![allow(clippy::unwrap_used, clippy::indexing_slicing)]
+
+use std::net::SocketAddr;
+use std::time::Duration;
+
+use bytes::Bytes;
+use weft_rtc::core::{Batch, Datagram, Instant, Limits, Path, Rng};
+use weft_rtc::sans_io::PeerConnection;
+use weft_rtc::{ChannelId, Config, DataChannelInit, Event, MessageKind};
+
+struct End {
+    connection: Box<PeerConnection>,
+    address: SocketAddr,
+    channel: Option<ChannelId>,
+    batch: Batch<Path>,
+    arrived: Vec<u8>,
+}
+
+impl End {
+    fn new(port: u16) -> Self {
+        let address = SocketAddr::from(([127, 0, 0, 1], port));
+        let mut config = Config::default().with_loopback(true);
+        config.max_probed_datagram = config.max_datagram;
+        let connection = PeerConnection::new(Instant::ORIGIN, config, Rng::from_test_seed(port.into()));
+        let mut connection = Box::new(connection.unwrap());
+        connection.add_host_address(Instant::ORIGIN, address);
+        Self { connection, address, channel: None, batch: Batch::new(65_535, Limits::GSO), arrived: vec![0; 65_535] }
+    }
+
+    fn flush(&mut self, now: Instant, to: &mut Self) {
+        if self.connection.poll_timeout().is_some_and(|at| at <= now) {
+            self.connection.handle_timeout(now);
+        }
+        self.connection.poll_transmit(now, &mut self.batch);
+        let path = Path::udp(to.address, self.address);
+        while let Some((run, bytes)) = self.batch.front() {
+            let arrived = &mut to.arrived[..bytes.len()];
+            arrived.copy_from_slice(bytes);
+            for datagram in arrived.chunks_mut(run.segment_size.max(1)) {
+                to.connection.handle_input(now, Datagram::new(path, datagram));
+            }
+            self.batch.sent();
+        }
+    }
+
+    fn events(&mut self) -> u64 {
+        let mut messages = 0;
+        while let Some(event) = self.connection.poll_event() {
+            match event {
+                Event::DataChannel(id) | Event::Open(id) => self.channel = Some(id),
+                Event::Readable(id) => {
+                    while self.connection.receive(id).is_some() {
+                        messages += 1;
+                    }
+                }
+                _ => {}
+            }
+        }
+        messages
+    }
+}
+
+/// A sender, a receiver, and a channel between them.
+pub(crate) struct Pair {
+    now: Instant,
+    ends: [End; 2],
+}
+
+impl Pair {
+    /// Connected, with a channel open at both ends.
+    pub(crate) fn connected() -> Self {
+        let mut pair = Self { now: Instant::ORIGIN, ends: [End::new(1000), End::new(2000)] };
+        let (now, [a, b]) = (pair.now, &mut pair.ends);
+        let (a, b) = (&mut a.connection, &mut b.connection);
+        a.create_data_channel(now, DataChannelInit::new("counted")).unwrap();
+        a.set_local_description(now, None).unwrap();
+        b.set_remote_description(now, &a.local_description().unwrap()).unwrap();
+        b.set_local_description(now, None).unwrap();
+        a.set_remote_description(now, &b.local_description().unwrap()).unwrap();
+        while pair.ends.iter().any(|end| end.channel.is_none()) {
+            pair.turn();
+        }
+        pair
+    }
+
+    fn turn(&mut self) -> u64 {
+        self.now += Duration::from_micros(50);
+        let [a, b] = &mut self.ends;
+        a.flush(self.now, b);
+        let messages = b.events();
+        b.flush(self.now, a);
+        a.events();
+        messages
+    }
+
+    /// Sends messages and waits until all have arrived.
+    pub(crate) fn transfer(&mut self, messages: u64, message: &Bytes) {
+        let channel = self.ends[0].channel.unwrap();
+        let (mut to_send, mut received) = (messages, 0);
+        while received < messages {
+            let connection = &mut self.ends[0].connection;
+            while to_send > 0 && connection.send(self.now, channel, MessageKind::Binary, message.clone()).is_ok() {
+                to_send -= 1;
+            }
+            received += self.turn();
+        }
+    }
+
+    /// Datagrams that the sender has sent; few of them carry no data.
+    pub(crate) fn sent(&self) -> u64 {
+        self.ends[0].connection.stats().counters.datagrams_sent
+    }
+}
