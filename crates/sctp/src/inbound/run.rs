@@ -70,13 +70,6 @@ impl Inbound {
     fn take_run<'d>(&mut self, first: &Fragment<'d>, chunks: &Chunks<'d>) -> Option<(usize, Chunks<'d>)> {
         let interleaving = self.interleaving;
         let id = first.stream;
-        // Messages of several streams alternate where those take turns: then there is no run anywhere.
-        let mut ahead = chunks.clone();
-        ahead.next();
-        let second = ahead.next().and_then(|chunk| Fragment::parse(&chunk))?;
-        if second.stream != id || !second.is_whole() {
-            return None;
-        }
         let room = self.window.limit.checked_sub(self.held())?;
         let entries = self.max_entries.checked_sub(self.entries())?;
         let stream = self.streams.get_mut(id).filter(|_| id < self.in_streams)?;

@@ -408,6 +408,7 @@ impl SendQueue {
         }
     }
 
+    #[inline]
     fn count_down(told: &mut Option<Box<Told>>, id: u16, stream: &mut OutStream, len: usize) {
         let before = stream.counted;
         stream.counted = before.saturating_sub(len);
