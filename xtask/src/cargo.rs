@@ -64,7 +64,7 @@ pub(crate) fn deny(quiet: bool) -> Result<Outcome> {
 /// The browser tests of `interop`.
 pub(crate) fn browser(args: &[String], quiet: bool) -> Result<Outcome> {
     let mut run = shell::cargo();
-    run.args(["run", "--release", "--package", "weft-interop", "--", "browser"]).args(args);
+    run.args(["run", "--package", "weft-interop", "--", "browser"]).args(args);
     let ok = shell::run(&mut run, quiet)?;
     Ok(Outcome::new(ok, "browser tests".to_owned()))
 }
@@ -95,22 +95,15 @@ pub(crate) fn doctor(args: &[String], quiet: bool) -> Result<Outcome> {
 
 /// Every committed corpus through its fuzz target, as ordinary tests.
 pub(crate) fn replay(quiet: bool) -> Result<Outcome> {
-    let ok = shell::run(shell::cargo().args(["test", "--package", "weft-conformance", "--test", "corpora"]), quiet)?;
+    let ok = shell::run(shell::cargo().args(["test", "--test", "corpora"]), quiet)?;
     Ok(Outcome::new(ok, "fuzz corpora replayed".to_owned()))
 }
 
-/// Against other DTLS stacks, in one process.
-pub(crate) fn dtls_peers(quiet: bool) -> Result<Outcome> {
-    let mut test = shell::cargo();
-    test.args(["test", "--package", "weft-conformance", "--features", "dtls-peers", "--test", "dtls_peers"]);
-    let ok = shell::run(&mut test, quiet)?;
-    Ok(Outcome::new(ok, "dimpl, webrtc-dtls".to_owned()))
-}
-
-/// Against other SCTP stacks: those that are crates, in one process, and usrsctp's programs.
+/// Against other stacks: those that are crates, in one process, and usrsctp's programs.
 pub(crate) fn peers(quiet: bool) -> Result<Outcome> {
     let mut test = shell::cargo();
-    test.args(["test", "--package", "weft-conformance", "--features", "peers", "--test", "peers", "--test", "usrsctp"]);
+    test.args(["test", "--package", "weft-conformance", "--features", "peers,dtls-peers,sdp-differential"]);
+    test.args(["--test", "peers", "--test", "usrsctp", "--test", "dtls_peers", "--test", "sdp_differential"]);
     let ok = shell::run(&mut test, quiet)?;
-    Ok(Outcome::new(ok, "dcsctp, sctp-proto, rtc-sctp, usrsctp".to_owned()))
+    Ok(Outcome::new(ok, "dcsctp, sctp-proto, rtc-sctp, usrsctp; dimpl, webrtc-dtls; sdp, webrtc-sdp".to_owned()))
 }

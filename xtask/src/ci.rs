@@ -33,8 +33,7 @@ const STEPS: &[Step] = &[
     ("suites' own tests", cargo::suites),
     ("turn", |json| cargo::netlab("turn", &[], json)),
     ("doctor", |json| cargo::doctor(&[], json)),
-    ("other SCTP stacks", cargo::peers),
-    ("other DTLS stacks", cargo::dtls_peers),
+    ("other stacks", cargo::peers),
     ("browser", |json| cargo::browser(&[], json)),
 ];
 

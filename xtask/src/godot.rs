@@ -100,7 +100,7 @@ impl Command {
     /// The engine and a page in Chromium. Whether they understood each other.
     fn with_browser(&self, project: &Path) -> Result<bool> {
         let mut run = shell::cargo();
-        run.args(["run", "--release", "--package", "weft-interop", "--", "browser", "--filter", "godot/", "--godot"]);
+        run.args(["run", "--package", "weft-interop", "--", "browser", "--filter", "godot/", "--godot"]);
         shell::run(run.arg(project), self.json)
     }
 }
