@@ -32,7 +32,7 @@ pub(crate) struct Arguments {
     /// Names stacks and cases, and ends.
     #[arg(long)]
     list: bool,
-    /// Pairs side by side; as many as there are processors when not given.
+    /// Pairs side by side, or halves of pairs where there are fewer; as many as there are processors when not given.
     #[arg(long, value_name = "N")]
     jobs: Option<usize>,
     /// The `weft` command to test; built from this workspace when not given.

@@ -35,6 +35,7 @@ const STEPS: &[Step] = &[
     ("doctor", |json| cargo::doctor(&[], json)),
     ("other stacks", cargo::peers),
     ("browser", |json| cargo::browser(&[], json)),
+    ("interop", |json| cargo::interop(&["--quick", "--jobs", "4"].map(str::to_owned), json)),
 ];
 
 struct Done {

@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"github.com/pion/ice/v2"
+	"github.com/pion/logging"
 	"github.com/pion/webrtc"
 )
 
@@ -103,7 +104,10 @@ func (p *Peer) connection() (*webrtc.PeerConnection, error) {
 	if p.pc != nil {
 		return p.pc, nil
 	}
-	engine := webrtc.SettingEngine{}
+	// Pion logs to standard output, which is the protocol's here.
+	logs := logging.NewDefaultLoggerFactory()
+	logs.Writer = os.Stderr
+	engine := webrtc.SettingEngine{LoggerFactory: logs}
 	if p.mdns {
 		engine.SetICEMulticastDNSMode(ice.MulticastDNSModeQueryAndGather)
 	}
@@ -169,6 +173,9 @@ func (p *Peer) describe(description webrtc.SessionDescription) (object, error) {
 	return object{"description": local}, nil
 }
 
+// Its SCTP sends no longer messages.
+const ownLimit = 65535
+
 var maxMessageSize = regexp.MustCompile(`a=max-message-size:(\d+)`)
 
 func (p *Peer) remote(c *Command) (object, error) {
@@ -177,9 +184,11 @@ func (p *Peer) remote(c *Command) (object, error) {
 		return nil, err
 	}
 	// Pion keeps to no limit of the other side: this tells it from the description.
-	p.limit = 65536
+	p.limit = ownLimit
 	if said := maxMessageSize.FindStringSubmatch(c.SDP); said != nil {
-		p.limit, _ = strconv.Atoi(said[1])
+		if limit, _ := strconv.Atoi(said[1]); limit > 0 && limit < p.limit {
+			p.limit = limit
+		}
 	}
 	p.emit("state", object{"max_message_size": p.limit})
 	for _, candidate := range p.early {
@@ -249,7 +258,11 @@ func (p *Peer) carryOut(c *Command) (object, error) {
 		p.out.Lock()
 		p.over = true
 		p.out.Unlock()
-		return nil, pc.Close()
+		// Pion tells then that the other side has closed before.
+		if err := pc.Close(); err != nil {
+			fmt.Fprintln(os.Stderr, err)
+		}
+		return nil, nil
 	}
 	if channel == nil {
 		if c.Channel == "" {

@@ -3,20 +3,28 @@
 use super::cases::Case;
 use crate::stacks::Stack;
 
-/// Two stacks, and what they play in either seat.
+/// Two stacks, and what they play.
 #[derive(Debug, Clone)]
 pub struct Unit {
     /// Two stacks; the same twice when it plays with itself.
     pub stacks: [&'static Stack; 2],
-    /// What they play.
+    /// Offerer and answerer, one after the other.
+    pub halves: Vec<[&'static Stack; 2]>,
+    /// What they play in each.
     pub cases: Vec<Case>,
 }
 
 impl Unit {
-    /// Offerer and answerer of each half.
-    pub fn halves(&self) -> Vec<[&'static Stack; 2]> {
-        let [one, other] = self.stacks;
-        if one == other { vec![[one, other]] } else { vec![[one, other], [other, one]] }
+    fn new(one: &'static Stack, other: &'static Stack, cases: Vec<Case>) -> Self {
+        let stacks = [one, other];
+        let halves = if one == other { vec![stacks] } else { vec![stacks, [other, one]] };
+        Self { stacks, halves, cases }
+    }
+
+    /// One unit for each half: more can be played side by side then, and more containers are started.
+    pub fn split(self) -> impl Iterator<Item = Self> {
+        let Self { stacks, halves, cases } = self;
+        halves.into_iter().map(move |half| Self { stacks, halves: vec![half], cases: cases.clone() })
     }
 }
 
@@ -53,7 +61,7 @@ pub fn plan(stacks: &[&'static Stack], cases: &[Case], wish: &Wish) -> Vec<Unit>
             let core = wish.quick || (!weft && wish.cases.is_empty());
             let cases: Vec<Case> = cases.iter().filter(|case| named(case) && (case.core || !core)).copied().collect();
             if !cases.is_empty() {
-                units.push(Unit { stacks: [one, other], cases });
+                units.push(Unit::new(one, other, cases));
             }
         }
     }
@@ -75,6 +83,18 @@ mod tests {
     fn quick_is_weft_with_chromium_and_libwebrtc() {
         let wish = Wish { quick: true, ..Wish::default() };
         assert_eq!(pairs(&wish), [["weft", "chromium"], ["weft", "libwebrtc"]]);
+    }
+
+    #[test]
+    fn a_split_unit_plays_the_same() {
+        let all: Vec<&'static Stack> = STACKS.iter().collect();
+        let played = |units: Vec<Unit>| -> Vec<[&'static str; 2]> {
+            units.iter().flat_map(|unit| &unit.halves).map(|half| half.map(|stack| stack.name)).collect()
+        };
+        let whole = plan(&all, &cases::all(), &Wish { others: true, ..Wish::default() });
+        let split: Vec<Unit> = whole.iter().cloned().flat_map(Unit::split).collect();
+        assert!(split.iter().all(|unit| unit.halves.len() == 1));
+        assert_eq!(played(split), played(whole));
     }
 
     #[test]

@@ -20,9 +20,11 @@ use crate::stacks::Stack;
 /// Bytes of each transcript kept with a failure.
 const TRANSCRIPT: usize = 60_000;
 
-/// Plays everything, `jobs` pairs side by side. `progress` is told a line for each case.
+/// Plays everything, `jobs` pairs side by side, or halves of pairs where there are fewer pairs. `progress` is told a line for
+/// each case.
 pub async fn play(units: Vec<Unit>, known: &Known, jobs: usize, progress: impl Fn(&str)) -> Outcome<Vec<Played>> {
-    let total: usize = units.iter().map(|unit| unit.halves().len() * unit.cases.len()).sum();
+    let total: usize = units.iter().map(|unit| unit.halves.len() * unit.cases.len()).sum();
+    let units = if jobs > units.len() { units.into_iter().flat_map(Unit::split).collect() } else { units };
     let jobs = jobs.clamp(1, units.len().max(1));
     let queue = RefCell::new(VecDeque::from(units));
     let results = RefCell::new(Vec::new());
@@ -30,7 +32,7 @@ pub async fn play(units: Vec<Unit>, known: &Known, jobs: usize, progress: impl F
         let mut lane = Lane::new(number).await?;
         loop {
             let Some(unit) = queue.borrow_mut().pop_front() else { break };
-            for [offerer, answerer] in unit.halves() {
+            for [offerer, answerer] in unit.halves {
                 for case in &unit.cases {
                     let played = one(&mut lane, known, offerer, answerer, case).await;
                     let count = results.borrow().len() + 1;

@@ -276,6 +276,7 @@ export class Peer {
     const now = this.#snapshot();
     const changed = {};
     for (const [key, value] of Object.entries(now)) {
+      if (value === undefined) continue;
       const text = JSON.stringify(value);
       if (this.#told[key] === text || (this.#told[key] === undefined && value === null)) continue;
       this.#told[key] = text;
@@ -290,6 +291,14 @@ export class Peer {
     const dtls = sctp?.transport ?? null;
     const ice = dtls?.iceTransport ?? null;
     const pair = ice?.getSelectedCandidatePair?.() ?? null;
+    // Firefox lets nobody ask a closed connection for these: what was told last stands.
+    const asked = (what) => {
+      try {
+        return what();
+      } catch {
+        return undefined;
+      }
+    };
     const streams = {};
     for (const [handle, { raw }] of this.#channels) if (raw.id !== null) streams[handle] = raw.id;
     return {
@@ -300,12 +309,12 @@ export class Peer {
       dtls: dtls?.state ?? null,
       sctp: sctp?.state ?? null,
       ice_role: ice?.role ?? null,
-      can_trickle: pc.canTrickleIceCandidates,
+      can_trickle: asked(() => pc.canTrickleIceCandidates),
       negotiation_needed: this.#needed,
-      current_local: description(pc.currentLocalDescription),
-      pending_local: description(pc.pendingLocalDescription),
-      current_remote: description(pc.currentRemoteDescription),
-      pending_remote: description(pc.pendingRemoteDescription),
+      current_local: asked(() => description(pc.currentLocalDescription)),
+      pending_local: asked(() => description(pc.pendingLocalDescription)),
+      current_remote: asked(() => description(pc.currentRemoteDescription)),
+      pending_remote: asked(() => description(pc.pendingRemoteDescription)),
       max_message_size: sctp && Number.isFinite(sctp.maxMessageSize) ? sctp.maxMessageSize : null,
       max_channels: sctp?.maxChannels ?? null,
       streams,

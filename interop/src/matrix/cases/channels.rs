@@ -31,14 +31,17 @@ pub(super) const CASES: &[Case] = &[
     Case::new("channels/lifetime", "A channel limited to 5000 ms a message is that at both sides.", |table| {
         Box::pin(every_message(table, Kind { unordered: true, max_packet_life_time: Some(5000), ..Kind::default() }))
     }),
-    Case::new("channels/unicode", "Labels and subprotocols in any script, empty and long, arrive as given.", |table| {
-        Box::pin(unicode(table))
-    })
-    .core(),
+    Case::new("channels/unicode-by-offerer", UNICODE, |table| Box::pin(unicode(table, Role::Offerer))).core(),
+    Case::new("channels/unicode-by-answerer", UNICODE, |table| Box::pin(unicode(table, Role::Answerer))).core(),
+    Case::new("channels/long-names-by-offerer", LONG, |table| Box::pin(long_names(table, Role::Offerer))),
+    Case::new("channels/long-names-by-answerer", LONG, |table| Box::pin(long_names(table, Role::Answerer))),
     Case::new("channels/a-hundred", "100 channels, half from either side, all carry messages at once.", |table| {
         Box::pin(a_hundred(table))
     }),
 ];
+
+const UNICODE: &str = "Labels and subprotocols in any script, and empty ones, that one side gives arrive as given.";
+const LONG: &str = "A label and a subprotocol of 800 bytes each that one side gives arrive as given.";
 
 type Kind = ChannelInit<'static>;
 
@@ -94,22 +97,23 @@ async fn every_message(table: &mut Table<'_>, kind: Kind) -> Outcome<String> {
     Ok(String::new())
 }
 
-async fn unicode(table: &mut Table<'_>) -> Outcome<String> {
-    let pair = table.seat(Setup::default()).await?;
+async fn unicode(table: &mut Table<'_>, by: Role) -> Outcome<String> {
+    let names = [("Größe", "протокол"), ("頻道 №1", "プロトコル"), ("👩‍👩‍👧 family", "قناة"), ("", "")];
+    named(table, by, &names).await
+}
+
+async fn long_names(table: &mut Table<'_>, by: Role) -> Outcome<String> {
     let long = "ä".repeat(400);
-    let names = [
-        ("Größe", "протокол"),
-        ("頻道 №1", "プロトコル"),
-        ("👩‍👩‍👧 family", "قناة"),
-        ("", ""),
-        (long.as_str(), long.as_str()),
-    ];
-    for (number, (label, protocol)) in names.into_iter().enumerate() {
-        let by = if number % 2 == 0 { Role::Offerer } else { Role::Answerer };
+    named(table, by, &[(&long, &long)]).await
+}
+
+/// One side opens channels of these labels and subprotocols.
+async fn named(table: &mut Table<'_>, by: Role, names: &[(&str, &str)]) -> Outcome<String> {
+    let (pair, _) = table.connected(Setup::default()).await?;
+    for (number, (label, protocol)) in names.iter().enumerate() {
         let handle = format!("u{number}");
         let init = ChannelInit { handle: &handle, label, protocol, ..ChannelInit::default() };
-        let handles =
-            if number == 0 { pair.connect(&init, CONNECT).await? } else { pair.add_channel(by, &init, ECHO).await? };
+        let handles = pair.add_channel(by, &init, ECHO).await?;
         say(pair, &handles, &format!("over {label}")).await?;
     }
     Ok(String::new())

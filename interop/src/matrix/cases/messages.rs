@@ -10,15 +10,23 @@ use crate::peer::{Command, Message};
 use crate::{ensure, ensure_eq};
 
 pub(super) const CASES: &[Case] = &[
-    Case::new(
-        "messages/kinds",
-        "Text and bytes, empty ones and short ones, come back unchanged, as what they were.",
-        |table| Box::pin(kinds(table)),
-    )
-    .core(),
-    Case::new("messages/sizes", "Messages of 1 byte to the negotiated maximum arrive with equal hashes.", |table| {
-        Box::pin(sizes(table))
+    Case::new("messages/kinds", "Text and bytes come back unchanged, as what they were.", |table| {
+        Box::pin(kinds(table))
     })
+    .core(),
+    Case::new("messages/empty", "Empty texts and empty bytes, among others, come back as what they were.", |table| {
+        Box::pin(empty(table))
+    })
+    .core(),
+    Case::new("messages/sizes", "Messages of 1 to 65,535 bytes arrive with equal hashes.", |table| {
+        Box::pin(sizes(table, false))
+    })
+    .core(),
+    Case::new(
+        "messages/largest",
+        "Messages of 65,536 bytes to the negotiated maximum (at most 4 MiB are tried) arrive with equal hashes.",
+        |table| Box::pin(sizes(table, true)),
+    )
     .core(),
     Case::new(
         "messages/too-large",
@@ -31,24 +39,33 @@ pub(super) const CASES: &[Case] = &[
 const ENOUGH: u64 = 4 << 20;
 
 async fn kinds(table: &mut Table<'_>) -> Outcome<String> {
+    let all = [
+        ("text", json!("Grüße, 世界, 👋 \u{0} \r\n")),
+        ("base64", json!("AAEC/f7/")),
+        ("fill", json!({"bytes": 1, "seed": 1, "binary": true})),
+        ("fill", json!({"bytes": 1200, "seed": 2, "binary": false})),
+        ("fill", json!({"bytes": 16_000, "seed": 3, "binary": true})),
+    ];
+    come_back(table, &all).await
+}
+
+async fn empty(table: &mut Table<'_>) -> Outcome<String> {
+    // What follows an empty one shows that nothing waits for it.
+    let all = [("text", json!("")), ("base64", json!("")), ("text", json!("after them")), ("base64", json!("AAEC"))];
+    come_back(table, &all).await
+}
+
+/// Has messages echoed by either side.
+async fn come_back(table: &mut Table<'_>, all: &[(&'static str, Value)]) -> Outcome<String> {
     let (pair, handles) = table.connected(Setup::default()).await?;
     for speaker in BOTH {
         let mirror = speaker.other();
         pair.peer(mirror).receive(handles.at(mirror), "echo").await?;
-        let all = [
-            ("text", json!("Grüße, 世界, 👋 \u{0} \r\n")),
-            ("base64", json!("AAEC/f7/")),
-            ("text", json!("")),
-            ("base64", json!("")),
-            ("fill", json!({"bytes": 1, "seed": 1, "binary": true})),
-            ("fill", json!({"bytes": 1200, "seed": 2, "binary": false})),
-            ("fill", json!({"bytes": 16_000, "seed": 3, "binary": true})),
-        ];
         let channel = handles.at(speaker);
         let count = |pair: &Pair| pair.view(speaker).channel(channel).map_or(0, |channel| channel.messages.len());
         let before = count(pair);
         let mut sent = Vec::new();
-        for content in all {
+        for content in all.iter().cloned() {
             let text = content.0 == "text" || content.1.get("binary").and_then(Value::as_bool) == Some(false);
             sent.push((content.1.to_string(), text, pair.peer(speaker).send(channel, content).await?));
         }
@@ -86,13 +103,14 @@ async fn arrives(pair: &mut Pair, handles: &Handles, from: Role, bytes: u64, see
     Ok(())
 }
 
-async fn sizes(table: &mut Table<'_>) -> Outcome<String> {
+async fn sizes(table: &mut Table<'_>, large: bool) -> Outcome<String> {
     let (pair, handles) = table.connected(Setup::default()).await?;
     let mut largest = Vec::new();
     for from in BOTH {
         let most = limit(pair, from).unwrap_or(ENOUGH).min(ENOUGH);
-        let steps = [1, 2, 1023, 1200, 16_384, 65_535, 65_536, 262_144, most - 1, most];
-        for (seed, bytes) in (1..).zip(steps.into_iter().filter(|bytes| *bytes <= most)) {
+        let steps: &[u64] =
+            if large { &[65_536, 262_144, most - 1, most] } else { &[1, 2, 1023, 1200, 16_384, 65_535] };
+        for (seed, bytes) in (1..).zip(steps.iter().copied().filter(|bytes| *bytes <= most)) {
             arrives(pair, &handles, from, bytes, seed).await?;
         }
         largest.push(format!("{most} from the {from:?}"));
