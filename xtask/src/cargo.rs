@@ -72,7 +72,7 @@ pub(crate) fn browser(args: &[String], quiet: bool) -> Result<Outcome> {
 /// Every stack with every other, in containers.
 pub(crate) fn interop(args: &[String], quiet: bool) -> Result<Outcome> {
     let mut run = shell::cargo();
-    run.args(["run", "--release", "--package", "weft-interop", "--", "matrix"]).args(args);
+    run.args(["run", "--package", "weft-interop", "--", "matrix"]).args(args);
     let ok = shell::run(&mut run, quiet)?;
     Ok(Outcome::new(ok, "interop matrix".to_owned()))
 }
