@@ -2,6 +2,7 @@
 
 mod fragment;
 mod noise;
+mod plain;
 mod recv;
 mod send;
 mod socket;

@@ -9,6 +9,7 @@ use weft_core::{Path, Run, Transport};
 
 use super::fragment::{self, Io};
 use super::noise::is_noise;
+use super::plain;
 use super::socket::{Core, count};
 
 /// The system call, or what stands for it in a test.
@@ -25,7 +26,10 @@ impl Core {
         if run.may_fragment {
             fragment::set(io, ipv6, true);
         }
-        let sent = self.send_by(&mut |transmit| self.state.try_send(io.into(), transmit), run, bytes);
+        let mut call = |transmit: &Transmit<'_>| {
+            plain::send(io, transmit).unwrap_or_else(|| self.state.try_send(io.into(), transmit))
+        };
+        let sent = self.send_by(&mut call, run, bytes);
         if run.may_fragment {
             fragment::set(io, ipv6, false);
         }

@@ -58,12 +58,24 @@ impl AsyncUdpSocket {
         self.io.try_io(Interest::WRITABLE, || self.core.send(&self.io, run, bytes))
     }
 
-    /// As [`UdpSocket::try_recv`].
+    /// As [`UdpSocket::try_recv`]. A call that leaves slots of `buffer` empty clears the readiness, too: there was nothing
+    /// left to fill them with, and no further call is needed to learn that.
     ///
     /// # Errors
     /// As [`UdpSocket::try_recv`].
     pub fn try_recv(&self, buffer: &mut RecvBuffer) -> io::Result<usize> {
-        self.io.try_io(Interest::READABLE, || self.core.recv(&self.io, buffer))
+        let mut last = None;
+        let outcome = self.io.try_io(Interest::READABLE, || {
+            let datagrams = self.core.recv(&self.io, buffer)?;
+            if datagrams == 0 || buffer.was_filled() {
+                return Ok(datagrams);
+            }
+            // The system went on until it would have blocked. What arrives from then on is a new event, and one that has come
+            // already stays: tokio forgets only the readiness that this call began with.
+            last = Some(datagrams);
+            Err(io::ErrorKind::WouldBlock.into())
+        });
+        last.map_or(outcome, Ok)
     }
 
     /// Waits until something has arrived. May be dropped and awaited again.

@@ -8,6 +8,7 @@ use bytes::Bytes;
 use weft_sctp::{ChannelId, ChannelInfo, ChannelState, CloseReason, SendError};
 
 use super::bytes::ByteStream;
+use super::direct::MAX_DIRECT;
 use super::peer::release;
 use super::wakers::{Waiter, What};
 use super::{Channel, Shared, SharedHandle, State};
@@ -38,7 +39,7 @@ pub struct DataChannel {
 /// A channel, apart from what its handle keeps.
 #[derive(Clone, Copy)]
 pub(super) struct At<'a> {
-    pub(super) shared: &'a Shared,
+    pub(super) shared: &'a SharedHandle,
     pub(super) id: ChannelId,
 }
 
@@ -47,10 +48,10 @@ impl DataChannel {
         state.handles += 1;
         state.channels.entry(id).or_default().handles += 1;
         Self {
-            reading: Waiter::new(shared, What::Readable(id)),
-            writing: Waiter::new(shared, What::Writable(id)),
-            flushing: Waiter::new(shared, What::Low(id)),
-            closing: Waiter::new(shared, What::ChannelState(id)),
+            reading: Waiter::new(What::Readable(id)),
+            writing: Waiter::new(What::Writable(id)),
+            flushing: Waiter::new(What::Low(id)),
+            closing: Waiter::new(What::ChannelState(id)),
             pending: None,
             shared: Arc::clone(shared),
             id,
@@ -105,14 +106,14 @@ impl DataChannel {
     /// # Errors
     /// [`Error::Closed`] when the channel closed instead.
     pub async fn opened(&self) -> Result<(), Error> {
-        let mut waiter = Waiter::new(&self.shared, What::ChannelState(self.id));
+        let mut waiter = Waiter::new(What::ChannelState(self.id));
         poll_fn(|cx| {
             let mut state = self.shared.lock();
             match state.state_of(self.id) {
                 ChannelState::Open => Poll::Ready(Ok(())),
                 ChannelState::Closing | ChannelState::Closed => Poll::Ready(Err(Error::Closed)),
                 ChannelState::Connecting => {
-                    waiter.register(&mut state, cx);
+                    waiter.register(&self.shared, &mut state, cx);
                     Poll::Pending
                 }
             }
@@ -139,8 +140,8 @@ impl DataChannel {
     }
 
     async fn send_message(&self, kind: MessageKind, data: Bytes) -> Result<(), Error> {
-        let mut opening = Waiter::new(&self.shared, What::ChannelState(self.id));
-        let mut room = Waiter::new(&self.shared, What::Writable(self.id));
+        let mut opening = Waiter::new(What::ChannelState(self.id));
+        let mut room = Waiter::new(What::Writable(self.id));
         poll_fn(|cx| Self::poll_send(self.at(), cx, kind, &data, &mut opening, &mut room)).await
     }
 
@@ -156,20 +157,20 @@ impl DataChannel {
         let mut state = at.shared.lock();
         match state.state_of(at.id) {
             ChannelState::Connecting => {
-                opening.register(&mut state, cx);
+                opening.register(at.shared, &mut state, cx);
                 return Poll::Pending;
             }
             ChannelState::Open => {}
             ChannelState::Closing | ChannelState::Closed => return Poll::Ready(Err(Error::Closed)),
         }
-        match state.core.send(at.shared.now(), at.id, kind, data.clone()) {
+        let (now, alone) = (at.shared.now(), state.is_drained());
+        match state.core.send(now, at.id, kind, data.clone()) {
             Err(Error::Send(SendError::Full)) => {
-                room.register(&mut state, cx);
+                room.register(at.shared, &mut state, cx);
                 Poll::Pending
             }
             result => {
-                drop(state);
-                at.shared.notify();
+                at.shared.send_queued(now, state, alone && data.len() <= MAX_DIRECT);
                 Poll::Ready(result)
             }
         }
@@ -177,22 +178,21 @@ impl DataChannel {
 
     /// The next message; `None` once the channel is closed and everything that arrived was taken. Cancel-safe.
     pub async fn recv(&self) -> Option<Message> {
-        let mut waiter = Waiter::new(&self.shared, What::Readable(self.id));
+        let mut waiter = Waiter::new(What::Readable(self.id));
         poll_fn(|cx| Self::poll_recv(self.at(), cx, &mut waiter)).await
     }
 
     pub(super) fn poll_recv(at: At<'_>, cx: &mut Context<'_>, waiter: &mut Waiter) -> Poll<Option<Message>> {
         let mut state = at.shared.lock();
         if let Some(message) = state.core.receive(at.id) {
-            drop(state);
-            // Room was made: the peer may be waiting for a window update.
-            at.shared.notify();
+            waiter.end(&mut state);
+            at.shared.tell_room(state);
             return Poll::Ready(Some(message));
         }
         if state.state_of(at.id) == ChannelState::Closed {
             return Poll::Ready(None);
         }
-        waiter.register(&mut state, cx);
+        waiter.register(at.shared, &mut state, cx);
         Poll::Pending
     }
 
@@ -204,7 +204,7 @@ impl DataChannel {
     /// Waits until no more than `bytes` are buffered, or the channel is closed. Tasks may wait for different amounts at the
     /// same time. Cancel-safe.
     pub async fn buffered_amount_low(&self, bytes: usize) {
-        let mut waiter = Waiter::new(&self.shared, What::Low(self.id));
+        let mut waiter = Waiter::new(What::Low(self.id));
         poll_fn(|cx| Self::poll_low(self.at(), cx, bytes, &mut waiter)).await;
     }
 
@@ -214,7 +214,7 @@ impl DataChannel {
         if closed || state.core.buffered_amount(at.id) <= bytes {
             return Poll::Ready(());
         }
-        waiter.register_at(&mut state, cx, bytes);
+        waiter.register_at(at.shared, &mut state, cx, bytes);
         let highest = state.channels.get(&at.id).and_then(|channel| channel.low.highest_threshold());
         state.core.set_buffered_amount_low_threshold(at.id, highest.unwrap_or(bytes));
         Poll::Pending
@@ -232,7 +232,7 @@ impl DataChannel {
     /// [`Error::Closed`] when the connection failed or was closed before that.
     pub async fn finish(&self) -> Result<(), Error> {
         self.close();
-        let mut waiter = Waiter::new(&self.shared, What::ChannelState(self.id));
+        let mut waiter = Waiter::new(What::ChannelState(self.id));
         poll_fn(|cx| Self::poll_finished(self.at(), cx, &mut waiter)).await
     }
 
@@ -245,7 +245,7 @@ impl DataChannel {
             None if state.is_over() => return Poll::Ready(Err(Error::Closed)),
             None => {}
         }
-        waiter.register(&mut state, cx);
+        waiter.register(at.shared, &mut state, cx);
         Poll::Pending
     }
 
@@ -262,13 +262,13 @@ impl DataChannel {
 
     /// Waits until the channel is closed in both directions, by whatever way. Cancel-safe.
     pub async fn closed(&self) {
-        let mut waiter = Waiter::new(&self.shared, What::ChannelState(self.id));
+        let mut waiter = Waiter::new(What::ChannelState(self.id));
         poll_fn(|cx| {
             let mut state = self.shared.lock();
             if state.state_of(self.id) == ChannelState::Closed {
                 return Poll::Ready(());
             }
-            waiter.register(&mut state, cx);
+            waiter.register(&self.shared, &mut state, cx);
             Poll::Pending
         })
         .await;

@@ -1,18 +1,21 @@
 //! The connections of an endpoint: whom a datagram is for, whose timer is due, who has something to do.
 
-use std::collections::{BTreeSet, HashMap, VecDeque};
+use std::collections::{BTreeSet, VecDeque};
+use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
 use weft_core::{Datagram, Instant, Path};
 use weft_ice::{Demultiplexer, Route};
+use weft_net::AsyncUdpSocket;
 
 use super::SharedHandle;
+use super::keys::Table;
 use crate::event::ConnectionState;
 
 /// The connections by name, by datagram and by time. Each question is one look into a table.
 #[derive(Debug, Default)]
 pub(super) struct Connections {
-    all: HashMap<u64, Connection>,
+    all: Table<u64, Connection>,
     demux: Demultiplexer<u64>,
     timers: BTreeSet<(Instant, u64)>,
     ready: VecDeque<u64>,
@@ -23,8 +26,8 @@ pub(super) struct Connections {
 #[derive(Debug)]
 struct Connection {
     shared: SharedHandle,
-    /// When it is in `timers`.
-    alarm: Option<Instant>,
+    /// The socket that its data leave by, as it knows.
+    outlet: Option<Arc<AsyncUdpSocket>>,
     /// What the demultiplexer was told last.
     ufrag: String,
     /// It waits for a socket to take datagrams again.
@@ -38,7 +41,7 @@ impl Connections {
 
     pub(super) fn insert(&mut self, now: Instant, shared: SharedHandle) {
         let key = shared.key;
-        self.all.insert(key, Connection { shared, alarm: None, ufrag: String::new(), parked: false });
+        self.all.insert(key, Connection { shared, outlet: None, ufrag: String::new(), parked: false });
         self.take_ufrag(now, key);
         self.push_ready(key);
     }
@@ -48,7 +51,7 @@ impl Connections {
         self.demux.remove(key);
         self.last = None;
         let Some(connection) = self.all.remove(&key) else { return };
-        if let Some(at) = connection.alarm {
+        if let Some(at) = connection.shared.alarm() {
             self.timers.remove(&(at, key));
         }
         end(&connection.shared);
@@ -173,6 +176,15 @@ impl Connections {
         }
     }
 
+    /// Data of a connection leave by this socket: it may send by it without us.
+    pub(super) fn set_outlet(&mut self, key: u64, outlet: Option<&Arc<AsyncUdpSocket>>) {
+        let Some(connection) = self.all.get_mut(&key) else { return };
+        if connection.outlet.as_ref().map(Arc::as_ptr) != outlet.map(Arc::as_ptr) {
+            connection.outlet = outlet.map(Arc::clone);
+            connection.shared.lock().outlet = outlet.map(Arc::clone);
+        }
+    }
+
     /// What a connection sends: its requests will be answered.
     pub(super) fn note_sent(&mut self, key: u64, segment_size: usize, bytes: &[u8]) {
         for datagram in bytes.chunks(segment_size.max(1)) {
@@ -183,12 +195,14 @@ impl Connections {
     /// Sets when a connection wants to be called. An alarm that rings early only costs a turn; moving it for every
     /// datagram would cost more.
     pub(super) fn set_alarm(&mut self, key: u64, deadline: Option<Instant>) {
-        let (Some(connection), Some(at)) = (self.all.get_mut(&key), deadline) else { return };
-        if connection.alarm.is_none_or(|alarm| at < alarm) {
-            if let Some(alarm) = connection.alarm.replace(at) {
+        let (Some(connection), Some(at)) = (self.all.get(&key), deadline) else { return };
+        let alarm = connection.shared.alarm();
+        if alarm.is_none_or(|alarm| at < alarm) {
+            if let Some(alarm) = alarm {
                 self.timers.remove(&(alarm, key));
             }
             self.timers.insert((at, key));
+            connection.shared.set_alarm(Some(at));
         }
     }
 
@@ -198,8 +212,8 @@ impl Connections {
             && at <= now
         {
             self.timers.pop_first();
-            if let Some(connection) = self.all.get_mut(&key) {
-                connection.alarm = None;
+            if let Some(shared) = self.get(key) {
+                shared.set_alarm(None);
             }
             self.mark_ready(key);
         }
@@ -214,6 +228,7 @@ impl Connections {
 fn end(shared: &SharedHandle) {
     let mut state = shared.lock();
     state.ended = true;
+    state.outlet = None;
     state.wake_all();
     shared.hub.inbox().connections -= 1;
 }

@@ -14,6 +14,7 @@ use weft_core::{Instant, Limits, Path, Run, Transport};
 use weft_net::{AsyncStreamListener, AsyncStreamSocket, AsyncUdpSocket};
 
 use super::connections::Connections;
+use super::direct::Unsent;
 use super::endpoint::Hub;
 use super::follow::Follow;
 use super::listen::Listeners;
@@ -31,7 +32,7 @@ const FAREWELL: Duration = Duration::from_secs(1);
 /// A socket, and what it did not take yet.
 #[derive(Debug)]
 pub(super) struct Outlet {
-    pub(super) socket: AsyncUdpSocket,
+    pub(super) socket: Arc<AsyncUdpSocket>,
     /// Runs that wait for the socket. Connections that have one here are parked, so that it stays short.
     backlog: VecDeque<(Run<Path>, Box<[u8]>)>,
     pub(super) parked: Vec<u64>,
@@ -41,7 +42,7 @@ pub(super) struct Outlet {
 
 impl Outlet {
     pub(super) fn new(socket: AsyncUdpSocket) -> Self {
-        Self { socket, backlog: VecDeque::new(), parked: Vec::new(), broken: false }
+        Self { socket: Arc::new(socket), backlog: VecDeque::new(), parked: Vec::new(), broken: false }
     }
 }
 
@@ -103,12 +104,13 @@ impl Driver {
 
     /// Takes over what the handles left. Whether the endpoint still has some.
     fn take_inbox(&mut self, cx: &Context<'_>) -> bool {
-        let (new, ready, handles) = {
+        let (new, ready, unsent, handles) = {
             let mut inbox = self.hub.inbox();
             inbox.register(cx);
-            (std::mem::take(&mut inbox.new), std::mem::take(&mut inbox.ready), inbox.handles)
+            let (new, unsent) = (std::mem::take(&mut inbox.new), std::mem::take(&mut inbox.unsent));
+            (new, std::mem::take(&mut inbox.ready), unsent, inbox.handles)
         };
-        if new.is_empty() && ready.is_empty() {
+        if new.is_empty() && ready.is_empty() && unsent.is_empty() {
             return handles > 0;
         }
         let now = self.hub.clock.now();
@@ -116,6 +118,11 @@ impl Driver {
             let key = shared.key;
             self.connections.insert(now, shared);
             self.catch_up(key);
+        }
+        for Unsent { key, run, bytes } in unsent {
+            if self.send_run(key, &run, &bytes) {
+                self.connections.set_parked(key, true);
+            }
         }
         for key in ready {
             // An answer that restarts ICE may be on its way to the peer: its checks must find us.
@@ -125,17 +132,19 @@ impl Driver {
         handles > 0
     }
 
-    /// Reads what has arrived, a few calls for each socket. Whether there may be more.
-    fn receive(&mut self, cx: &mut Context<'_>) -> bool {
+    /// Reads what has arrived, a few calls for each socket. Gives the time, and whether there may be more.
+    fn receive(&mut self, cx: &mut Context<'_>) -> (Instant, bool) {
         with_received(|received| {
-            let mut more = false;
+            let (mut now, mut more) = (self.hub.clock.now(), false);
             for outlet in self.outlets.iter_mut().filter(|outlet| !outlet.broken) {
                 let mut reads = 0;
                 while let Poll::Ready(ready) = outlet.socket.poll_recv_ready(cx) {
                     let result = ready.and_then(|()| outlet.socket.try_recv(received));
                     match result {
                         Ok(_) => {
-                            let now = self.hub.clock.now();
+                            if reads > 0 {
+                                now = self.hub.clock.now();
+                            }
                             while let Some(datagram) = received.next_datagram() {
                                 self.connections.deliver(now, datagram);
                             }
@@ -154,7 +163,7 @@ impl Driver {
                     }
                 }
             }
-            more
+            (now, more)
         })
     }
 
@@ -168,8 +177,7 @@ impl Driver {
     }
 
     /// Hands on what was found out about names.
-    fn resolve(&mut self, cx: &mut Context<'_>) {
-        let now = self.hub.clock.now();
+    fn resolve(&mut self, now: Instant, cx: &mut Context<'_>) {
         // Sockets may be others after a turn, and are waited for from then on.
         for _ in 0..ROUNDS {
             if !self.names.poll_ready(cx) && self.names.poll_timeout().is_none_or(|at| at > now) {
@@ -211,7 +219,7 @@ impl Driver {
     }
 
     /// One turn of one connection.
-    fn turn(&mut self, key: u64, cx: &mut Context<'_>) {
+    fn turn(&mut self, mut now: Instant, key: u64, cx: &mut Context<'_>) {
         let Some(shared) = self.connections.get(key).cloned() else {
             self.streams.remove(&key);
             self.names.forget(key);
@@ -221,16 +229,16 @@ impl Driver {
         let _entered = shared.span.enter();
         let limits = self.limits();
         let mut blocked = false;
-        for batch in 0..BATCHES_A_TURN {
+        for batch in 1..=BATCHES_A_TURN {
             let mut state = shared.lock();
-            let now = self.hub.clock.now();
             if state.core.poll_timeout().is_some_and(|at| at <= now) {
                 state.core.handle_timeout(now);
             }
             serve(&mut self.streams, &mut self.names, now, key, &mut state.core);
             let out = self.batch.batch();
             out.set_limits(limits);
-            let built = state.core.poll_transmit(now, out);
+            state.core.poll_transmit(now, out);
+            let more = self.batch.is_long();
             // Gathering and checks ask for connections when it is time to.
             serve(&mut self.streams, &mut self.names, now, key, &mut state.core);
             state.dispatch();
@@ -244,13 +252,14 @@ impl Driver {
                 self.names.forget(key);
                 return;
             }
-            if built == 0 || blocked || batch + 1 == BATCHES_A_TURN {
+            if !more || blocked || batch == BATCHES_A_TURN {
                 self.connections.set_alarm(key, deadline);
-                if built > 0 && !blocked {
+                if more && !blocked {
                     shared.notify();
                 }
                 break;
             }
+            now = self.hub.clock.now();
         }
         // New connections are waited for from now on.
         match self.streams.get(&key) {
@@ -260,49 +269,66 @@ impl Driver {
             Some(streams) if streams.poll_ready(cx) => shared.notify(),
             _ => {}
         }
-        let now = self.hub.clock.now();
         self.connections.take_ufrag(now, key);
     }
 
     /// Sends the batch. Whether a socket did not take all of it: it keeps the rest, and parks the connection.
     fn send(&mut self, key: u64) -> bool {
         let mut blocked = false;
-        let batch = self.batch.batch();
-        while let Some((run, bytes)) = batch.front() {
-            self.connections.note_sent(key, run.segment_size, bytes);
-            if run.route.transport != Transport::Udp {
-                if let Some(streams) = self.streams.get_mut(&key) {
-                    streams.send(run, bytes);
-                }
-                batch.sent();
-                continue;
-            }
-            let from = run.route.local;
-            if let Some(outlet) = self.outlets.iter_mut().find(|outlet| outlet.socket.local_addr() == from) {
-                let result = if outlet.backlog.is_empty() {
-                    outlet.socket.try_send(run, bytes)
-                } else {
-                    Err(io::ErrorKind::WouldBlock.into())
-                };
-                match result {
-                    Ok(()) => {}
-                    Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
-                        outlet.backlog.push_back((*run, bytes.into()));
-                        if !outlet.parked.contains(&key) {
-                            outlet.parked.push(key);
-                        }
-                        blocked = true;
-                    }
-                    Err(error) => tracing::debug!(%error, "not sent"),
-                }
-            }
-            batch.sent();
+        let mut batch = std::mem::take(&mut self.batch);
+        while let Some((run, bytes)) = batch.batch().front() {
+            blocked |= self.send_run(key, run, bytes);
+            batch.batch().sent();
         }
         if blocked {
             self.connections.set_parked(key, true);
         }
-        self.batch.give_back();
+        batch.give_back();
         blocked
+    }
+
+    /// Sends a run. Whether the socket does not take it, and keeps it for later.
+    fn send_run(&mut self, key: u64, run: &Run<Path>, bytes: &[u8]) -> bool {
+        // A batch begins with what ICE sends.
+        let is_data = !matches!(bytes.first(), Some(0..=3));
+        if !is_data {
+            self.connections.note_sent(key, run.segment_size, bytes);
+        }
+        if run.route.transport != Transport::Udp {
+            if is_data {
+                self.connections.set_outlet(key, None);
+            }
+            if let Some(streams) = self.streams.get_mut(&key) {
+                streams.send(run, bytes);
+            }
+            return false;
+        }
+        let from = run.route.local;
+        let Some(outlet) = self.outlets.iter_mut().find(|outlet| outlet.socket.local_addr() == from) else {
+            return false;
+        };
+        if is_data {
+            self.connections.set_outlet(key, Some(&outlet.socket));
+        }
+        let result = if outlet.backlog.is_empty() {
+            outlet.socket.try_send(run, bytes)
+        } else {
+            Err(io::ErrorKind::WouldBlock.into())
+        };
+        match result {
+            Ok(()) => false,
+            Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
+                outlet.backlog.push_back((*run, bytes.into()));
+                if !outlet.parked.contains(&key) {
+                    outlet.parked.push(key);
+                }
+                true
+            }
+            Err(error) => {
+                tracing::debug!(%error, "not sent");
+                false
+            }
+        }
     }
 
     /// What all sockets take: one may find out late that the system refuses segmentation offload.
@@ -357,15 +383,18 @@ impl Future for Driver {
         for _ in 0..ROUNDS {
             let wanted = driver.take_inbox(cx);
             driver.flush(cx);
-            let mut more = driver.receive(cx);
+            let (mut now, mut more) = driver.receive(cx);
             driver.watch_streams(cx);
-            driver.accept(cx);
-            driver.resolve(cx);
-            driver.follow(cx);
-            driver.connections.ring(driver.hub.clock.now());
-            for _ in 0..driver.connections.ready_len() {
+            driver.accept(now, cx);
+            driver.resolve(now, cx);
+            driver.follow(now, cx);
+            driver.connections.ring(now);
+            for turn in 0..driver.connections.ready_len() {
                 let Some(key) = driver.connections.pop_ready() else { break };
-                driver.turn(key, cx);
+                if turn > 0 {
+                    now = driver.hub.clock.now();
+                }
+                driver.turn(now, key, cx);
             }
             if !wanted && driver.is_done() {
                 return Poll::Ready(());

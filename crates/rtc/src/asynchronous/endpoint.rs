@@ -8,6 +8,7 @@ use std::task::{Context, Waker};
 use weft_core::Rng;
 use weft_net::{AsyncStreamListener, AsyncUdpSocket, Clock};
 
+use super::direct::Unsent;
 use super::driver::Driver;
 use super::follow::Follow;
 use super::{PeerConnection, Shared, SharedHandle};
@@ -78,6 +79,8 @@ pub(super) struct Inbox {
     pub(super) ready: VecDeque<u64>,
     /// Connections that are new.
     pub(super) new: Vec<SharedHandle>,
+    /// What tasks of applications could not send.
+    pub(super) unsent: Vec<Unsent>,
     /// Handles of the endpoint; with the last of them and the last connection the task ends.
     pub(super) handles: usize,
     /// Connections alive.
@@ -106,6 +109,11 @@ impl Hub {
         if let Some(waker) = waker {
             waker.wake();
         }
+    }
+
+    pub(super) fn push_unsent(&self, unsent: Unsent) {
+        self.inbox().unsent.push(unsent);
+        self.wake();
     }
 
     fn wake(&self) {

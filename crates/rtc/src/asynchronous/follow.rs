@@ -35,8 +35,7 @@ impl Follow {
 
 impl Driver {
     /// Looks whether interfaces have changed, and changes the sockets with them.
-    pub(super) fn follow(&mut self, cx: &mut Context<'_>) {
-        let now = self.hub.clock.now();
+    pub(super) fn follow(&mut self, now: Instant, cx: &mut Context<'_>) {
         let Some(watcher) = &mut self.follow.watcher else { return };
         match watcher.poll(now, cx) {
             Ok(changes) if changes.is_empty() => return,
@@ -58,6 +57,9 @@ impl Driver {
         let stays = |address: SocketAddr| wanted.contains(&address.ip());
         let gone: Vec<SocketAddr> = self.outlets.iter().map(|outlet| outlet.socket.local_addr()).collect();
         let gone: Vec<SocketAddr> = gone.into_iter().filter(|address| !stays(*address)).collect();
+        for key in self.connections.keys() {
+            self.connections.set_outlet(key, None);
+        }
         for outlet in self.outlets.extract_if(.., |outlet| !stays(outlet.socket.local_addr())) {
             for key in outlet.parked {
                 self.connections.set_parked(key, false);

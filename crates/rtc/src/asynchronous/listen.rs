@@ -57,11 +57,10 @@ impl Listeners {
 
 impl Driver {
     /// Takes connections, and gives each to the peer connection that its first check names.
-    pub(super) fn accept(&mut self, cx: &mut Context<'_>) {
+    pub(super) fn accept(&mut self, now: Instant, cx: &mut Context<'_>) {
         if self.listeners.all.is_empty() {
             return;
         }
-        let now = self.hub.clock.now();
         for listener in &self.listeners.all {
             while let Poll::Ready(accepted) = listener.poll_accept(cx) {
                 let socket = match accepted {

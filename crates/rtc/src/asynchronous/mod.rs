@@ -2,25 +2,28 @@
 //!
 //! One task for each [`Endpoint`] moves datagrams for all its connections. The state of a connection is behind a lock of
 //! its own, which no await point and no system call ever holds. Handles lock it, act, and put the connection on the
-//! task's ready list when there is something to send.
+//! task's ready list when there is something to send. A message that waits for no other they send themselves.
 
 mod bytes;
 mod channel;
 mod connections;
+mod direct;
 mod driver;
 mod endpoint;
 mod follow;
+mod keys;
 mod listen;
 mod peer;
 mod pieces;
 mod stream;
 mod wakers;
 
-use std::collections::{HashMap, VecDeque};
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::collections::VecDeque;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use weft_core::Instant;
+use weft_net::AsyncUdpSocket;
 use weft_sctp::{ChannelId, CloseReason};
 
 use crate::event::{Event, SctpState};
@@ -29,6 +32,7 @@ pub use bytes::ByteStream;
 pub use channel::DataChannel;
 pub use endpoint::Endpoint;
 use endpoint::Hub;
+use keys::Table;
 pub use peer::{PeerConnection, PeerEvent};
 use wakers::{Wakers, What};
 
@@ -43,6 +47,8 @@ struct Shared {
     hub: Arc<Hub>,
     /// It is on the ready list.
     queued: AtomicBool,
+    /// When the task calls it, as [`Instant::as_nanos`]; `u64::MAX` for never.
+    alarm: AtomicU64,
     /// What the layers log about this connection is within it.
     span: tracing::Span,
     state: Mutex<State>,
@@ -57,7 +63,9 @@ struct State {
     events: VecDeque<Event>,
     /// For [`PeerConnection::accept`]. As many at most as SCTP keeps channels.
     incoming: VecDeque<ChannelId>,
-    channels: HashMap<ChannelId, Channel>,
+    channels: Table<ChannelId, Channel>,
+    /// The socket that data leave by.
+    outlet: Option<Arc<AsyncUdpSocket>>,
     event: Wakers,
     accept: Wakers,
     changed: Wakers,
@@ -75,7 +83,7 @@ struct Channel {
     state: Wakers,
     low: Wakers,
     /// What became of messages that somebody waits for.
-    outcomes: HashMap<u64, Option<bool>>,
+    outcomes: Table<u64, Option<bool>>,
     next_notice: u64,
     /// Handles of this channel; it closes with the last.
     handles: usize,
@@ -86,7 +94,14 @@ struct Channel {
 impl Shared {
     fn new(key: u64, hub: Arc<Hub>, core: sans_io::PeerConnection) -> Self {
         let span = tracing::info_span!("peer_connection", id = key, ufrag = core.ice_ufrag());
-        Self { key, hub, queued: AtomicBool::new(false), span, state: Mutex::new(State::new(core)) }
+        Self {
+            key,
+            hub,
+            queued: AtomicBool::new(false),
+            alarm: AtomicU64::new(u64::MAX),
+            span,
+            state: Mutex::new(State::new(core)),
+        }
     }
 
     fn lock(&self) -> MutexGuard<'_, State> {
@@ -96,6 +111,15 @@ impl Shared {
 
     fn now(&self) -> Instant {
         self.hub.clock.now()
+    }
+
+    /// When the task calls this connection.
+    fn alarm(&self) -> Option<Instant> {
+        Some(self.alarm.load(Ordering::Acquire)).filter(|at| *at != u64::MAX).map(Instant::from_nanos)
+    }
+
+    fn set_alarm(&self, at: Option<Instant>) {
+        self.alarm.store(at.map_or(u64::MAX, Instant::as_nanos), Ordering::Release);
     }
 
     /// There may be something to send: the task looks at this connection soon.
@@ -112,7 +136,8 @@ impl State {
             core,
             events: VecDeque::new(),
             incoming: VecDeque::new(),
-            channels: HashMap::new(),
+            channels: Table::default(),
+            outlet: None,
             event: Wakers::default(),
             accept: Wakers::default(),
             changed: Wakers::default(),

@@ -207,7 +207,7 @@ impl PeerConnection {
 
     /// The next event; `None` once the connection is closed. Cancel-safe. With several callers each event goes to one.
     pub async fn next_event(&self) -> Option<PeerEvent> {
-        let mut waiter = Waiter::new(&self.shared, What::Event);
+        let mut waiter = Waiter::new(What::Event);
         poll_fn(|cx| {
             let mut state = self.shared.lock();
             while let Some(event) = state.events.pop_front() {
@@ -218,7 +218,7 @@ impl PeerConnection {
             if state.is_over() {
                 return Poll::Ready(None);
             }
-            waiter.register(&mut state, cx);
+            waiter.register(&self.shared, &mut state, cx);
             Poll::Pending
         })
         .await
@@ -227,7 +227,7 @@ impl PeerConnection {
     /// The next channel that the other side opened; `None` once no more can come: the connection or its association is
     /// closed. Cancel-safe.
     pub async fn accept(&self) -> Option<DataChannel> {
-        let mut waiter = Waiter::new(&self.shared, What::Incoming);
+        let mut waiter = Waiter::new(What::Incoming);
         poll_fn(|cx| {
             let mut state = self.shared.lock();
             if let Some(id) = state.incoming.pop_front() {
@@ -236,7 +236,7 @@ impl PeerConnection {
             if state.is_deserted() {
                 return Poll::Ready(None);
             }
-            waiter.register(&mut state, cx);
+            waiter.register(&self.shared, &mut state, cx);
             Poll::Pending
         })
         .await
@@ -277,7 +277,7 @@ impl PeerConnection {
             }
             Ok(channels)
         })?;
-        let mut waiter = Waiter::new(&self.shared, What::State);
+        let mut waiter = Waiter::new(What::State);
         let delivered = poll_fn(|cx| {
             let mut state = self.shared.lock();
             let open = |id: &ChannelId| state.core.data_channel(*id).is_some_and(|c| c.state != ChannelState::Closed);
@@ -287,7 +287,7 @@ impl PeerConnection {
             if !channels.iter().any(open) {
                 return Poll::Ready(Ok(()));
             }
-            waiter.register(&mut state, cx);
+            waiter.register(&self.shared, &mut state, cx);
             Poll::Pending
         })
         .await;
@@ -308,7 +308,7 @@ impl PeerConnection {
     }
 
     async fn until<T>(&self, done: impl Fn(&sans_io::PeerConnection) -> Option<Result<T, Error>>) -> Result<T, Error> {
-        let mut waiter = Waiter::new(&self.shared, What::State);
+        let mut waiter = Waiter::new(What::State);
         poll_fn(|cx| {
             let mut state = self.shared.lock();
             if state.is_over() {
@@ -317,7 +317,7 @@ impl PeerConnection {
             if let Some(result) = done(&state.core) {
                 return Poll::Ready(result);
             }
-            waiter.register(&mut state, cx);
+            waiter.register(&self.shared, &mut state, cx);
             Poll::Pending
         })
         .await

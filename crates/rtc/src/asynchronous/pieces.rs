@@ -43,7 +43,7 @@ impl DataChannel {
         });
         let notice = watch.notice;
         self.send_with(|state, now, id| state.core.send_with_notice(now, id, kind, data.clone(), notice)).await?;
-        let mut waiter = Waiter::new(&self.shared, What::ChannelState(self.id));
+        let mut waiter = Waiter::new(What::ChannelState(self.id));
         poll_fn(|cx| {
             let mut state = self.shared.lock();
             let over = state.state_of(self.id) == ChannelState::Closed;
@@ -53,7 +53,7 @@ impl DataChannel {
                 Some(false) => Poll::Ready(Err(Error::NotDelivered)),
                 None if over => Poll::Ready(Err(Error::NotDelivered)),
                 None => {
-                    waiter.register(&mut state, cx);
+                    waiter.register(&self.shared, &mut state, cx);
                     Poll::Pending
                 }
             }
@@ -91,19 +91,17 @@ impl DataChannel {
     /// The next message, or the next piece of one where they are read in pieces; `None` once the channel is closed and
     /// everything that arrived was taken. Cancel-safe.
     pub async fn recv_piece(&self) -> Option<ChannelPiece> {
-        let mut waiter = Waiter::new(&self.shared, What::Readable(self.id));
+        let mut waiter = Waiter::new(What::Readable(self.id));
         poll_fn(|cx| {
             let mut state = self.shared.lock();
             if let Some(piece) = state.core.receive_piece(self.id) {
-                drop(state);
-                // Room was made: the peer may be waiting for a window update.
-                self.shared.notify();
+                self.shared.tell_room(state);
                 return Poll::Ready(Some(piece));
             }
             if state.state_of(self.id) == ChannelState::Closed {
                 return Poll::Ready(None);
             }
-            waiter.register(&mut state, cx);
+            waiter.register(&self.shared, &mut state, cx);
             Poll::Pending
         })
         .await
@@ -131,13 +129,13 @@ impl DataChannel {
         &self,
         mut send: impl FnMut(&mut State, Instant, ChannelId) -> Result<(), Error>,
     ) -> Result<(), Error> {
-        let mut opening = Waiter::new(&self.shared, What::ChannelState(self.id));
-        let mut room = Waiter::new(&self.shared, What::Writable(self.id));
+        let mut opening = Waiter::new(What::ChannelState(self.id));
+        let mut room = Waiter::new(What::Writable(self.id));
         poll_fn(|cx| {
             let mut state = self.shared.lock();
             match state.state_of(self.id) {
                 ChannelState::Connecting => {
-                    opening.register(&mut state, cx);
+                    opening.register(&self.shared, &mut state, cx);
                     return Poll::Pending;
                 }
                 ChannelState::Open => {}
@@ -145,7 +143,7 @@ impl DataChannel {
             }
             match send(&mut state, self.shared.now(), self.id) {
                 Err(Error::Send(SendError::Full)) => {
-                    room.register(&mut state, cx);
+                    room.register(&self.shared, &mut state, cx);
                     Poll::Pending
                 }
                 result => {

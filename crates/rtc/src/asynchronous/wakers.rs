@@ -76,33 +76,43 @@ pub(super) enum What {
 /// One wait. Dropped, it leaves nothing behind.
 #[derive(Debug)]
 pub(super) struct Waiter {
-    shared: SharedHandle,
     what: What,
-    key: Option<u64>,
+    /// Whom it waits on, and under which name.
+    wait: Option<(SharedHandle, u64)>,
 }
 
 impl Waiter {
-    pub(super) fn new(shared: &SharedHandle, what: What) -> Self {
-        Self { shared: SharedHandle::clone(shared), what, key: None }
+    pub(super) fn new(what: What) -> Self {
+        Self { what, wait: None }
     }
 
-    /// Wakes the task of `cx` when it is worth to look again. `state` is that of the same connection.
-    pub(super) fn register(&mut self, state: &mut State, cx: &Context<'_>) {
-        self.register_at(state, cx, 0);
+    /// Wakes the task of `cx` when it is worth to look again. `state` is that of `shared`, the same each time.
+    pub(super) fn register(&mut self, shared: &SharedHandle, state: &mut State, cx: &Context<'_>) {
+        self.register_at(shared, state, cx, 0);
     }
 
     /// As [`register`](Self::register), for at most `threshold` buffered bytes.
-    pub(super) fn register_at(&mut self, state: &mut State, cx: &Context<'_>, threshold: usize) {
-        if let Some(wakers) = state.wakers(self.what) {
-            self.key = Some(wakers.register(self.key, cx, threshold));
+    pub(super) fn register_at(&mut self, shared: &SharedHandle, state: &mut State, cx: &Context<'_>, threshold: usize) {
+        let Some(wakers) = state.wakers(self.what) else { return };
+        match &mut self.wait {
+            Some((_, key)) => *key = wakers.register(Some(*key), cx, threshold),
+            None => self.wait = Some((SharedHandle::clone(shared), wakers.register(None, cx, threshold))),
+        }
+    }
+
+    /// The wait is over.
+    pub(super) fn end(&mut self, state: &mut State) {
+        if let Some((_, key)) = self.wait.take()
+            && let Some(wakers) = state.wakers(self.what)
+        {
+            wakers.remove(key);
         }
     }
 }
 
 impl Drop for Waiter {
     fn drop(&mut self) {
-        let Some(key) = self.key else { return };
-        let shared = SharedHandle::clone(&self.shared);
+        let Some((shared, key)) = self.wait.take() else { return };
         if let Some(wakers) = shared.lock().wakers(self.what) {
             wakers.remove(key);
         }

@@ -39,6 +39,11 @@ impl Outgoing {
         })
     }
 
+    /// Whether a connection may have more to send than went in: else all of it did.
+    pub(crate) fn is_long(&self) -> bool {
+        self.0.as_ref().is_some_and(|batch| batch.len() > SEND_BUFFER / 2)
+    }
+
     /// Gives the buffer back if nothing waits in it.
     pub(crate) fn give_back(&mut self) {
         if let Some(batch) = self.0.take_if(|batch| batch.is_empty()) {

@@ -37,6 +37,20 @@ impl PeerConnection {
         built
     }
 
+    /// As [`poll_transmit`](Self::poll_transmit), but builds what the channels send and nothing else; what else there is, and
+    /// what a full batch left, is for a `poll_transmit` soon after. For drivers that send a message at once from where it
+    /// was queued.
+    pub fn transmit_channels(&mut self, now: Instant, batch: &mut Batch<Path>) -> usize {
+        let before = self.counters.datagrams_sent;
+        if !self.states.closed && self.ice.selected_path().is_some() {
+            while let Some(len) = self.transmit_sctp(now, batch) {
+                self.count(len);
+            }
+        }
+        self.settle(now);
+        (self.counters.datagrams_sent - before) as usize
+    }
+
     fn count(&mut self, len: usize) {
         self.counters.datagrams_sent += 1;
         self.counters.bytes_sent += len as u64;

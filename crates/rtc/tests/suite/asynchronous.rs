@@ -49,6 +49,65 @@ async fn moves_a_few_megabytes_with_backpressure() {
     timeout(PATIENCE, sender).await.unwrap().unwrap();
 }
 
+/// A message there and back: nothing is queued or under way at `here` when it is done.
+async fn ping(here: &DataChannel, there: &DataChannel) {
+    here.send("ping").await.unwrap();
+    timeout(PATIENCE, there.recv()).await.unwrap().unwrap();
+    // Its acknowledgement comes along.
+    there.send("pong").await.unwrap();
+    timeout(PATIENCE, here.recv()).await.unwrap().unwrap();
+}
+
+#[tokio::test]
+async fn a_message_that_waits_for_no_other_leaves_at_once() {
+    let (a, _b, here, there) = connect().await;
+    ping(&here, &there).await;
+    let sent = || a.stats().counters.datagrams_sent;
+    // This thread is the only one: no other task runs before it is waited for.
+    let before = sent();
+    here.send("alone").await.unwrap();
+    assert_eq!(sent(), before + 1);
+    for _ in 0..10 {
+        here.send("in company").await.unwrap();
+    }
+    assert_eq!(sent(), before + 1, "many go together");
+    for n in 0..11 {
+        let message = timeout(PATIENCE, there.recv()).await.unwrap().unwrap();
+        assert_eq!(message.data, if n == 0 { "alone" } else { "in company" });
+    }
+    assert!(sent() <= before + 3);
+}
+
+#[tokio::test]
+async fn a_message_that_left_at_once_is_sent_again_when_nobody_acknowledges_it() {
+    let a = peer();
+    let here = a.create_data_channel(DataChannelInit::new("x")).unwrap();
+    let offer = a.offer().await.unwrap();
+    // The other side has a runtime of its own, which ends without a word.
+    let other = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build().unwrap();
+    let (b, answer) = other
+        .spawn(async move {
+            let b = peer();
+            let answer = b.answer(&offer).await.unwrap();
+            (b, answer)
+        })
+        .await
+        .unwrap();
+    a.set_remote_description(&answer).unwrap();
+    here.opened().await.unwrap();
+    let there = timeout(PATIENCE, b.accept()).await.unwrap().unwrap();
+    ping(&here, &there).await;
+    other.shutdown_background();
+    tokio::time::sleep(Duration::from_millis(50)).await;
+    here.send("into the void").await.unwrap();
+    let again = async {
+        while a.stats().sctp.retransmissions + a.stats().sctp.tail_probes == 0 {
+            tokio::time::sleep(Duration::from_millis(10)).await;
+        }
+    };
+    timeout(Duration::from_secs(4), again).await.expect("the message is not sent again");
+}
+
 #[tokio::test]
 async fn trickles_through_events() {
     let (a, b) = (peer(), peer());

@@ -330,6 +330,16 @@ impl Association {
         self.queue.bytes + self.flight.outstanding
     }
 
+    /// Whether nothing is queued and everything sent was acknowledged: a message sent now would wait for no other.
+    pub fn is_drained(&self) -> bool {
+        self.buffered() == 0
+    }
+
+    /// Whether the peer is to be told at once of what arrived, or of room that reading made (RFC 9260 sections 6.2 and 6.2.1).
+    pub fn owes_sack(&self) -> bool {
+        self.inbound.ack.due()
+    }
+
     /// Whether a reset of our outgoing stream was asked for and is not done.
     pub(crate) fn is_resetting(&self, stream: u16) -> bool {
         self.queue.is_resetting(stream)
