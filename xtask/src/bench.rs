@@ -9,11 +9,13 @@ pub(crate) struct Command {
     /// `setup`: from two new peer connections to an open channel, over UDP loopback. `scale`: 10,000 idle connections.
     #[arg(value_parser = ["counts", "sctp", "link", "stack", "setup", "scale"])]
     what: String,
-    /// Other stacks, too, in the same run (`sctp` and `link`: `dcsctp`, `sctp-proto`, `rtc-sctp`; `stack`,
-    /// `setup` and `scale`: `str0m`, `webrtc`). `stack --peer NAME` takes one of them alone.
+    /// Other stacks, too, in the same run (`sctp` and `link`: `dcsctp`, `sctp-proto`, `rtc-sctp`; `setup` and `scale`:
+    /// `str0m`, `webrtc`). `stack` takes all of them but `datachannel` (libdatachannel) by itself, and Chromium where it is
+    /// installed; `stack --peer NAME` takes those named alone.
     #[arg(long)]
     peers: bool,
-    /// Handed on; `--help` among them lists what there is.
+    /// Handed on; `--help` among them lists what there is. A run of all cases of `stack` writes its section of
+    /// BENCHMARKS.md and the plots in benches/plots, but with `--dry`.
     #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
     args: Vec<String>,
 }
@@ -27,14 +29,19 @@ impl Command {
 
     pub(crate) fn run(&self) -> Result<Outcome> {
         let mut args = self.args.clone();
-        let peers = self.peers || args.iter().any(|arg| arg == "--peers" || arg.starts_with("--peer"));
+        let mut peers = self.peers || args.iter().any(|arg| arg == "--peers");
         args.retain(|arg| arg != "--peers");
         let (program, feature) = match self.what.as_str() {
             "setup" => {
                 args.extend(["--only", "setup"].map(str::to_owned));
+                peers |= args.iter().any(|arg| arg.starts_with("--peer"));
                 ("stack", "stack-peers")
             }
-            "stack" | "scale" => (self.what.as_str(), "stack-peers"),
+            "stack" => {
+                peers |= stack_arguments(&mut args)?;
+                ("stack", "stack-peers")
+            }
+            "scale" => ("scale", "stack-peers"),
             other => (other, "peers"),
         };
         let mut run = shell::cargo();
@@ -45,4 +52,33 @@ impl Command {
         let ok = shell::run(run.arg("--").args(&args), false)?;
         Ok(Outcome::new(ok, format!("bench {}", self.what)))
     }
+}
+
+/// Adds to the arguments of `stack` what only this program knows: where the tables and plots of a run of all cases go, and
+/// the program that measures libdatachannel. Whether stacks take part that are crates.
+fn stack_arguments(args: &mut Vec<String>) -> Result<bool> {
+    let named: Vec<String> = args
+        .iter()
+        .enumerate()
+        .filter_map(|(at, arg)| match arg.strip_prefix("--peer") {
+            Some("") => args.get(at + 1).cloned(),
+            Some(rest) => rest.strip_prefix('=').map(str::to_owned),
+            None => None,
+        })
+        .collect();
+    let whole = !args.iter().any(|arg| arg.starts_with("--only") || arg == "--help");
+    if !args.iter().any(|arg| arg == "--dry") && whole {
+        args.extend(["--write", "BENCHMARKS.md", "--plots", "benches/plots"].map(str::to_owned));
+    }
+    args.retain(|arg| arg != "--dry");
+    if named.iter().any(|peer| peer == "datachannel") {
+        let folder = "benches/datachannel";
+        let mut build = shell::cargo();
+        build.args(["build", "--release", "--manifest-path"]).arg(format!("{folder}/Cargo.toml"));
+        if !shell::run(&mut build, true)? {
+            return Err("libdatachannel does not build: see benches/datachannel/README.md".into());
+        }
+        args.extend(["--datachannel".to_owned(), format!("{folder}/target/release/weft-bench-datachannel")]);
+    }
+    Ok(named.is_empty() || named.iter().any(|peer| peer == "str0m" || peer == "webrtc"))
 }

@@ -1,5 +1,6 @@
 //! weft-rtc by its async handles.
 
+use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
@@ -9,20 +10,23 @@ use serde_json::Value;
 use tokio::runtime::{Builder, Runtime};
 use weft_netlab::coturn::{Auth, Coturn, USER};
 use weft_rtc::ice::Policy;
-use weft_rtc::{Certificate, Config, DataChannel, DataChannelInit, Endpoint, IceServer, PeerConnection};
+use weft_rtc::{Certificate, Config, DataChannel, DataChannelInit, Description, Endpoint, IceServer, PeerConnection};
 
-use super::Result;
-use super::cases::{Case, Load, Samples, WARM_UP, What, Window};
+use super::cases::{Browser, Case, Load, Samples, WARM_UP, What, Window};
+use super::{Result, chromium};
 
 pub(crate) fn measure(case: &Case, seconds: f64) -> Result<Option<Value>> {
     let runtime = runtime()?;
     runtime.block_on(async {
         match case.what {
-            What::Throughput(load) => throughput(load, seconds).await,
-            What::RoundTrip => round_trip(seconds).await,
-            What::Setup => setup(seconds).await,
+            What::Throughput(load) => throughput(load, seconds).await.map(Some),
+            What::RoundTrip => round_trip(seconds).await.map(Some),
+            What::Setup => setup(seconds).await.map(Some),
+            What::Browser(does) => match chromium::find() {
+                Some(browser) => with_chromium(&browser, does, seconds).await.map(Some),
+                None => Ok(None),
+            },
         }
-        .map(Some)
     })
 }
 
@@ -87,6 +91,36 @@ async fn throughput(load: Load, seconds: f64) -> Result<Value> {
     let window = Window::open(load.size, arrived.load(Ordering::Relaxed));
     tokio::time::sleep(Duration::from_secs_f64(seconds)).await;
     Ok(window.close(arrived.load(Ordering::Relaxed)))
+}
+
+/// With Chromium, which opens the channel.
+async fn with_chromium(browser: &Path, does: Browser, seconds: f64) -> Result<Value> {
+    let mut page = chromium::Page::open(browser, does.mode(), seconds).await?;
+    let peer = PeerConnection::new(Config::default().with_loopback(true))?;
+    let (offer, answer) = page.offer().await?;
+    let description = peer.answer(&Description::offer(offer)).await?;
+    answer.send(description.sdp).map_err(|_| "the page is gone")?;
+    let channel = peer.accept().await.ok_or("closed")?;
+    match does {
+        Browser::Receives => {
+            let message = Bytes::from(vec![0x5A; chromium::SIZE]);
+            tokio::spawn(async move { while channel.send(message.clone()).await.is_ok() {} });
+            page.result(seconds).await
+        }
+        Browser::Sends => {
+            let arrived = Arc::new(AtomicU64::new(0));
+            let counted = arrived.clone();
+            tokio::spawn(async move {
+                while let Some(message) = channel.recv().await {
+                    counted.fetch_add(message.data.len() as u64, Ordering::Relaxed);
+                }
+            });
+            tokio::time::sleep(WARM_UP).await;
+            let window = Window::open(chromium::SIZE, arrived.load(Ordering::Relaxed));
+            tokio::time::sleep(Duration::from_secs_f64(seconds)).await;
+            Ok(window.close(arrived.load(Ordering::Relaxed)))
+        }
+    }
 }
 
 fn new_pair() -> Result<(PeerConnection, PeerConnection)> {

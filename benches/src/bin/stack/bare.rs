@@ -14,7 +14,7 @@ const MESSAGE: [u8; 100] = [1; 100];
 pub(crate) fn measure(case: &Case, seconds: f64) -> Result<Option<Value>> {
     match case.what {
         What::RoundTrip => Ok(Some(json!({ "blocking": blocking(seconds)?, "tokio": with_tokio(seconds)? }))),
-        What::Throughput(_) | What::Setup => Ok(None),
+        What::Throughput(_) | What::Setup | What::Browser(_) => Ok(None),
     }
 }
 

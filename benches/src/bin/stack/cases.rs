@@ -20,6 +20,15 @@ pub(crate) enum What {
     RoundTrip,
     /// New peer connections up to a channel open on both sides, over and over.
     Setup,
+    /// As many messages as go to Chromium, or come from it.
+    Browser(Browser),
+}
+
+/// What Chromium does.
+#[derive(Clone, Copy)]
+pub(crate) enum Browser {
+    Sends,
+    Receives,
 }
 
 /// How data are sent: one way, reliable and ordered.
@@ -55,6 +64,8 @@ pub(crate) const CASES: &[Case] = &[
     Case { name: "relayed", what: What::Throughput(Load { relay: true, offload: false, ..ONE }) },
     Case { name: "round-trip", what: What::RoundTrip },
     Case { name: "setup", what: What::Setup },
+    Case { name: "chromium-receives", what: What::Browser(Browser::Receives) },
+    Case { name: "chromium-sends", what: What::Browser(Browser::Sends) },
 ];
 
 /// Before anything is measured: slow start is over, buffers have grown.

@@ -1,9 +1,10 @@
 //! `cargo xtask bench stack` and `bench setup`: whole stacks over UDP loopback, ours and, with the feature `stack-peers`,
-//! others in the same run, each measurement in a process of its own.
+//! others in the same run, each measurement in a process of its own; and Chromium, where it is installed.
 
 mod asynchronous;
 mod bare;
 mod cases;
+mod chromium;
 #[cfg(feature = "stack-peers")]
 mod other_str0m;
 #[cfg(feature = "stack-peers")]
@@ -11,6 +12,7 @@ mod other_webrtc;
 mod plot;
 mod polled;
 mod report;
+mod section;
 
 use std::collections::BTreeMap;
 use std::error::Error;
@@ -30,15 +32,21 @@ struct Args {
     /// Only cases whose name contains this; may be repeated.
     #[arg(long, value_name = "CASE")]
     only: Vec<String>,
-    /// Only this stack, beside ours; may be repeated.
+    /// Only this other stack, beside ours (`str0m`, `webrtc`, `datachannel`, `chromium`); may be repeated.
     #[arg(long, value_name = "STACK")]
     peer: Vec<String>,
+    /// A program that measures `datachannel` (`benches/datachannel`).
+    #[arg(long, value_name = "PROGRAM")]
+    datachannel: Option<PathBuf>,
     /// How long each measurement lasts, in seconds, after a second of warming up.
     #[arg(long, default_value_t = 3.0)]
     seconds: f64,
     /// Print one JSON object, by stack and case.
     #[arg(long)]
     json: bool,
+    /// Put the tables into this BENCHMARKS.md.
+    #[arg(long, value_name = "FILE")]
+    write: Option<PathBuf>,
     /// A folder for plots (SVG).
     #[arg(long, value_name = "FOLDER")]
     plots: Option<PathBuf>,
@@ -58,11 +66,19 @@ struct Stack {
     measure: fn(&Case, f64) -> Result<Option<Value>>,
 }
 
+/// libdatachannel, measured by a program of its own that is given the same arguments.
+const DATACHANNEL: Stack = Stack {
+    name: "datachannel",
+    note: "libdatachannel through the crate datachannel, its own threads, messages queued up to 1 MiB",
+    measure: |_, _| Err("measured by a program of its own".into()),
+};
+
 fn stacks() -> Vec<Stack> {
     vec![
         Stack { name: "bare-udp", note: "no protocol: sockets alone", measure: bare::measure },
         Stack { name: "weft", note: "async handles, tokio with two threads", measure: asynchronous::measure },
         Stack { name: "weft-polled", note: "poll() of both peers in turn", measure: polled::measure },
+        Stack { name: "chromium", note: "two peer connections of one page, headless", measure: chromium::measure },
         #[cfg(feature = "stack-peers")]
         Stack {
             name: "str0m",
@@ -78,8 +94,12 @@ fn stacks() -> Vec<Stack> {
     ]
 }
 
-fn apart(stack: &Stack, case: &Case, seconds: f64) -> Result<Option<Value>> {
-    let out = Command::new(std::env::current_exe()?)
+fn apart(args: &Args, stack: &Stack, case: &Case, seconds: f64) -> Result<Option<Value>> {
+    let program = match (&args.datachannel, stack.name) {
+        (Some(program), "datachannel") => program.clone(),
+        _ => std::env::current_exe()?,
+    };
+    let out = Command::new(program)
         .args(["--stack", stack.name, "--work", case.name, "--seconds", &seconds.to_string()])
         .stderr(Stdio::inherit())
         .output()?;
@@ -93,6 +113,7 @@ fn run(args: &Args) -> Result<bool> {
     let wanted = |case: &&Case| args.only.is_empty() || args.only.iter().any(|only| case.name.contains(only.as_str()));
     let stacks: Vec<Stack> = stacks()
         .into_iter()
+        .chain(args.datachannel.is_some().then_some(DATACHANNEL))
         .filter(|s| {
             args.peer.is_empty()
                 || s.name.starts_with("weft")
@@ -104,7 +125,7 @@ fn run(args: &Args) -> Result<bool> {
     let mut failed = Vec::new();
     for case in CASES.iter().filter(wanted) {
         for stack in &stacks {
-            match apart(stack, case, args.seconds) {
+            match apart(args, stack, case, args.seconds) {
                 Ok(Some(value)) => {
                     eprintln!("{:<16} {:<12} {}", case.name, stack.name, report::line(&value));
                     all.entry(stack.name).or_default().insert(case.name, value);
@@ -119,6 +140,9 @@ fn run(args: &Args) -> Result<bool> {
     }
     if let Some(folder) = &args.plots {
         plot::write(folder, &all)?;
+    }
+    if let Some(path) = &args.write {
+        section::write(path, &all, args.seconds)?;
     }
     let notes: BTreeMap<&str, &str> = stacks.iter().map(|s| (s.name, s.note)).collect();
     if args.json {

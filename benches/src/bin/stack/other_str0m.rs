@@ -17,6 +17,7 @@ use super::cases::{Case, Load, Samples, WARM_UP, What, Window};
 pub(crate) fn measure(case: &Case, seconds: f64) -> Result<Option<Value>> {
     str0m::crypto::from_feature_flags().install_process_default();
     match case.what {
+        What::Browser(_) => Ok(None),
         What::Throughput(load) if !load.is_plain() => Ok(None),
         What::Throughput(load) => throughput(load, seconds).map(Some),
         What::RoundTrip => round_trip(seconds).map(Some),

@@ -24,6 +24,7 @@ pub(crate) fn measure(case: &Case, seconds: f64) -> Result<Option<Value>> {
     let runtime = super::asynchronous::runtime()?;
     runtime.block_on(async {
         match case.what {
+            What::Browser(_) => Ok(None),
             What::Throughput(load) if !load.is_plain() => Ok(None),
             What::Throughput(load) => throughput(load, seconds).await.map(Some),
             What::RoundTrip => round_trip(seconds).await.map(Some),

@@ -18,6 +18,7 @@ const PATIENCE: Duration = Duration::from_secs(20);
 pub(crate) fn measure(case: &Case, seconds: f64) -> Result<Option<Value>> {
     match case.what {
         // Relays and a hundred connections are the same code under either driver.
+        What::Browser(_) => Ok(None),
         What::Throughput(load) if !load.is_plain() => Ok(None),
         What::Throughput(load) => throughput(load, seconds).map(Some),
         What::RoundTrip => round_trip(seconds).map(Some),

@@ -19,13 +19,16 @@ pub(crate) fn machine() -> String {
     format!("{cores} × {model}, Linux {}, net.core.rmem_max {}", kernel.trim(), buffer.trim())
 }
 
-fn number(value: &Value, key: &str) -> Option<f64> {
+pub(crate) fn number(value: &Value, key: &str) -> Option<f64> {
     value.get(key)?.as_f64()
 }
 
 /// One measurement in a line.
 pub(crate) fn line(value: &Value) -> String {
     if let Some(rate) = number(value, "mib_per_second") {
+        if number(value, "cpu_seconds_per_gib").is_none() {
+            return format!("{rate:8.1} MiB/s");
+        }
         let of = |key| number(value, key).unwrap_or_default();
         return format!(
             "{rate:8.1} MiB/s {:7.2} CPU-s/GiB {:10.0} messages/s {:8.2} µs CPU each",
@@ -46,8 +49,12 @@ pub(crate) fn line(value: &Value) -> String {
     parts.join("; ")
 }
 
-/// The figure by which stacks are compared, the smaller the better: CPU for what was moved, or a time.
-fn cost(value: &Value) -> Option<f64> {
+/// The figure by which stacks are compared, the smaller the better: CPU for what was moved, a time, or how long a byte
+/// takes where a browser is at one end.
+fn cost(case: &str, value: &Value) -> Option<f64> {
+    if case.starts_with("chromium") {
+        return number(value, "mib_per_second").map(f64::recip);
+    }
     number(value, "cpu_seconds_per_gib").or_else(|| number(value, "p50"))
 }
 
@@ -61,10 +68,11 @@ pub(crate) fn table(all: &All<'_>, notes: &BTreeMap<&str, &str>) -> String {
         }
     }
     for case in cases {
-        let ours = all.get("weft").and_then(|of| of.get(case)).and_then(cost);
+        let ours = all.get("weft").and_then(|of| of.get(case)).and_then(|value| cost(case, value));
         for (stack, of) in all {
             let Some(value) = of.get(case) else { continue };
-            let ratio = ours.zip(cost(value)).map_or(String::new(), |(ours, theirs)| format!("{:.2} ×", theirs / ours));
+            let ratio =
+                ours.zip(cost(case, value)).map_or(String::new(), |(ours, theirs)| format!("{:.2} ×", theirs / ours));
             let _ = writeln!(out, "| {case} | {stack} | {} | {ratio} |", line(value).trim());
         }
     }
