@@ -27,6 +27,8 @@ pub struct Certificate {
     /// Label and content in PEM of a key that is in memory.
     key_pem: Option<(&'static str, Zeroizing<Vec<u8>>)>,
     key: Arc<dyn SigningKey>,
+    /// What the key may sign with, if not with all that it can.
+    schemes: Option<Vec<SignatureScheme>>,
 }
 
 /// Why there is no certificate.
@@ -103,7 +105,14 @@ impl Certificate {
         if public != key.public() {
             return Err(CertificateError::Mismatch);
         }
-        Ok(Self { chain, key_pem: None, key })
+        Ok(Self { chain, key_pem: None, key, schemes: None })
+    }
+
+    /// Signs with these schemes alone, the preferred first, as far as the key can.
+    #[must_use]
+    pub fn with_signature_schemes(mut self, schemes: Vec<SignatureScheme>) -> Self {
+        self.schemes = Some(schemes);
+        self
     }
 
     fn assemble(
@@ -179,7 +188,9 @@ impl Certificate {
                 SignatureScheme::RSA_PKCS1_SHA512,
             ],
         };
-        own.iter().copied().find(|scheme| allowed.contains(scheme) && peer.contains(scheme.0))
+        let fits =
+            |scheme: &SignatureScheme| own.contains(scheme) && allowed.contains(scheme) && peer.contains(scheme.0);
+        self.schemes.as_deref().unwrap_or(own).iter().copied().find(fits)
     }
 }
 

@@ -5,8 +5,9 @@ use std::sync::Arc;
 
 use crate::certificate::Certificate;
 use crate::crypto::{AwsLc, CryptoProvider};
+use crate::v12;
 use crate::verifier::Verifier;
-use crate::wire::{CipherSuite, NamedGroup, ProtocolVersion, SrtpProfile};
+use crate::wire::{CipherSuite, NamedGroup, ProtocolVersion, SignatureScheme, SrtpProfile};
 
 /// The least [`Config::mtu`].
 pub const MIN_MTU: usize = 256;
@@ -30,6 +31,9 @@ pub enum ClientAuthentication {
 pub struct Config {
     /// Our certificate: a server's always, a client's when it is asked for one.
     pub certificate: Arc<Certificate>,
+    /// More certificates of ours, with keys of other kinds, for peers that cannot verify the first: of all, in this order,
+    /// the first is used that the peer can. By default none.
+    pub other_certificates: Vec<Arc<Certificate>>,
     /// How the peer's certificate is judged.
     pub verifier: Verifier,
     /// Where the primitives come from.
@@ -38,6 +42,9 @@ pub struct Config {
     pub versions: Vec<ProtocolVersion>,
     /// Cipher suites of all versions, the preferred first. Those that are not in the README's table are passed over.
     pub cipher_suites: Vec<CipherSuite>,
+    /// Signature schemes taken of a peer, the preferred first. Those that are not in the README's table are passed over;
+    /// 1.3 takes none of PKCS #1 v1.5.
+    pub signature_schemes: Vec<SignatureScheme>,
     /// Groups for the key exchange, the preferred first. X25519MLKEM768 serves 1.3 alone.
     pub groups: Vec<NamedGroup>,
     /// As server: whether the client is asked for a certificate. By default it is, and must have one, as WebRTC has it
@@ -52,6 +59,10 @@ pub struct Config {
     /// As client: the DNS name of the server, told to it in the clear (RFC 6066 section 3) to choose its certificate by.
     /// Not by default. What a [`Verifier`] compares is its own affair.
     pub server_name: Option<String>,
+    /// Protocols to agree on by ALPN (RFC 7301), the preferred first, each of 1 to 255 bytes (others are passed over); empty,
+    /// as by default, to leave that out. As server the first is chosen that the client has, and a client that has none of
+    /// them is refused. What was agreed is in [`SessionInfo`](crate::SessionInfo).
+    pub application_protocols: Vec<Vec<u8>>,
     /// Whether secrets are told by [`Event::KeyLog`](crate::Event::KeyLog), for analysis with Wireshark. Whoever reads
     /// them reads the connection. Off by default.
     pub key_log: bool,
@@ -73,6 +84,7 @@ impl Config {
     pub fn new(certificate: Arc<Certificate>, verifier: Verifier) -> Self {
         Self {
             certificate,
+            other_certificates: Vec::new(),
             verifier,
             provider: Arc::new(AwsLc),
             versions: vec![ProtocolVersion::DTLS_1_3, ProtocolVersion::DTLS_1_2],
@@ -87,11 +99,13 @@ impl Config {
                 CipherSuite::ECDHE_RSA_AES_256_GCM_SHA384,
                 CipherSuite::ECDHE_RSA_CHACHA20_POLY1305_SHA256,
             ],
+            signature_schemes: v12::SCHEMES.to_vec(),
             groups: vec![NamedGroup::X25519MLKEM768, NamedGroup::X25519, NamedGroup::SECP256R1, NamedGroup::SECP384R1],
             client_authentication: ClientAuthentication::Required,
             anonymous_client: false,
             srtp_profiles: Vec::new(),
             server_name: None,
+            application_protocols: Vec::new(),
             key_log: false,
             mtu: 1200,
             initial_rto: Duration::from_secs(1),
@@ -103,6 +117,11 @@ impl Config {
 
     pub(crate) fn speaks(&self, version: ProtocolVersion) -> bool {
         self.versions.contains(&version)
+    }
+
+    /// Our certificates, the preferred first.
+    pub(crate) fn certificates(&self) -> impl Iterator<Item = &Arc<Certificate>> {
+        core::iter::once(&self.certificate).chain(&self.other_certificates)
     }
 
     pub(crate) fn effective_mtu(&self) -> usize {

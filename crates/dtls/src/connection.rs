@@ -167,6 +167,8 @@ impl Connection {
                 transcript: Transcript::default(),
                 connection_id: None,
                 srtp_profile: None,
+                application_protocol: None,
+                server_name: None,
                 notices: Vec::new(),
             },
             config,
@@ -191,6 +193,15 @@ impl Connection {
     pub fn close(&mut self, _now: Instant) {
         match self.phase {
             Phase::Connected | Phase::Handshaking => self.shut(Some(Alert::CLOSE_NOTIFY)),
+            Phase::Idle | Phase::Closed => self.phase = Phase::Closed,
+        }
+    }
+
+    /// Ends the connection at once with a fatal alert, for a reason of the application's own: `access_denied`, say. Nothing
+    /// can be wrapped any more, and what still comes is dropped. Does nothing before the handshake has begun.
+    pub fn abort(&mut self, _now: Instant, alert: AlertDescription) {
+        match self.phase {
+            Phase::Connected | Phase::Handshaking => self.shut(Some(Alert::fatal(alert))),
             Phase::Idle | Phase::Closed => self.phase = Phase::Closed,
         }
     }

@@ -36,6 +36,11 @@ pub struct SessionInfo {
     pub peer_certificate: Option<Vec<u8>>,
     /// The SRTP protection profile, if one was agreed on (RFC 5764).
     pub srtp_profile: Option<SrtpProfile>,
+    /// The protocol agreed on by ALPN (RFC 7301), if any was.
+    pub application_protocol: Option<Vec<u8>>,
+    /// As server: the DNS name that the client asked for (RFC 6066 section 3), if it told one. It is the client's word, in
+    /// ASCII, as it came.
+    pub server_name: Option<String>,
     /// Whether connection ids were agreed on (RFC 9146), in either direction.
     pub connection_ids: bool,
     /// Whether the keys are bound to the whole handshake (RFC 7627). Always true: without it no connection is made.

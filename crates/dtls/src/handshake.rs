@@ -14,7 +14,7 @@ use crate::reassembly::Message;
 use crate::record::RecordLayer;
 use crate::transcript::Transcript;
 use crate::verifier::{Rejection, Verifier};
-use crate::wire::{HandshakeType, SrtpProfile};
+use crate::wire::{CipherSuite, HandshakeType, NamedGroup, ProtocolVersion, SrtpProfile};
 
 /// The parts of a connection that a handshake works on.
 pub(crate) struct Core {
@@ -27,6 +27,10 @@ pub(crate) struct Core {
     pub(crate) connection_id: Option<Vec<u8>>,
     /// The profile that was agreed on.
     pub(crate) srtp_profile: Option<SrtpProfile>,
+    /// The protocol that was agreed on.
+    pub(crate) application_protocol: Option<Vec<u8>>,
+    /// The name that a client asked for.
+    pub(crate) server_name: Option<String>,
     /// What is to be told beside the end of the handshake.
     pub(crate) notices: Vec<Event>,
 }
@@ -71,6 +75,27 @@ impl Core {
     pub(crate) fn log_key(&mut self, label: &str, client_random: &[u8; 32], secret: &[u8]) {
         if self.config.key_log {
             self.notices.push(Event::KeyLog(KeyLogLine::new(label, client_random, secret)));
+        }
+    }
+
+    /// What the handshake came to.
+    pub(crate) fn session_info(
+        &mut self,
+        version: ProtocolVersion,
+        cipher_suite: CipherSuite,
+        group: NamedGroup,
+        peer_certificate: Option<Vec<u8>>,
+    ) -> SessionInfo {
+        SessionInfo {
+            version,
+            cipher_suite,
+            group,
+            peer_certificate,
+            srtp_profile: self.srtp_profile,
+            application_protocol: self.application_protocol.take(),
+            server_name: self.server_name.take(),
+            connection_ids: self.records.connection_ids.are_agreed(),
+            extended_master_secret: true,
         }
     }
 

@@ -1,17 +1,18 @@
 //! Extensions that are the same in every version but for the message that answers them: use_srtp (RFC 5764),
-//! record_size_limit (RFC 8449), connection_id (RFC 9146) and server_name (RFC 6066).
+//! record_size_limit (RFC 8449), connection_id (RFC 9146), server_name (RFC 6066) and ALPN (RFC 7301).
 
 use crate::config::{Config, LEAST_RECORD_SIZE_LIMIT};
 use crate::error::Fault;
 use crate::handshake::Core;
 use crate::wire::{
-    AlertDescription, ExtensionType, Extensions, ProtocolVersion, SrtpProfile, UseSrtp, connection_id,
-    put_connection_id, server_name,
+    AlertDescription, ApplicationProtocols, ExtensionType, Extensions, HostName, MAX_PLAINTEXT, ProtocolVersion,
+    SrtpProfile, UseSrtp, connection_id, put_connection_id,
 };
 
 /// An extension to be written.
 pub(crate) type Written = (ExtensionType, Vec<u8>);
 
+const ALPN: ExtensionType = ExtensionType::APPLICATION_LAYER_PROTOCOL_NEGOTIATION;
 const V13: ProtocolVersion = ProtocolVersion::DTLS_1_3;
 
 fn illegal(reason: &'static str) -> Fault {
@@ -26,20 +27,36 @@ fn record_size_limit(config: &Config, v13: bool) -> Vec<u8> {
     limit.to_be_bytes().to_vec()
 }
 
+/// Those that have a form on the wire.
+fn application_protocols(config: &Config) -> impl Iterator<Item = &[u8]> {
+    config.application_protocols.iter().map(Vec::as_slice).filter(|name| (1..=255).contains(&name.len()))
+}
+
 /// What a client offers.
 pub(crate) fn offered(core: &Core) -> Vec<Written> {
     let config = &core.config;
     let mut all = vec![(ExtensionType::RECORD_SIZE_LIMIT, record_size_limit(config, config.speaks(V13)))];
     if let Some(name) = &config.server_name {
-        all.push((ExtensionType::SERVER_NAME, server_name(name)));
+        all.push((ExtensionType::SERVER_NAME, HostName(name).write()));
     }
     if !config.srtp_profiles.is_empty() {
         all.push((ExtensionType::USE_SRTP, UseSrtp::write(&config.srtp_profiles)));
+    }
+    if application_protocols(config).next().is_some() {
+        all.push((ALPN, ApplicationProtocols::write(application_protocols(config))));
     }
     if let Some(id) = &core.connection_id {
         all.push((ExtensionType::CONNECTION_ID, put_connection_id(id)));
     }
     all
+}
+
+/// Forgets what a hello left that was not taken after all. To be called before the extensions of a hello are read.
+pub(crate) fn begin(core: &mut Core) {
+    core.srtp_profile = None;
+    core.application_protocol = None;
+    core.server_name = None;
+    core.records.set_content_limit(MAX_PLAINTEXT);
 }
 
 /// Takes a server's answer to one of these. `None` if it is none of these, or was not offered.
@@ -66,6 +83,16 @@ pub(crate) fn take_answer(
                 return Err(illegal("the server chose an SRTP profile that was not offered"));
             }
             core.srtp_profile = profile;
+        }
+        ALPN if application_protocols(&config).next().is_some() => {
+            let answer = ApplicationProtocols::parse(data)?;
+            let mut chosen = answer.iter();
+            let name = chosen.next().filter(|name| application_protocols(&config).any(|offered| offered == *name));
+            // RFC 7301 section 3.1: one name, no more.
+            if chosen.next().is_some() || name.is_none() {
+                return Err(illegal("the server chose an application protocol that was not offered"));
+            }
+            core.application_protocol = name.map(<[u8]>::to_vec);
         }
         ExtensionType::CONNECTION_ID if core.connection_id.is_some() => {
             core.records.connection_ids.agree(connection_id(data)?);
@@ -98,10 +125,11 @@ pub(crate) struct Answers {
     pub(crate) encrypted: Vec<Written>,
 }
 
-/// Takes what a client offers; gives the answers.
+/// Takes what a client offers; gives the answers. What is malformed is found here, so nothing else may have changed yet.
 pub(crate) fn answer(core: &mut Core, version: ProtocolVersion, offer: &Extensions<'_>) -> Result<Answers, Fault> {
     let config = core.config.clone();
     let mut answers = Answers::default();
+    begin(core);
     if let Some(data) = offer.get(ExtensionType::RECORD_SIZE_LIMIT) {
         respect_record_size_limit(core, version, data)?;
         answers.encrypted.push((ExtensionType::RECORD_SIZE_LIMIT, record_size_limit(&config, version == V13)));
@@ -112,6 +140,21 @@ pub(crate) fn answer(core: &mut Core, version: ProtocolVersion, offer: &Extensio
         core.srtp_profile = profile;
         if let Some(profile) = profile {
             answers.encrypted.push((ExtensionType::USE_SRTP, UseSrtp::write(&[profile])));
+        }
+    }
+    if let Some(data) = offer.get(ExtensionType::SERVER_NAME) {
+        core.server_name = Some(HostName::parse(data)?.0.to_owned());
+    }
+    if let Some(data) = offer.get(ALPN) {
+        let offered = ApplicationProtocols::parse(data)?;
+        let mut own = application_protocols(&config).peekable();
+        if own.peek().is_some() {
+            let chosen = own.find(|own| offered.iter().any(|offered| offered == *own));
+            // RFC 7301 section 3.2.
+            let reason = "no application protocol in common";
+            let chosen = chosen.ok_or(Fault::refused(AlertDescription::NO_APPLICATION_PROTOCOL, reason))?;
+            answers.encrypted.push((ALPN, ApplicationProtocols::write([chosen])));
+            core.application_protocol = Some(chosen.to_vec());
         }
     }
     if let (Some(data), Some(own)) = (offer.get(ExtensionType::CONNECTION_ID), &core.connection_id) {

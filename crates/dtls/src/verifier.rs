@@ -56,6 +56,9 @@ pub enum Rejection {
     /// Any other reason.
     #[error("the certificate is not acceptable")]
     Other,
+    /// A reason of the caller's own, with the alert that tells the peer.
+    #[error("the certificate is not acceptable (sent alert {0})")]
+    With(AlertDescription),
 }
 
 impl Rejection {
@@ -68,6 +71,7 @@ impl Rejection {
             Self::Expired => AlertDescription::CERTIFICATE_EXPIRED,
             Self::UnknownIssuer => AlertDescription::UNKNOWN_CA,
             Self::Other => AlertDescription::CERTIFICATE_UNKNOWN,
+            Self::With(alert) => alert,
         }
     }
 }

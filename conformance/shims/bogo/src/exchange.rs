@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use weft_core::{Frame, Instant, Layer, Overhead, Rng, Wrap};
-use weft_dtls::{ClientAuthentication, Connection, Event, ProtocolVersion, Role, SessionInfo};
+use weft_dtls::{AlertDescription, ClientAuthentication, Connection, Event, ProtocolVersion, Role, SessionInfo};
 
 use crate::Stop;
 use crate::flags::Flags;
@@ -20,6 +20,9 @@ const DEADLINE: Duration = Duration::from_secs(3600);
 const KEY_UPDATES: &str = "-key-update-before-read";
 /// The random of a ServerHello that is a HelloRetryRequest (RFC 8446 section 4.1.3).
 const RETRY: [u8; 8] = [0xCF, 0x21, 0xAD, 0x74, 0xE5, 0x9A, 0x61, 0x11];
+
+/// The alert that the shim of BoringSSL sends on demand. It has no name here, because nothing here sends it.
+const DECOMPRESSION_FAILURE: AlertDescription = AlertDescription(30);
 
 pub(crate) struct Exchange<'a> {
     flags: &'a Flags,
@@ -165,6 +168,11 @@ impl<'a> Exchange<'a> {
             self.connection.export_keying_material(label, context, &mut material).map_err(failed)?;
             self.write(&material)?;
         }
+        if self.flags.has("-send-alert") {
+            self.connection.abort(self.now, DECOMPRESSION_FAILURE);
+            self.closing = true;
+            return Ok(());
+        }
         if self.flags.has("-shim-writes-first") {
             self.write(GREETING)?;
         }
@@ -199,6 +207,14 @@ impl<'a> Exchange<'a> {
         }
         if self.settings.verdict.was_asked_for() != known {
             return Err(failed("a certificate that was not verified"));
+        }
+        let name = info.server_name.as_deref().unwrap_or_default();
+        if self.flags.value("-expect-server-name").is_some_and(|expected| expected != name) {
+            return Err(failed(format!("server name {name:?}")));
+        }
+        let protocol = info.application_protocol.as_deref().unwrap_or_default();
+        if self.flags.value("-expect-alpn").is_some_and(|expected| expected.as_bytes() != protocol) {
+            return Err(failed("another application protocol than expected"));
         }
         if info.version == ProtocolVersion::DTLS_1_2
             && self.flags.has("-expect-extended-master-secret")

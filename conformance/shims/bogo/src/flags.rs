@@ -17,10 +17,13 @@ const SWITCHES: &[&str] = &[
     "-key-update-before-read",
     "-no-tls12",
     "-no-tls13",
+    "-reject-alpn",
     "-require-any-client-certificate",
+    "-send-alert",
     "-server",
     "-shim-shuts-down",
     "-shim-writes-first",
+    "-use-custom-verify-callback",
     "-use-export-context",
     "-verify-fail",
     "-verify-peer",
@@ -37,8 +40,9 @@ const NO_OPS: &[&str] = &[
     "-no-tls11",
     "-expect-no-session",
     "-expect-no-session-id",
-    // How a program gives BoringSSL its certificate, or judges the peer's.
-    "-use-custom-verify-callback",
+    // A name that a client asks for is never acknowledged: no certificate is chosen by it.
+    "-no-server-name-ack",
+    // How a program gives BoringSSL its certificate.
     "-use-old-client-cert-callback",
     "-use-early-callback",
     // Never offered here either way.
@@ -49,31 +53,34 @@ const NO_OPS: &[&str] = &[
 
 /// Flags with a value that is of use.
 const VALUES: &[&str] = &[
-    "-cert-file",
+    "-advertise-alpn",
     "-cipher",
+    "-expect-alpn",
     "-expect-cipher",
     "-expect-curve-id",
     "-expect-peer-cert-file",
     "-expect-selected-credential",
+    "-expect-server-name",
     "-expect-version",
     "-export-context",
     "-export-keying-material",
     "-export-label",
     "-host-name",
     "-initial-timeout-duration-ms",
-    "-key-file",
+    "-max-cert-list",
     "-max-version",
     "-min-version",
     "-mtu",
     "-port",
     "-read-size",
     "-resume-count",
+    "-select-alpn",
     "-shim-id",
     "-srtp-profiles",
 ];
 
 /// Flags with a value that may stand more than once.
-const LISTS: &[&str] = &["-curves"];
+const LISTS: &[&str] = &["-curves", "-verify-prefs"];
 
 /// Flags with a value that changes nothing.
 const NO_OP_VALUES: &[&str] = &["-trust-cert"];
@@ -85,6 +92,14 @@ pub(crate) enum Parsed {
     Question,
 }
 
+/// A certificate, by its files, and what it may sign with if not with all that it can.
+#[derive(Default)]
+pub(crate) struct Credential {
+    pub(crate) certificate: Option<String>,
+    pub(crate) key: Option<String>,
+    pub(crate) signing_prefs: Vec<u16>,
+}
+
 #[derive(Default)]
 pub(crate) struct Flags {
     pub(crate) port: u16,
@@ -94,13 +109,15 @@ pub(crate) struct Flags {
     switches: Vec<&'static str>,
     values: HashMap<&'static str, String>,
     lists: HashMap<&'static str, Vec<String>>,
+    /// Certificates, the preferred first; the last is the one that was given without being called a credential.
+    pub(crate) credentials: Vec<Credential>,
 }
 
 impl Flags {
     pub(crate) fn parse(arguments: impl Iterator<Item = String>) -> Result<Parsed, Stop> {
         let mut flags = Self::default();
         let mut dtls = false;
-        let mut credentials = 0;
+        let mut last = Credential::default();
         let mut arguments = arguments;
         while let Some(flag) = arguments.next() {
             let known = |list: &'static [&'static str]| list.iter().copied().find(|known| *known == flag);
@@ -112,10 +129,15 @@ impl Flags {
             } else if flag == "-ipv6" {
                 flags.ipv6 = true;
             } else if flag == "-new-x509-credential" {
-                // The only one of its kind is no different from one given without this flag.
-                credentials += 1;
-                if credentials > 1 {
-                    return Err(Stop::Unimplemented("more than one certificate".to_owned()));
+                flags.credentials.push(Credential::default());
+            } else if let "-cert-file" | "-key-file" | "-signing-prefs" = flag.as_str() {
+                // Of the newest credential.
+                let value = value()?;
+                let credential = flags.credentials.last_mut().unwrap_or(&mut last);
+                match flag.as_str() {
+                    "-cert-file" => credential.certificate = Some(value),
+                    "-key-file" => credential.key = Some(value),
+                    _ => credential.signing_prefs.push(number(&flag, &value)?),
                 }
             } else if let Some(switch) = known(SWITCHES) {
                 flags.switches.push(switch);
@@ -132,6 +154,7 @@ impl Flags {
         if !dtls {
             return Err(Stop::Unimplemented("TLS and QUIC".to_owned()));
         }
+        flags.credentials.push(last);
         flags.port = flags.number("-port")?.ok_or_else(|| Stop::Failed("no -port".to_owned()))?;
         flags.shim_id = flags.number("-shim-id")?.unwrap_or_default();
         flags.resume_count = flags.number("-resume-count")?.unwrap_or_default();
@@ -154,7 +177,10 @@ impl Flags {
     }
 
     pub(crate) fn number<T: core::str::FromStr>(&self, name: &str) -> Result<Option<T>, Stop> {
-        let Some(value) = self.value(name) else { return Ok(None) };
-        value.parse().map(Some).map_err(|_| Stop::Unimplemented(format!("{name} {value}")))
+        self.value(name).map(|value| number(name, value)).transpose()
     }
+}
+
+pub(crate) fn number<T: core::str::FromStr>(name: &str, value: &str) -> Result<T, Stop> {
+    value.parse().map_err(|_| Stop::Unimplemented(format!("{name} {value}")))
 }

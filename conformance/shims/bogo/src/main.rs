@@ -3,6 +3,7 @@
 
 mod exchange;
 mod flags;
+mod names;
 mod settings;
 mod transport;
 
@@ -40,6 +41,9 @@ fn main() -> ExitCode {
         }
         Err(Stop::Failed(reason)) => {
             eprintln!("{reason}");
+            for name in names::of(&reason) {
+                eprintln!("{name}");
+            }
             ExitCode::FAILURE
         }
     }

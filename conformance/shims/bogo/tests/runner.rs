@@ -10,9 +10,10 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use weft_core::{Frame, Instant, Layer, Overhead, Rng, Wrap};
+use weft_dtls::crypto::KeyKind;
 use weft_dtls::{
-    AlertDescription, Certificate, CipherSuite, Config, Connection, Error, ProtocolVersion, Rejection, Role, Verifier,
-    VerifyCertificate,
+    AlertDescription, Certificate, CipherSuite, Config, Connection, Error, ProtocolVersion, Rejection, Role,
+    SignatureScheme, Verifier, VerifyCertificate,
 };
 
 const SHIM_ID: u64 = 0x0102_0304_0506;
@@ -153,8 +154,12 @@ struct KeyFile(PathBuf);
 
 impl KeyFile {
     fn new(tag: &str) -> Self {
+        Self::of(tag, KeyKind::P256)
+    }
+
+    fn of(tag: &str, kind: KeyKind) -> Self {
         let path = std::env::temp_dir().join(format!("weft-bogo-{}-{tag}.pem", std::process::id()));
-        std::fs::write(&path, Certificate::generate().unwrap().to_pem().as_bytes()).unwrap();
+        std::fs::write(&path, Certificate::generate_for(kind).unwrap().to_pem().as_bytes()).unwrap();
         Self(path)
     }
 
@@ -251,6 +256,63 @@ fn mapped(canonical: &str) -> Vec<String> {
     words.iter().map(|word| word.as_str().unwrap().to_owned()).collect()
 }
 
+/// Of several certificates, and the default one after them, the first that the runner can verify is used.
+#[test]
+fn certificates_are_taken_in_their_order() {
+    let (first, second) = (KeyFile::of("first", KeyKind::Ed25519), KeyFile::of("second", KeyKind::P384));
+    let last = KeyFile::of("last", KeyKind::P256);
+    let flags = ["-server", "-cert-file", last.path(), "-key-file", last.path()].into_iter();
+    let of = |file| ["-new-x509-credential", "-cert-file", file, "-key-file", file];
+    let flags: Vec<&str> = flags.chain(of(first.path())).chain(of(second.path())).collect();
+    for (scheme, file) in [
+        (SignatureScheme::ED25519, &first),
+        (SignatureScheme::ECDSA_SECP384R1_SHA384, &second),
+        (SignatureScheme::ECDSA_SECP256R1_SHA256, &last),
+    ] {
+        let (child, stream) = start(&flags);
+        let mut config = config();
+        config.signature_schemes = vec![scheme];
+        let mut runner = Runner::new(stream, Role::Client, config);
+        runner.run(|runner| runner.connection.is_connected()).unwrap();
+        let pem = std::fs::read_to_string(file.path()).unwrap();
+        let expected = Certificate::from_pem(&pem).unwrap();
+        let certificate = runner.connection.info().unwrap().peer_certificate.clone();
+        assert_eq!(certificate.as_deref(), Some(expected.der()));
+        runner.connection.close(Instant::ORIGIN);
+        runner.flush();
+        assert_eq!(outcome(child, runner.stream), (Some(0), String::new()));
+    }
+}
+
+/// The protocol and the name are what the flags say, or the test fails; and an alert of the shim's own is sent on demand.
+#[test]
+fn protocols_names_and_alerts() {
+    let key = KeyFile::new("alpn");
+    let server = ["-server", "-cert-file", key.path(), "-key-file", key.path()];
+    for (flags, code) in [
+        (&["-select-alpn", "foo", "-expect-server-name", "weft.example"][..], Some(0)),
+        (&["-expect-alpn", "foo"], Some(1)),
+        (&["-expect-server-name", "another.example"], Some(1)),
+    ] {
+        let (child, stream) = start(&[&server, flags].concat());
+        let mut config = config();
+        config.application_protocols = vec![b"bar".to_vec(), b"foo".to_vec()];
+        config.server_name = Some("weft.example".to_owned());
+        let mut runner = Runner::new(stream, Role::Client, config);
+        runner.run(|runner| runner.connection.is_connected()).unwrap();
+        runner.connection.close(Instant::ORIGIN);
+        runner.flush();
+        assert_eq!(outcome(child, runner.stream).0, code, "{flags:?}");
+    }
+    let (child, stream) = start(&["-advertise-alpn", "\x03foo\x03bar", "-expect-alpn", "bar", "-send-alert"]);
+    let mut config = config();
+    config.application_protocols = vec![b"bar".to_vec()];
+    let mut runner = Runner::new(stream, Role::Server, config);
+    let error = runner.run(|_| false).unwrap_err();
+    assert_eq!(error.alert_received(), Some(AlertDescription(30)));
+    assert_eq!(outcome(child, runner.stream).0, Some(0));
+}
+
 /// A fatal alert is told the peer, and the complaint is one that the configuration knows.
 #[test]
 fn failures_are_told_in_words_that_are_mapped() {
@@ -261,6 +323,15 @@ fn failures_are_told_in_words_that_are_mapped() {
     let (code, complaint) = outcome(child, runner.stream);
     assert_eq!(code, Some(1));
     assert!(mapped(":CERTIFICATE_VERIFY_FAILED:").iter().any(|word| complaint.contains(word)), "{complaint}");
+    // The name itself is there, too, for runners without the configuration.
+    assert!(complaint.contains("\n:CERTIFICATE_VERIFY_FAILED:\n"), "{complaint}");
+
+    // Without the newer callback BoringSSL says so.
+    let (child, stream) = start(&["-verify-peer", "-verify-fail"]);
+    let mut runner = Runner::new(stream, Role::Server, config());
+    let error = runner.run(|_| false).unwrap_err();
+    assert_eq!(error.alert_received(), Some(AlertDescription::HANDSHAKE_FAILURE));
+    assert_eq!(outcome(child, runner.stream).0, Some(1));
 
     // Its own time lets the shim see that the alert, in the clear, was meant.
     let (child, stream) = start(&["-max-version", "65277"]);
@@ -283,6 +354,8 @@ fn what_is_not_there_is_unimplemented() {
         &["-port", "1", "-dtls", "-resume-count", "1"],
         &["-port", "1", "-dtls", "-max-version", "65279"],
         &["-port", "1", "-dtls", "-curves", "25"],
+        &["-port", "1", "-dtls", "-verify-prefs", "1539"],
+        &["-port", "1", "-dtls", "-new-x509-credential", "-must-match-issuer"],
         &["-port", "1"],
     ] {
         assert_eq!(shim(flags).status.code(), Some(89), "{flags:?}");

@@ -1,10 +1,12 @@
 //! The client's side of the handshake.
 
+use std::sync::Arc;
+
 use super::key_schedule::{Secrets, Sender};
-use super::suite::{Parts, SCHEMES, groups, parts, suites};
+use super::suite::{Parts, SCHEMES, groups, parts, schemes, suites};
+use crate::certificate::Certificate;
 use crate::crypto::{Failed, PeerKey};
 use crate::error::Fault;
-use crate::event::SessionInfo;
 use crate::handshake::{Core, Step};
 use crate::options;
 use crate::reassembly::Message;
@@ -52,8 +54,8 @@ pub(crate) struct Client {
     share: Option<(NamedGroup, Vec<u8>)>,
     /// Whether the server asked for a certificate.
     requested: bool,
-    /// How to sign if ours is of a kind that the server takes.
-    scheme: Option<SignatureScheme>,
+    /// The certificate of ours that the server takes, and how to sign with it.
+    own: Option<(Arc<Certificate>, SignatureScheme)>,
     secrets: Option<Secrets>,
 }
 
@@ -69,7 +71,7 @@ impl Client {
             versions: &[ProtocolVersion::DTLS_1_2],
             suites: &suites(&config).collect::<Vec<_>>(),
             groups: &groups(&config).collect::<Vec<_>>(),
-            schemes: SCHEMES,
+            schemes: &schemes(&config),
             others: &options::offered(core),
             key_share: &[],
             cookie: None,
@@ -93,7 +95,7 @@ impl Client {
             peer: None,
             share: None,
             requested: false,
-            scheme: None,
+            own: None,
             secrets: None,
         }
     }
@@ -190,7 +192,7 @@ impl Client {
             ));
         }
         let signed = [&self.random, &chosen.server_random, exchange.params].concat();
-        verify(key, &exchange.signed, &signed)?;
+        verify(core, key, &exchange.signed, &signed)?;
         core.received_v12(message);
         self.share = Some((exchange.group, exchange.public.to_vec()));
         self.state = State::CertificateRequest;
@@ -199,14 +201,16 @@ impl Client {
 
     fn certificate_request(&mut self, core: &mut Core, message: &Message) -> Result<Step, Fault> {
         let request = CertificateRequest::parse(&message.body)?;
-        let ours = &core.config.certificate;
-        let wanted = if ours.is_rsa() { ClientCertificateType::RSA_SIGN } else { ClientCertificateType::ECDSA_SIGN };
-        let takes = request.certificate_types.contains(&wanted.0);
-        let takes = takes && !core.config.anonymous_client;
-        let scheme = ours.scheme(SCHEMES, request.signature_schemes).filter(|_| takes);
+        let own = core.config.certificates().filter(|_| !core.config.anonymous_client).find_map(|ours| {
+            let rsa = ours.is_rsa();
+            let kind = if rsa { ClientCertificateType::RSA_SIGN } else { ClientCertificateType::ECDSA_SIGN };
+            let takes = request.certificate_types.contains(&kind.0);
+            let scheme = ours.scheme(SCHEMES, request.signature_schemes).filter(|_| takes)?;
+            Some((ours.clone(), scheme))
+        });
         core.received_v12(message);
         self.requested = true;
-        self.scheme = scheme;
+        self.own = own;
         self.state = State::ServerHelloDone;
         Ok(Step::Taken)
     }
@@ -225,17 +229,16 @@ impl Client {
         core.received_v12(message);
 
         core.flight.begin();
-        let config = core.config.clone();
         if self.requested {
-            let chain = config.certificate.chain().filter(|_| self.scheme.is_some());
+            let chain = self.own.iter().flat_map(|(ours, _)| ours.chain());
             core.send_v12(0, HandshakeType::CERTIFICATE, CertificateMessage::write(chain));
         }
         core.send_v12(0, HandshakeType::CLIENT_KEY_EXCHANGE, ClientKeyExchange::write(share.public()));
         let secrets = Secrets::derive(core, chosen.parts, &premaster, self.random, chosen.server_random);
-        if let Some(scheme) = self.scheme {
-            let signature = config.certificate.key().sign(scheme, core.transcript.bytes()).map_err(internal)?;
+        if let Some((ours, scheme)) = &self.own {
+            let signature = ours.key().sign(*scheme, core.transcript.bytes()).map_err(internal)?;
             let mut body = Vec::with_capacity(signature.len().saturating_add(4));
-            DigitallySigned { scheme, signature: &signature }.write(&mut body);
+            DigitallySigned { scheme: *scheme, signature: &signature }.write(&mut body);
             core.send_v12(0, HandshakeType::CERTIFICATE_VERIFY, body);
         }
         let keys = secrets.keys().map_err(internal)?;
@@ -261,21 +264,15 @@ impl Client {
         core.flight.begin();
         core.transcript.clear();
         self.state = State::End;
-        Ok(Step::Connected(SessionInfo {
-            version: ProtocolVersion::DTLS_1_2,
-            cipher_suite: chosen.suite,
-            group,
-            peer_certificate: Some(certificate),
-            srtp_profile: core.srtp_profile,
-            connection_ids: core.records.connection_ids.are_agreed(),
-            extended_master_secret: true,
-        }))
+        let info = core.session_info(ProtocolVersion::DTLS_1_2, chosen.suite, group, Some(certificate));
+        Ok(Step::Connected(info))
     }
 }
 
 /// A server answers what was offered, nothing else (RFC 5246 section 7.4.1.4).
 fn check_extensions(core: &mut Core, hello: &ServerHello<'_>) -> Result<(), Fault> {
     let mut extended_master_secret = false;
+    options::begin(core);
     for (extension_type, data) in hello.extensions.iter() {
         match extension_type {
             ExtensionType::EXTENDED_MASTER_SECRET if data.is_empty() => extended_master_secret = true,
@@ -312,8 +309,8 @@ fn check_extensions(core: &mut Core, hello: &ServerHello<'_>) -> Result<(), Faul
 }
 
 /// Verifies a signature by a scheme that we offered.
-pub(super) fn verify(key: &PeerKey, signed: &DigitallySigned<'_>, message: &[u8]) -> Result<(), Fault> {
-    if !SCHEMES.contains(&signed.scheme) {
+pub(super) fn verify(core: &Core, key: &PeerKey, signed: &DigitallySigned<'_>, message: &[u8]) -> Result<(), Fault> {
+    if !schemes(&core.config).contains(&signed.scheme) {
         return Err(Fault::refused(
             AlertDescription::ILLEGAL_PARAMETER,
             "the peer signed with a scheme that was not offered",

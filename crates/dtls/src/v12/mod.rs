@@ -26,4 +26,4 @@ mod suite;
 
 pub(crate) use client::Client;
 pub(crate) use server::Server;
-pub(crate) use suite::{SCHEMES, suites};
+pub(crate) use suite::{SCHEMES, schemes, suites};

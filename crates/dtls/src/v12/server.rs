@@ -1,12 +1,14 @@
 //! The server's side of the handshake.
 
+use std::sync::Arc;
+
 use super::client::verify;
 use super::key_schedule::{Secrets, Sender};
-use super::suite::{Parts, SCHEMES, groups, parts, suites};
+use super::suite::{Parts, SCHEMES, groups, parts, schemes, suites};
+use crate::certificate::Certificate;
 use crate::config::{ClientAuthentication, Config};
 use crate::crypto::{Failed, KeyAgreement, PeerKey};
 use crate::error::Fault;
-use crate::event::SessionInfo;
 use crate::handshake::{Core, Step};
 use crate::options;
 use crate::reassembly::Message;
@@ -43,6 +45,9 @@ struct Choice {
     suite: CipherSuite,
     parts: Parts,
     group: NamedGroup,
+    /// The certificate of ours that the client can verify.
+    own: Arc<Certificate>,
+    /// How to sign with it.
     scheme: SignatureScheme,
 }
 
@@ -90,7 +95,8 @@ impl Server {
     fn client_hello(&mut self, core: &mut Core, message: &Message) -> Result<Step, Fault> {
         let hello = ClientHello::parse(&message.body)?;
         let internal = |Failed| Fault::internal("key exchange");
-        let Choice { suite, parts, group, scheme } = negotiate(&hello, &core.config)?;
+        let Choice { suite, parts, group, own, scheme } = negotiate(&hello, &core.config)?;
+        let answers = options::answer(core, ProtocolVersion::DTLS_1_2, &hello.extensions)?.hello;
         let share = core.config.provider.key_agreement(group, &mut core.rng).map_err(internal)?;
         let mut server_random = core.random();
         if core.config.speaks(ProtocolVersion::DTLS_1_3)
@@ -103,22 +109,21 @@ impl Server {
 
         core.flight.begin();
         let formats = hello.extensions.get(ExtensionType::EC_POINT_FORMATS).is_some();
-        let answers = options::answer(core, ProtocolVersion::DTLS_1_2, &hello.extensions)?.hello;
         let answer = ServerHello::write_v12(&server_random, suite, hello.secure_renegotiation(), formats, &answers);
         core.send_v12(0, HandshakeType::SERVER_HELLO, answer);
         let config = core.config.clone();
-        let chain = CertificateMessage::write(config.certificate.chain());
+        let chain = CertificateMessage::write(own.chain());
         core.send_v12(0, HandshakeType::CERTIFICATE, chain);
         let mut exchange = ServerKeyExchange::write_params(group, share.public());
         let signed = [&hello.random[..], &server_random[..], &exchange].concat();
-        let signature = config.certificate.key().sign(scheme, &signed).map_err(internal)?;
+        let signature = own.key().sign(scheme, &signed).map_err(internal)?;
         DigitallySigned { scheme, signature: &signature }.write(&mut exchange);
         core.send_v12(0, HandshakeType::SERVER_KEY_EXCHANGE, exchange);
         if config.client_authentication == ClientAuthentication::None {
             self.state = State::ClientKeyExchange;
         } else {
             let types = [ClientCertificateType::ECDSA_SIGN, ClientCertificateType::RSA_SIGN];
-            core.send_v12(0, HandshakeType::CERTIFICATE_REQUEST, CertificateRequest::write(&types, SCHEMES));
+            core.send_v12(0, HandshakeType::CERTIFICATE_REQUEST, CertificateRequest::write(&types, &schemes(&config)));
             self.state = State::Certificate;
         }
         core.send_v12(0, HandshakeType::SERVER_HELLO_DONE, Vec::new());
@@ -158,7 +163,7 @@ impl Server {
     fn certificate_verify(&mut self, core: &mut Core, message: &Message) -> Result<Step, Fault> {
         let signed = DigitallySigned::parse(&message.body)?;
         let (_, key) = self.peer.as_ref().ok_or(OUT_OF_ORDER)?;
-        verify(key, &signed, core.transcript.bytes())?;
+        verify(core, key, &signed, core.transcript.bytes())?;
         core.received_v12(message);
         self.state = State::Finished;
         Ok(Step::Taken)
@@ -180,22 +185,15 @@ impl Server {
         core.transcript.clear();
         self.state = State::End;
         let agreed = self.agreed.take().ok_or(OUT_OF_ORDER)?;
-        Ok(Step::Connected(SessionInfo {
-            version: ProtocolVersion::DTLS_1_2,
-            cipher_suite: agreed.suite,
-            group: agreed.group,
-            peer_certificate: self.peer.take().map(|(certificate, _)| certificate),
-            srtp_profile: core.srtp_profile,
-            connection_ids: core.records.connection_ids.are_agreed(),
-            extended_master_secret: true,
-        }))
+        let certificate = self.peer.take().map(|(certificate, _)| certificate);
+        let info = core.session_info(ProtocolVersion::DTLS_1_2, agreed.suite, agreed.group, certificate);
+        Ok(Step::Connected(info))
     }
 }
 
 /// Chooses of what the client offers. Numbers that are not known, GREASE among them, are passed over.
 fn negotiate(hello: &ClientHello<'_>, config: &Config) -> Result<Choice, Fault> {
     let failure = |reason| Fault::refused(AlertDescription::HANDSHAKE_FAILURE, reason);
-    let ours = &config.certificate;
     if !config.speaks(ProtocolVersion::DTLS_1_2) {
         return Err(Fault::refused(AlertDescription::PROTOCOL_VERSION, "the client does not offer DTLS 1.3"));
     }
@@ -220,22 +218,28 @@ fn negotiate(hello: &ClientHello<'_>, config: &Config) -> Result<Choice, Fault> 
         return Err(Fault::refused(AlertDescription::ILLEGAL_PARAMETER, "the client takes no uncompressed points"));
     }
     let schemes = hello.extensions.numbers(ExtensionType::SIGNATURE_ALGORITHMS)?;
-    let scheme = schemes.and_then(|schemes| ours.scheme(SCHEMES, schemes));
-    let scheme = scheme.ok_or(failure("the client cannot verify our signature"))?;
-    let group = match hello.extensions.numbers(ExtensionType::SUPPORTED_GROUPS)? {
-        // RFC 8422 section 5.3: the client's list is about certificates, too.
-        Some(offered) if ours.curve().is_some_and(|curve| !offered.contains(curve.0)) => {
-            return Err(failure("the client does not take certificates on our curve"));
-        }
+    let curves = hello.extensions.numbers(ExtensionType::SUPPORTED_GROUPS)?;
+    let group = match curves {
         Some(offered) => groups(config).find(|group| offered.contains(group.0)),
         // RFC 8422 section 4: then the choice is the server's; P-256 is what everybody has.
         None => Some(NamedGroup::SECP256R1),
     };
     let group = group.ok_or(failure("no group in common"))?;
-    // The suite names the kind of our key: RSA, or ECDSA with EdDSA (RFC 8422 section 5.3).
-    let (suite, parts) = suites(config)
-        .filter(|suite| hello.cipher_suites.contains(suite.0))
-        .find_map(|suite| Some((suite, parts(suite).filter(|parts| parts.rsa == ours.is_rsa())?)))
-        .ok_or(failure("no cipher suite in common"))?;
-    Ok(Choice { suite, parts, group, scheme })
+    let fit = |own: &Arc<Certificate>| {
+        let scheme = schemes.and_then(|schemes| own.scheme(SCHEMES, schemes));
+        let scheme = scheme.ok_or(failure("the client cannot verify our signature"))?;
+        // RFC 8422 section 5.3: the client's list is about certificates, too.
+        if curves.is_some_and(|offered| own.curve().is_some_and(|curve| !offered.contains(curve.0))) {
+            return Err(failure("the client does not take certificates on our curve"));
+        }
+        // The suite names the kind of our key: RSA, or ECDSA with EdDSA (RFC 8422 section 5.3).
+        let (suite, parts) = suites(config)
+            .filter(|suite| hello.cipher_suites.contains(suite.0))
+            .find_map(|suite| Some((suite, parts(suite).filter(|parts| parts.rsa == own.is_rsa())?)))
+            .ok_or(failure("no cipher suite in common"))?;
+        Ok(Choice { suite, parts, group, own: own.clone(), scheme })
+    };
+    // If none fits, what is wrong with the preferred one is told.
+    let preferred = fit(&config.certificate);
+    preferred.or_else(|fault| config.other_certificates.iter().find_map(|own| fit(own).ok()).ok_or(fault))
 }

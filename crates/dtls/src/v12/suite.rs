@@ -15,7 +15,7 @@ pub(super) fn groups(config: &Config) -> impl Iterator<Item = NamedGroup> {
     config.groups.iter().copied().filter(move |group| known.contains(group))
 }
 
-/// Signatures of a peer that are verified.
+/// Signatures of a peer that can be verified, and that are by default.
 pub(crate) const SCHEMES: &[SignatureScheme] = &[
     SignatureScheme::ECDSA_SECP256R1_SHA256,
     SignatureScheme::ED25519,
@@ -27,6 +27,11 @@ pub(crate) const SCHEMES: &[SignatureScheme] = &[
     SignatureScheme::RSA_PSS_RSAE_SHA512,
     SignatureScheme::RSA_PKCS1_SHA512,
 ];
+
+/// Those that are taken of a peer, the preferred first.
+pub(crate) fn schemes(config: &Config) -> Vec<SignatureScheme> {
+    config.signature_schemes.iter().copied().filter(|scheme| SCHEMES.contains(scheme)).collect()
+}
 
 /// What a cipher suite is made of.
 #[derive(Clone, Copy, Debug)]

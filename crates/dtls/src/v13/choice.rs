@@ -1,6 +1,9 @@
 //! What a server chooses of a ClientHello.
 
+use std::sync::Arc;
+
 use super::suite::{Parts, SCHEMES, groups, parts};
+use crate::certificate::Certificate;
 use crate::config::Config;
 use crate::cookie::Retry;
 use crate::crypto::Provider;
@@ -16,7 +19,9 @@ pub(crate) struct Choice<'a> {
     pub(super) suite: CipherSuite,
     pub(super) parts: Parts,
     pub(super) group: NamedGroup,
-    /// How to sign.
+    /// The certificate of ours that the client can verify.
+    pub(super) own: Arc<Certificate>,
+    /// How to sign with it.
     pub(super) scheme: SignatureScheme,
     /// The client's share; without one it is asked for.
     pub(super) share: Option<&'a [u8]>,
@@ -67,8 +72,8 @@ pub(crate) fn choose<'a>(config: &Config, hello: &ClientHello<'a>) -> Result<Cho
     }
     let schemes = hello.extensions.numbers(ExtensionType::SIGNATURE_ALGORITHMS)?;
     let schemes = schemes.ok_or(missing("the client tells no signature schemes"))?;
-    let scheme = config.certificate.scheme(SCHEMES, schemes);
-    let scheme = scheme.ok_or(failure("the client cannot verify our signature"))?;
+    let own = config.certificates().find_map(|own| Some((own.clone(), own.scheme(SCHEMES, schemes)?)));
+    let (own, scheme) = own.ok_or(failure("the client cannot verify our signature"))?;
     let offered = hello.extensions.numbers(ExtensionType::SUPPORTED_GROUPS)?;
     let offered = offered.ok_or(missing("the client tells no groups"))?;
     let shares = hello.extensions.get(ExtensionType::KEY_SHARE).ok_or(missing("the client has no key_share"))?;
@@ -88,5 +93,5 @@ pub(crate) fn choose<'a>(config: &Config, hello: &ClientHello<'a>) -> Result<Cho
         Some((group, share)) => (group, Some(share)),
         None => (groups(config).find(|group| offered.contains(group.0)).ok_or(failure("no group in common"))?, None),
     };
-    Ok(Choice { suite, parts, group, scheme, share })
+    Ok(Choice { suite, parts, group, own, scheme, share })
 }

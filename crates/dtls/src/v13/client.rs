@@ -1,14 +1,16 @@
 //! The client's side of the handshake.
 
+use std::sync::Arc;
+
 use super::key_schedule::{HANDSHAKE_EPOCH, HandshakeSecrets};
 use super::proof;
 use super::session::Session;
-use super::suite::{Parts, SCHEMES, TOLD_SCHEMES, groups, parts};
+use super::suite::{Parts, SCHEMES, groups, parts, told_schemes};
+use crate::certificate::Certificate;
 use crate::config::Config;
 use crate::connection::Role;
 use crate::crypto::{Failed, KeyOffer, PeerKey};
 use crate::error::Fault;
-use crate::event::SessionInfo;
 use crate::handshake::{Core, Step};
 use crate::options;
 use crate::reassembly::Message;
@@ -40,10 +42,10 @@ struct Chosen {
     secrets: HandshakeSecrets,
 }
 
-/// A certificate request: what to repeat in the answer, and how to sign if ours is of a kind that the server takes.
+/// A certificate request: what to repeat in the answer, and the certificate of ours that the server takes, with how to sign.
 struct Requested {
     context: Vec<u8>,
-    scheme: Option<SignatureScheme>,
+    own: Option<(Arc<Certificate>, SignatureScheme)>,
 }
 
 /// A client that offers DTLS 1.3, and perhaps 1.2 in the same hello.
@@ -108,7 +110,7 @@ impl Client {
             versions,
             suites: &suites,
             groups: &groups(&config).collect::<Vec<_>>(),
-            schemes: TOLD_SCHEMES,
+            schemes: &told_schemes(&config),
             others: &options::offered(core),
             key_share: &KeyShares::write(self.offers.iter().map(|offer| (offer.group(), offer.public()))),
             cookie,
@@ -274,9 +276,12 @@ impl Client {
     fn certificate_request(&mut self, core: &mut Core, message: &Message) -> Result<Step, Fault> {
         let request = CertificateRequest13::parse(&message.body)?;
         let config = &core.config;
-        let scheme = config.certificate.scheme(SCHEMES, request.signature_schemes).filter(|_| !config.anonymous_client);
+        let own = config.certificates().filter(|_| !config.anonymous_client);
+        let mut own = own.filter_map(|ours| Some((ours.clone(), ours.scheme(SCHEMES, request.signature_schemes)?)));
+        let requested = Requested { context: request.context.to_vec(), own: own.next() };
+        drop(own);
         core.received_v13(message);
-        self.requested = Some(Requested { context: request.context.to_vec(), scheme });
+        self.requested = Some(requested);
         self.state = State::Certificate;
         Ok(Step::Taken)
     }
@@ -313,12 +318,12 @@ impl Client {
 
         core.flight.begin();
         if let Some(requested) = &self.requested {
-            let config = core.config.clone();
-            let own = config.certificate.chain().filter(|_| requested.scheme.is_some());
-            let body = Certificate13::write(&requested.context, own);
+            let chain = requested.own.iter().flat_map(|(ours, _)| ours.chain());
+            let body = Certificate13::write(&requested.context, chain);
             core.send_v13(HANDSHAKE_EPOCH, HandshakeType::CERTIFICATE, body);
-            if let Some(scheme) = requested.scheme {
-                proof::send(Role::Client, core, HANDSHAKE_EPOCH, chosen.parts, scheme).map_err(internal)?;
+            if let Some((ours, scheme)) = &requested.own {
+                let own = (&**ours, *scheme);
+                proof::send(Role::Client, core, HANDSHAKE_EPOCH, chosen.parts, own).map_err(internal)?;
             }
         }
         let finished = chosen.secrets.verify_data(Role::Client, &core.transcript).map_err(internal)?;
@@ -329,15 +334,8 @@ impl Client {
         session.install_read(core).and_then(|()| session.install_write(core)).map_err(internal)?;
         self.session = Some(session);
         self.state = State::End;
-        Ok(Step::Connected(SessionInfo {
-            version: ProtocolVersion::DTLS_1_3,
-            cipher_suite: chosen.suite,
-            group: chosen.group,
-            peer_certificate: Some(certificate.clone()),
-            srtp_profile: core.srtp_profile,
-            connection_ids: core.records.connection_ids.are_agreed(),
-            extended_master_secret: true,
-        }))
+        let info = core.session_info(ProtocolVersion::DTLS_1_3, chosen.suite, chosen.group, Some(certificate.clone()));
+        Ok(Step::Connected(info))
     }
 }
 

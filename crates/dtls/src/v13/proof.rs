@@ -1,6 +1,7 @@
 //! CertificateVerify: proof that its sender holds the key of the certificate (RFC 8446 section 4.4.3).
 
-use super::suite::{Parts, SCHEMES};
+use super::suite::{Parts, takes};
+use crate::certificate::Certificate;
 use crate::connection::Role;
 use crate::crypto::{Failed, PeerKey};
 use crate::error::Fault;
@@ -23,11 +24,9 @@ pub(super) fn send(
     core: &mut Core,
     epoch: u16,
     parts: Parts,
-    scheme: SignatureScheme,
+    (own, scheme): (&Certificate, SignatureScheme),
 ) -> Result<(), Failed> {
-    let config = core.config.clone();
-    let key = config.certificate.key();
-    let signature = key.sign(scheme, &content(sender, core, parts))?;
+    let signature = own.key().sign(scheme, &content(sender, core, parts))?;
     let mut body = Vec::with_capacity(128);
     DigitallySigned { scheme, signature: &signature }.write(&mut body);
     core.send_v13(epoch, HandshakeType::CERTIFICATE_VERIFY, body);
@@ -37,7 +36,7 @@ pub(super) fn send(
 /// Verifies the peer's.
 pub(super) fn verify(sender: Role, core: &Core, message: &Message, key: &PeerKey, parts: Parts) -> Result<(), Fault> {
     let signed = DigitallySigned::parse(&message.body)?;
-    if !SCHEMES.contains(&signed.scheme) {
+    if !takes(&core.config, signed.scheme) {
         let reason = "the peer signed with a scheme that was not offered";
         return Err(Fault::refused(AlertDescription::ILLEGAL_PARAMETER, reason));
     }

@@ -4,12 +4,11 @@ use super::choice::{Choice, Retried, choose};
 use super::key_schedule::{HANDSHAKE_EPOCH, HandshakeSecrets};
 use super::proof;
 use super::session::Session;
-use super::suite::{Parts, TOLD_SCHEMES};
+use super::suite::{Parts, told_schemes};
 use crate::config::ClientAuthentication;
 use crate::connection::Role;
 use crate::crypto::{Failed, PeerKey, answer};
 use crate::error::Fault;
-use crate::event::SessionInfo;
 use crate::handshake::{Core, Step};
 use crate::options;
 use crate::reassembly::Message;
@@ -99,11 +98,11 @@ impl Server {
         let Some(share) = choice.share else { return Ok(self.retry(core, message, &choice)) };
         let (public, shared) = answer(&core.config.provider, choice.group, share, &mut core.rng)
             .map_err(|Failed| illegal("the client's public key is not acceptable"))?;
+        let answers = options::answer(core, ProtocolVersion::DTLS_1_3, &hello.extensions)?;
         core.records.set_version(ProtocolVersion::DTLS_1_2);
         core.received_v13(message);
         core.flight.begin();
         let random = core.random();
-        let answers = options::answer(core, ProtocolVersion::DTLS_1_3, &hello.extensions)?;
         let body = ServerHello::write_v13(&random, choice.suite, choice.group, &public, &answers.hello);
         core.send_v13(0, HandshakeType::SERVER_HELLO, body);
         let internal = |Failed| Fault::internal("key schedule");
@@ -130,13 +129,13 @@ impl Server {
         if config.client_authentication == ClientAuthentication::None {
             self.state = State::Finished;
         } else {
-            let request = CertificateRequest13::write(TOLD_SCHEMES);
+            let request = CertificateRequest13::write(&told_schemes(&config));
             core.send_v13(HANDSHAKE_EPOCH, HandshakeType::CERTIFICATE_REQUEST, request);
             self.state = State::Certificate;
         }
-        let chain = Certificate13::write(&[], config.certificate.chain());
+        let chain = Certificate13::write(&[], choice.own.chain());
         core.send_v13(HANDSHAKE_EPOCH, HandshakeType::CERTIFICATE, chain);
-        proof::send(Role::Server, core, HANDSHAKE_EPOCH, choice.parts, choice.scheme)?;
+        proof::send(Role::Server, core, HANDSHAKE_EPOCH, choice.parts, (&choice.own, choice.scheme))?;
         let finished = secrets.verify_data(Role::Server, &core.transcript)?;
         core.send_v13(HANDSHAKE_EPOCH, HandshakeType::FINISHED, finished);
         let application = secrets.application(&core.transcript)?;
@@ -201,14 +200,8 @@ impl Server {
         core.transcript.clear();
         self.session = Some(session);
         self.state = State::End;
-        Ok(Step::Connected(SessionInfo {
-            version: ProtocolVersion::DTLS_1_3,
-            cipher_suite: agreed.suite,
-            group: agreed.group,
-            peer_certificate: self.peer.take().map(|(certificate, _)| certificate),
-            srtp_profile: core.srtp_profile,
-            connection_ids: core.records.connection_ids.are_agreed(),
-            extended_master_secret: true,
-        }))
+        let certificate = self.peer.take().map(|(certificate, _)| certificate);
+        let info = core.session_info(ProtocolVersion::DTLS_1_3, agreed.suite, agreed.group, certificate);
+        Ok(Step::Connected(info))
     }
 }

@@ -5,7 +5,7 @@ use crate::crypto::{AeadAlgorithm, HashAlgorithm};
 use crate::v12;
 use crate::wire::{CipherSuite, NamedGroup, SignatureScheme};
 
-/// Signatures of a peer that are verified.
+/// Signatures of a handshake that can be made and verified.
 pub(super) const SCHEMES: &[SignatureScheme] = &[
     SignatureScheme::ECDSA_SECP256R1_SHA256,
     SignatureScheme::ED25519,
@@ -15,9 +15,16 @@ pub(super) const SCHEMES: &[SignatureScheme] = &[
     SignatureScheme::RSA_PSS_RSAE_SHA512,
 ];
 
-/// What the peer is told of them. PKCS #1 v1.5 is among them for the sake of certificates, where any that is told may be
-/// used (RFC 8446 section 4.2.3); a CertificateVerify with it is refused.
-pub(super) const TOLD_SCHEMES: &[SignatureScheme] = v12::SCHEMES;
+/// What the peer is told of those that are taken of it. PKCS #1 v1.5 is among them for the sake of certificates, where any
+/// that is told may be used (RFC 8446 section 4.2.3); a CertificateVerify with it is refused.
+pub(super) fn told_schemes(config: &Config) -> Vec<SignatureScheme> {
+    v12::schemes(config)
+}
+
+/// Whether a signature of the peer's may be by this scheme.
+pub(super) fn takes(config: &Config, scheme: SignatureScheme) -> bool {
+    SCHEMES.contains(&scheme) && config.signature_schemes.contains(&scheme)
+}
 
 /// What a cipher suite is made of.
 #[derive(Clone, Copy, Debug)]

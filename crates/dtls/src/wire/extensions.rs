@@ -130,15 +130,6 @@ pub(crate) fn put_connection_id(id: &[u8]) -> Vec<u8> {
     data
 }
 
-/// Data of a client's [server_name](https://www.rfc-editor.org/rfc/rfc6066#section-3) with one DNS name.
-pub(crate) fn server_name(name: &str) -> Vec<u8> {
-    let mut entry = vec![0];
-    put_u16_vector(&mut entry, name.as_bytes());
-    let mut data = Vec::with_capacity(entry.len().saturating_add(2));
-    put_u16_vector(&mut data, &entry);
-    data
-}
-
 /// Data of [cookie](https://www.rfc-editor.org/rfc/rfc8446#section-4.2.2).
 pub(crate) fn put_cookie(cookie: &[u8]) -> Vec<u8> {
     let mut data = Vec::with_capacity(cookie.len().saturating_add(2));

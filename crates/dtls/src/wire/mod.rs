@@ -2,6 +2,7 @@
 
 mod ack;
 mod alert;
+mod application_protocols;
 mod certificate;
 mod certificate13;
 mod certificate_request;
@@ -20,11 +21,13 @@ mod record;
 mod registry;
 mod server_hello;
 mod server_key_exchange;
+mod server_name;
 mod unified_header;
 mod use_srtp;
 
 pub use ack::{Ack, RECORD_NUMBER};
 pub use alert::{Alert, AlertLevel};
+pub use application_protocols::ApplicationProtocols;
 pub use certificate::CertificateMessage;
 pub use certificate_request::CertificateRequest;
 pub use certificate_verify::DigitallySigned;
@@ -46,6 +49,7 @@ pub use registry::{
 };
 pub use server_hello::{DOWNGRADE_SENTINEL, ServerHello};
 pub use server_key_exchange::ServerKeyExchange;
+pub use server_name::HostName;
 pub use unified_header::{UNIFIED_HEADER, UnifiedHeader};
 pub use use_srtp::UseSrtp;
 
@@ -53,7 +57,7 @@ pub(crate) use client_hello::Offer;
 pub(crate) use codec::Reader;
 #[cfg(test)]
 pub(crate) use codec::put_u8_vector;
-pub(crate) use extensions::{connection_id, put_connection_id, put_cookie, server_name};
+pub(crate) use extensions::{connection_id, put_connection_id, put_cookie};
 
 /// Whether a public key of a kind this crate verifies with can be read from an X.509 `certificate` (DER). For fuzzing and
 /// diagnosis.

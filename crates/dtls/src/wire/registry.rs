@@ -92,6 +92,7 @@ registry!(
         EC_POINT_FORMATS = 11, "ec_point_formats";
         SIGNATURE_ALGORITHMS = 13, "signature_algorithms";
         USE_SRTP = 14, "use_srtp";
+        APPLICATION_LAYER_PROTOCOL_NEGOTIATION = 16, "application_layer_protocol_negotiation";
         EXTENDED_MASTER_SECRET = 23, "extended_master_secret";
         RECORD_SIZE_LIMIT = 28, "record_size_limit";
         SUPPORTED_VERSIONS = 43, "supported_versions";
@@ -192,5 +193,6 @@ registry!(
         MISSING_EXTENSION = 109, "missing_extension";
         UNSUPPORTED_EXTENSION = 110, "unsupported_extension";
         CERTIFICATE_REQUIRED = 116, "certificate_required";
+        NO_APPLICATION_PROTOCOL = 120, "no_application_protocol";
     }
 );

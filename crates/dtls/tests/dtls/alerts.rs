@@ -13,6 +13,25 @@ fn forged_alert(description: AlertDescription) -> Vec<u8> {
     plaintext(ContentType::ALERT, 0, 3, &Alert::fatal(description).to_bytes())
 }
 
+/// The application's own alert reaches the peer, during the handshake and after it.
+#[test]
+fn an_application_ends_a_connection_with_an_alert_of_its_choice() {
+    let alert = AlertDescription::ACCESS_DENIED;
+    let mut pair = Pair::connected(3);
+    pair.ends[1].abort(pair.now, alert);
+    pair.run_for(Duration::from_secs(1));
+    assert_eq!(pair.errors, [Some(Error::AlertReceived(alert)), None]);
+    assert!(pair.ends[1].overhead().is_none(), "nothing can be sealed");
+
+    let mut pair = Pair::plain(4);
+    pair.ends[0].start(pair.now);
+    pair.ends[0].abort(pair.now, alert);
+    let last = pair.take(0).pop().unwrap();
+    assert!(last.ends_with(&[2, alert.0]) && pair.take(0).is_empty());
+    pair.ends[1].abort(pair.now, alert);
+    assert!(pair.take(1).is_empty());
+}
+
 //= rfc5246#7.2.1
 //# The other party MUST respond with a close_notify alert of its own and close down the connection immediately,
 //# discarding any pending writes.

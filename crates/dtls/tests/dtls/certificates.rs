@@ -6,7 +6,7 @@ use std::time::Duration;
 use weft_dtls::crypto::KeyKind;
 use weft_dtls::{
     AlertDescription, Certificate, ChainVerifier, ChainVerifierError, CipherSuite, Config, Error, ProtocolVersion,
-    Rejection, Role, Verifier,
+    Rejection, Role, SignatureScheme, Verifier,
 };
 
 use crate::link::{PERFECT, Pair, fingerprint_of};
@@ -99,6 +99,89 @@ fn a_suite_that_does_not_fit_the_key_is_not_chosen() {
         });
         pair.connect(Duration::from_secs(5));
         assert_eq!(pair.errors[1].unwrap().alert_sent(), Some(AlertDescription::HANDSHAKE_FAILURE));
+    }
+}
+
+/// Of several certificates either side takes the first that the peer can verify.
+#[test]
+fn a_certificate_is_chosen_that_the_peer_can_verify() {
+    let [p256, p384, ed25519, rsa] = &*OF_EACH_KIND;
+    let schemes = |certificate: &Certificate| match certificate.key_kind() {
+        KeyKind::P256 => vec![SignatureScheme::ECDSA_SECP256R1_SHA256],
+        KeyKind::P384 => vec![SignatureScheme::ECDSA_SECP384R1_SHA384],
+        KeyKind::Ed25519 => vec![SignatureScheme::ED25519],
+        KeyKind::Rsa => vec![SignatureScheme::RSA_PSS_RSAE_SHA384],
+    };
+    for version in [ProtocolVersion::DTLS_1_2, ProtocolVersion::DTLS_1_3] {
+        for (chooser, end) in [(Role::Client, 1), (Role::Server, 0)] {
+            for wanted in [p256, p384, ed25519, rsa] {
+                let mut pair = pair(p256, p256, |role, config| {
+                    config.versions = vec![version];
+                    if role == chooser {
+                        config.other_certificates = vec![p384.clone(), ed25519.clone(), rsa.clone()];
+                        // The key of the peer is P-256.
+                        config.signature_schemes = vec![SignatureScheme::ECDSA_SECP256R1_SHA256];
+                    } else {
+                        config.verifier = fingerprint_of(wanted);
+                        config.signature_schemes = schemes(wanted);
+                    }
+                });
+                pair.connect(Duration::from_secs(5));
+                assert!(pair.both_connected(), "{version} {chooser:?} {:?} {:?}", wanted.key_kind(), pair.errors);
+                assert_eq!(pair.ends[end].info().unwrap().peer_certificate.as_deref(), Some(wanted.der()));
+            }
+        }
+        // In 1.2 the client's suites and curves count, too; nothing that fits is refused.
+        let mut pair = pair(p256, p256, |role, config| {
+            config.versions = vec![version];
+            if role == Role::Server {
+                config.other_certificates = vec![p384.clone()];
+            } else {
+                config.signature_schemes = schemes(rsa);
+            }
+        });
+        pair.connect(Duration::from_secs(5));
+        assert_eq!(pair.errors[1].unwrap().alert_sent(), Some(AlertDescription::HANDSHAKE_FAILURE), "{version}");
+    }
+}
+
+/// A certificate signs with the schemes that it is given, and a peer that takes none of them is refused.
+#[test]
+fn a_certificate_can_be_kept_from_schemes() {
+    let rsa = Certificate::from_pem(&OF_EACH_KIND[3].to_pem()).unwrap();
+    let rsa = Arc::new(rsa.with_signature_schemes(vec![SignatureScheme::RSA_PSS_RSAE_SHA512]));
+    let p256 = &OF_EACH_KIND[0];
+    for version in [ProtocolVersion::DTLS_1_2, ProtocolVersion::DTLS_1_3] {
+        for (scheme, taken) in
+            [(SignatureScheme::RSA_PSS_RSAE_SHA512, true), (SignatureScheme::RSA_PSS_RSAE_SHA256, false)]
+        {
+            let mut pair = pair(p256, &rsa, |role, config| {
+                config.versions = vec![version];
+                if role == Role::Client {
+                    config.signature_schemes = vec![scheme];
+                }
+            });
+            pair.connect(Duration::from_secs(5));
+            assert_eq!(pair.both_connected(), taken, "{version} {scheme}");
+        }
+    }
+}
+
+/// A verifier of the application's own says by what alert the peer is told.
+#[test]
+fn a_verifier_can_choose_the_alert() {
+    let alert = AlertDescription::ACCESS_DENIED;
+    for version in [ProtocolVersion::DTLS_1_2, ProtocolVersion::DTLS_1_3] {
+        let p256 = &OF_EACH_KIND[0];
+        let mut pair = pair(p256, p256, |role, config| {
+            config.versions = vec![version];
+            if role == Role::Server {
+                config.verifier = Verifier::Custom(Arc::new(Says(Rejection::With(alert))));
+            }
+        });
+        pair.connect(Duration::from_secs(5));
+        assert_eq!(pair.errors[1], Some(Error::CertificateRejected(Rejection::With(alert))));
+        assert_eq!(pair.errors[1].unwrap().alert_sent(), Some(alert));
     }
 }
 

@@ -350,7 +350,7 @@ fn reply(hello: &Hello) -> (Connection, Result<(), Error>) {
     (client, outcome)
 }
 
-fn server_hello() -> Hello {
+pub(crate) fn server_hello() -> Hello {
     let extensions = vec![(23, vec![]), (0xFF01, vec![0]), (11, vec![1, 0])];
     Hello { random: [0x66; 32], extensions, ..Hello::client() }
 }

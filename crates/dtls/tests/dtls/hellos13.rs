@@ -27,7 +27,7 @@ fn shares(group: u16, key: &[u8]) -> Vec<u8> {
     [&(one.len() as u16).to_be_bytes()[..], &one].concat()
 }
 
-fn client_hello() -> Hello {
+pub(crate) fn client_hello() -> Hello {
     let suites = vec![0x1301];
     Hello { suites, ..Hello::client() }.with(43, &[2, V13[0], V13[1]]).with(51, &shares(29, &[9; 32]))
 }

@@ -2,11 +2,13 @@
 
 use std::time::Duration;
 
-use weft_core::{Frame, Layer, Spent, Wrap};
-use weft_dtls::wire::{ClientHello, ContentType, ExtensionType, Fragment, RECORD_HEADER};
-use weft_dtls::{Config, ConnectionIdError, Event, ProtocolVersion, Role, SrtpProfile};
+use weft_core::{Frame, Instant, Layer, Rng, Spent, Wrap};
+use weft_dtls::wire::{ClientHello, ContentType, ExtensionType, Fragment, HandshakeType, HostName, RECORD_HEADER};
+use weft_dtls::{AlertDescription, Config, Connection, ConnectionIdError, Event, ProtocolVersion, Role, SrtpProfile};
 
-use crate::link::{PERFECT, Pair, config_any};
+use crate::hellos::{Hello, record, server_hello};
+use crate::hellos13::client_hello;
+use crate::link::{PERFECT, Pair, config, config_any};
 
 const V12: ProtocolVersion = ProtocolVersion::DTLS_1_2;
 const V13: ProtocolVersion = ProtocolVersion::DTLS_1_3;
@@ -120,6 +122,112 @@ fn the_server_name_is_sent_on_request() {
     assert_eq!(name.unwrap().1, [&[0, 15, 0, 0, 12][..], b"weft.example"].concat());
     let mut unnamed = pair(V12, |_, _| {});
     assert!(first_hello(&mut unnamed).iter().all(|(extension, _)| *extension != ExtensionType::SERVER_NAME));
+}
+
+/// As server the name is told to the application. What is no name is malformed.
+#[test]
+fn the_server_name_is_told_to_the_server() {
+    for version in [V12, V13] {
+        let mut named = pair(version, |_, config| config.server_name = Some("weft.example".to_owned()));
+        connect(&mut named);
+        assert_eq!(named.ends[1].info().unwrap().server_name.as_deref(), Some("weft.example"));
+        assert_eq!(named.ends[0].info().unwrap().server_name, None);
+    }
+    let name = |entry: &[u8]| [&(entry.len() as u16).to_be_bytes()[..], entry].concat();
+    assert_eq!(HostName::parse(&name(b"\0\0\x04weft")), Ok(HostName("weft")));
+    let wrong: [&[u8]; 7] = [
+        b"",
+        b"\0\0\0",
+        b"\x01\0\x04weft",
+        b"\0\0\x04wef",
+        b"\0\0\x04weft\0\0\x01a",
+        b"\0\0\x04we\0t",
+        b"\0\0\x02\xC3\xA4",
+    ];
+    for entry in wrong {
+        assert!(HostName::parse(&name(entry)).is_err(), "{entry:?}");
+    }
+    assert!(HostName::parse(&[&name(b"\0\0\x04weft")[..], &[0]].concat()).is_err());
+}
+
+/// RFC 7301 section 3.2: the server's preference decides; who has nothing in common is refused.
+#[test]
+fn application_protocols_are_agreed_on_request() {
+    let names = |names: &[&str]| names.iter().map(|name| name.as_bytes().to_vec()).collect::<Vec<_>>();
+    for version in [V12, V13] {
+        let meet = |client: &[&str], server: &[&str]| {
+            let mut pair = pair(version, |role, config| {
+                config.application_protocols = names(if role == Role::Client { client } else { server });
+            });
+            pair.connect(Duration::from_secs(5));
+            pair
+        };
+        // What has no form on the wire is passed over.
+        let long = "x".repeat(256);
+        for (client, server, agreed) in [
+            (&["coap", "webrtc"][..], &["c-webrtc", "webrtc", "coap"][..], Some("webrtc")),
+            (&["", &long, "coap"], &["", &long, "coap"], Some("coap")),
+            (&["coap"], &[], None),
+            (&[], &["coap"], None),
+        ] {
+            let pair = meet(client, server);
+            assert!(pair.both_connected(), "{:?}", pair.errors);
+            for end in &pair.ends {
+                assert_eq!(end.info().unwrap().application_protocol.as_deref(), agreed.map(str::as_bytes));
+            }
+        }
+        let pair = meet(&["coap"], &["webrtc"]);
+        assert_eq!(pair.errors[1].unwrap().alert_sent(), Some(AlertDescription::NO_APPLICATION_PROTOCOL));
+    }
+}
+
+/// A server that chooses what was not offered, or more than one.
+#[test]
+fn a_protocol_that_was_not_offered_is_refused() {
+    for names in [&b"\x04coaq"[..], b"\x04coap\x04coap"] {
+        let answer = [&(names.len() as u16).to_be_bytes()[..], names].concat();
+        let mut config = config(Role::Client);
+        config.application_protocols = vec![b"coap".to_vec()];
+        let mut client = Connection::new(config.into(), Role::Client, Rng::from_test_seed(2));
+        client.start(Instant::ORIGIN);
+        let hello = server_hello().with(16, &answer);
+        let mut datagram = record(HandshakeType::SERVER_HELLO, 0, &hello.server_body());
+        let refused = client.handle_input(Instant::ORIGIN, &mut datagram).map(drop).unwrap_err();
+        assert_eq!(refused.alert_sent(), Some(AlertDescription::ILLEGAL_PARAMETER));
+    }
+}
+
+/// Anybody can write a hello. One whose extensions are malformed leaves nothing behind, and the handshake goes on.
+#[test]
+fn malformed_extensions_of_a_forged_hello_leave_nothing_behind() {
+    for (version, hello) in [(V12, Hello::client()), (V13, client_hello())] {
+        for (extension, data) in [(0, &[9][..]), (14, &[1]), (16, &[0, 1, 0]), (28, &[1]), (54, &[2, 1])] {
+            let mut pair = pair(version, |_, config| {
+                config.srtp_profiles = vec![SrtpProfile::AEAD_AES_128_GCM];
+                config.application_protocols = vec![b"coap".to_vec()];
+            });
+            pair.ends[1].use_connection_id(b"id").unwrap();
+            // An acceptable one goes before it, so that there is something to leave.
+            let forged = hello.clone().with(14, &[0, 2, 0, 7, 0]).with(extension, data);
+            pair.inject(1, &record(HandshakeType::CLIENT_HELLO, 0, &forged.client_body()));
+            assert_eq!((pair.ends[1].counters().bad_messages, pair.errors[1]), (1, None), "{extension}");
+            connect(&mut pair);
+            talk(&mut pair);
+        }
+    }
+    // A server's, too: it answers what is offered, and then what is malformed.
+    let mut pair = pair(V12, |role, config| {
+        if role == Role::Client {
+            config.srtp_profiles = vec![SrtpProfile::AEAD_AES_128_GCM];
+        }
+    });
+    pair.ends[0].start(pair.now);
+    let forged = server_hello().without(23).with(14, &[0, 2, 0, 7, 0]).with(28, &[0, 64]).with(23, &[1]);
+    pair.inject(0, &record(HandshakeType::SERVER_HELLO, 0, &forged.server_body()));
+    assert_eq!((pair.ends[0].counters().bad_messages, pair.errors[0]), (1, None));
+    connect(&mut pair);
+    assert_eq!(pair.ends[0].info().unwrap().srtp_profile, None);
+    pair.send_data(0, &[7; 1000]);
 }
 
 //= rfc8449#4
