@@ -166,9 +166,10 @@ fn hard_times(version: ProtocolVersion, role: Role, mtu: usize, loss: f64, seed:
     config.mtu = mtu;
     config.initial_rto = Duration::from_millis(200);
     config.max_rto = Duration::from_secs(1);
-    // It comes to a stop over a message whose fragments are cut otherwise when they come again, as a repeated hello with
-    // X25519MLKEM768 is (RFC 9147 section 5.5 has it so that overlaps are taken). Without it the hello is one datagram.
-    config.groups.retain(|group| *group != NamedGroup::X25519MLKEM768);
+    // A hello of two datagrams that got through in part goes again in smaller ones: see `overlapping_fragments`.
+    if version == ProtocolVersion::DTLS_1_2 && loss > 0.0 {
+        config.groups.retain(|group| *group != NamedGroup::X25519MLKEM768);
+    }
     let mut own = Own::new(config, role);
     connect(&mut own, &mut peer, &mut Luck::lossy(loss, seed));
     assert!(own.longest <= mtu, "{}", own.longest);
@@ -189,14 +190,52 @@ fn small_datagrams() {
     }
 }
 
-/// A quarter of the datagrams is lost either way.
+/// A quarter of the datagrams is lost either way. Of fragments that begin at the same byte it keeps the first it sees, so a
+/// message must be cut the same way each time it is sent.
 #[test]
 fn loss() {
-    for seed in 0..20 {
+    for seed in 0..50 {
         for version in [ProtocolVersion::DTLS_1_2, ProtocolVersion::DTLS_1_3] {
             for role in [Role::Client, Role::Server] {
-                hard_times(version, role, 1200, 0.25, seed);
+                for mtu in [256, 400, 1200] {
+                    hard_times(version, role, mtu, 0.25, seed);
+                }
             }
+        }
+    }
+}
+
+/// RFC 6347 section 4.2.3 and RFC 9147 section 5.5: overlapping fragments must be taken. They are here and by its 1.3; by its
+/// 1.2 they are not: there it puts fragments together by their offsets alone, and stays where a byte comes twice.
+#[test]
+fn overlapping_fragments() {
+    let identity = Identity::new(&PKCS_ECDSA_P256_SHA256);
+    for version in [ProtocolVersion::DTLS_1_2, ProtocolVersion::DTLS_1_3] {
+        let mut config = config(&identity);
+        config.versions = vec![version];
+        config.groups = vec![NamedGroup::X25519, NamedGroup::SECP256R1];
+        let hello = Own::new(config.clone(), Role::Client).take().remove(0);
+        let (header, body) = hello.split_at(25);
+        let fragment = |number: u8, range: std::ops::Range<usize>| {
+            let mut datagram = header.to_vec();
+            datagram[10] = number;
+            datagram[11..13].copy_from_slice(&(range.len() as u16 + 12).to_be_bytes());
+            datagram[19..22].copy_from_slice(&(range.start as u32).to_be_bytes()[1..]);
+            datagram[22..25].copy_from_slice(&(range.len() as u32).to_be_bytes()[1..]);
+            datagram.extend(&body[range]);
+            datagram
+        };
+        for (first, second, overlap) in [(0..60, 60..body.len(), false), (0..60, 50..body.len(), true)] {
+            let fragments = [fragment(0, first), fragment(1, second)];
+            let mut own = Own::new(config.clone(), Role::Server);
+            let mut peer = Peer::new(version, Role::Server, Config::builder().use_server_cookie(false), &identity);
+            for fragment in &fragments {
+                own.give(fragment);
+                peer.dtls.handle_packet(fragment).unwrap();
+            }
+            assert!(!own.take().is_empty());
+            let answered = !peer.take(Duration::from_millis(1)).is_empty();
+            assert_eq!(answered, !overlap || version == ProtocolVersion::DTLS_1_3, "{version} {overlap}");
         }
     }
 }

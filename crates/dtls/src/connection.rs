@@ -349,17 +349,18 @@ impl Connection {
         if !acknowledge && !self.core.flight.is_pending() {
             return 0;
         }
-        frame.cap(self.flight_mtu());
-        let mut written = 0;
+        let mtu = self.flight_mtu();
+        frame.cap(mtu);
+        self.core.flight.fit(mtu);
+        // It has a datagram of its own, so that the flight is cut the same way with it and without.
         if acknowledge && self.acknowledgements.write(&mut self.core.records, frame) {
-            written = 1;
+            return 1;
         }
         let whole = frame.len();
-        match self.core.flight.write(&mut self.core.records, frame) {
-            Ok(records) => written += records,
-            Err(_) => frame.truncate(whole),
-        }
-        written
+        self.core.flight.write(&mut self.core.records, frame).unwrap_or_else(|_| {
+            frame.truncate(whole);
+            0
+        })
     }
 
     /// Writes the alert that is pending.

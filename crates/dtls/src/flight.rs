@@ -1,5 +1,5 @@
-//! Flights: the messages one side sends before it waits for the other (RFC 6347 section 4.2.4). They are stored whole and
-//! cut anew at every transmission.
+//! Flights: the messages one side sends before it waits for the other (RFC 6347 section 4.2.4). They are stored whole, and
+//! cut at every transmission, again where they were cut before.
 
 use core::ops::Range;
 use std::collections::VecDeque;
@@ -29,6 +29,12 @@ struct Outgoing {
     body: Vec<u8>,
     /// In order, apart from each other, none empty but that of an empty body.
     missing: Vec<Range<usize>>,
+    /// Where fragments ended before the message did, in order. What is sent again is cut there, too: overlaps are allowed
+    /// (RFC 9147 section 5.5), but there are peers that take of fragments with the same offset the first alone, and would
+    /// never get what a longer one adds.
+    cuts: Vec<usize>,
+    /// Bytes that were sent at least once.
+    sent: usize,
 }
 
 impl Outgoing {
@@ -36,6 +42,21 @@ impl Outgoing {
     fn next_missing(&self, at: usize) -> Option<Range<usize>> {
         let range = self.missing.iter().find(|range| range.end > at || range.is_empty() && range.start >= at)?;
         Some(range.start.max(at)..range.end)
+    }
+
+    /// Where a fragment that begins at `start` has to end, if the message was cut there before.
+    fn next_cut(&self, start: usize) -> Option<usize> {
+        self.cuts.get(self.cuts.partition_point(|cut| *cut <= start)).copied()
+    }
+
+    /// A fragment was sent that ended there.
+    fn cut(&mut self, end: usize) {
+        self.sent = self.sent.max(end);
+        if end < self.body.len()
+            && let Err(at) = self.cuts.binary_search(&end)
+        {
+            self.cuts.insert(at, end);
+        }
     }
 
     /// The peer has these bytes; whether that is news.
@@ -78,6 +99,8 @@ pub(crate) struct Flight {
     number: u32,
     /// Beyond 2^16 - 1 when every number was used.
     next_message_seq: u32,
+    /// The longest datagram that messages are cut for.
+    mtu: usize,
 }
 
 impl Flight {
@@ -100,6 +123,20 @@ impl Flight {
         self.next_message_seq > u16::MAX.into()
     }
 
+    /// Cuts messages for datagrams of this length, those anew that were cut for another.
+    pub(crate) fn fit(&mut self, mtu: usize) {
+        if self.mtu == mtu {
+            return;
+        }
+        self.mtu = mtu;
+        for item in &mut self.items {
+            if let Item::Handshake(message) = item {
+                message.cuts.clear();
+                message.sent = 0;
+            }
+        }
+    }
+
     /// Goes on after messages that somebody else sent.
     pub(crate) fn continue_from(&mut self, message_seq: u16) {
         self.next_message_seq = message_seq.into();
@@ -110,7 +147,15 @@ impl Flight {
         let message_seq = self.next_message_seq();
         self.next_message_seq = u32::from(message_seq).saturating_add(1);
         let missing = core::iter::once(0..body.len()).collect();
-        self.items.push(Item::Handshake(Outgoing { epoch, message_type, message_seq, body, missing }));
+        self.items.push(Item::Handshake(Outgoing {
+            epoch,
+            message_type,
+            message_seq,
+            body,
+            missing,
+            cuts: Vec::new(),
+            sent: 0,
+        }));
     }
 
     pub(crate) fn push_change_cipher_spec(&mut self, epoch: u16) {
@@ -215,7 +260,7 @@ impl Flight {
     fn write_record(&mut self, epoch: u16, records: &mut RecordLayer, frame: &mut Frame<'_>) -> Result<bool, Spent> {
         let overhead = records.overhead(epoch).ok_or(Spent::NoKeys)?;
         let room = frame.remaining().saturating_sub(overhead.total()).min(records.content_limit());
-        let pieces = self.pieces(epoch, room);
+        let pieces = self.pieces(epoch, room, frame.is_empty());
         let parts: Vec<&[u8]> =
             pieces.iter().flat_map(|piece| [piece.header.as_slice(), self.bytes(piece.item, &piece.range)]).collect();
         let Some(last) = pieces.last() else { return Ok(false) };
@@ -225,6 +270,9 @@ impl Flight {
         };
         self.position = if last.whole { (last.item + 1, 0) } else { (last.item, last.range.end) };
         for piece in pieces {
+            if let Some(Item::Handshake(message)) = self.items.get_mut(piece.item) {
+                message.cut(piece.range.end);
+            }
             if self.sent.len() >= MAX_SENT {
                 self.sent.pop_front();
             }
@@ -234,8 +282,8 @@ impl Flight {
     }
 
     /// What fits into one record. Under the protection of 1.3 several messages share one (RFC 9147 section 5.5); in 1.2
-    /// each has its own, as older peers expect.
-    fn pieces(&self, epoch: u16, room: usize) -> Vec<Piece> {
+    /// each has its own, as older peers expect. `fresh`: nothing is in the datagram yet.
+    fn pieces(&self, epoch: u16, room: usize, fresh: bool) -> Vec<Piece> {
         let mut pieces = Vec::new();
         let (mut item, mut at) = self.position;
         let mut room = room;
@@ -248,8 +296,11 @@ impl Flight {
                 continue;
             };
             let Some(left) = room.checked_sub(HANDSHAKE_HEADER) else { break };
-            let end = missing.end.min(missing.start.saturating_add(left));
-            if end < missing.end && end.saturating_sub(missing.start) < MIN_PIECE {
+            let cut = message.next_cut(missing.start).map_or(missing.end, |cut| cut.min(missing.end));
+            let end = cut.min(missing.start.saturating_add(left));
+            // What was sent is cut anew only where a whole datagram has no room for it.
+            let keep = missing.start < message.sent && !(fresh && pieces.is_empty());
+            if end < cut && (keep || end.saturating_sub(missing.start) < MIN_PIECE) {
                 break;
             }
             let range = missing.start..end;
@@ -314,5 +365,65 @@ impl Flight {
         let last = bodies.last().unwrap();
         last.missing = core::iter::once(0..new.len()).collect();
         last.body = new;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::config::Limits;
+    use crate::wire::{RECORD_HEADER, RecordHeader};
+    use weft_core::Overhead;
+
+    /// What fragments the datagrams hold: number of the message, and its bytes.
+    fn send(flight: &mut Flight, records: &mut RecordLayer, mtu: usize) -> Vec<(u16, Range<usize>)> {
+        let mut ranges = Vec::new();
+        flight.fit(mtu);
+        while flight.is_pending() {
+            let mut buffer = [0; 2048];
+            let mut frame = Frame::new(&mut buffer, Overhead::NONE);
+            frame.cap(mtu);
+            flight.write(records, &mut frame).unwrap();
+            let mut rest = frame.content();
+            while let Ok(header) = RecordHeader::parse(rest) {
+                let (content, tail) = rest[RECORD_HEADER..].split_at(header.length.into());
+                let (fragment, _) = Fragment::parse(content).unwrap();
+                ranges.push((fragment.message_seq, fragment.offset..fragment.offset + fragment.body.len()));
+                rest = tail;
+            }
+        }
+        ranges
+    }
+
+    /// There are peers that take of fragments with the same offset the first alone. What goes again is therefore cut where
+    /// it was cut before, though what goes before it is acknowledged.
+    #[test]
+    fn what_goes_again_is_cut_as_before() {
+        let mut records = RecordLayer::new(&Limits::default());
+        let mut flight = Flight::default();
+        for length in [500, 40, 700] {
+            flight.push(0, HandshakeType::CERTIFICATE, vec![7; length]);
+        }
+        let first = send(&mut flight, &mut records, 256);
+        for acknowledged in 0..first.len() {
+            flight.acknowledge([(0, acknowledged as u64)].into_iter());
+            flight.rewind();
+            assert_eq!(send(&mut flight, &mut records, 256), first[acknowledged + 1..]);
+            // Those records have other numbers; so that the next one is acknowledged by its first, they are forgotten.
+            flight.sent.retain(|sent| sent.sequence < first.len() as u64);
+        }
+        assert!(flight.is_acknowledged());
+    }
+
+    /// For another size of datagrams it is cut anew, so that none is needlessly short.
+    #[test]
+    fn another_mtu_is_made_use_of() {
+        let mut records = RecordLayer::new(&Limits::default());
+        let mut flight = Flight::default();
+        flight.push(0, HandshakeType::CERTIFICATE, vec![7; 500]);
+        for (mtu, datagrams) in [(256, 3), (300, 2), (256, 3), (1200, 1)] {
+            assert_eq!(send(&mut flight, &mut records, mtu).len(), datagrams, "{mtu}");
+            flight.rewind();
+        }
     }
 }

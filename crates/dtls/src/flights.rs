@@ -20,9 +20,11 @@ impl Connection {
     /// timer expires, if that does not [rest](Self::rest_retransmissions).
     pub fn flight_datagrams(&mut self) -> Vec<Vec<u8>> {
         let mut all = Vec::new();
+        let mtu = self.flight_mtu();
+        self.core.flight.fit(mtu);
         self.core.flight.resume();
         while self.core.flight.is_pending() {
-            let mut buffer = vec![0; self.flight_mtu()];
+            let mut buffer = vec![0; mtu];
             let mut frame = Frame::new(&mut buffer, Overhead::NONE);
             match self.core.flight.write(&mut self.core.records, &mut frame) {
                 Ok(records) if records > 0 => self.counters.records_sent += records,
