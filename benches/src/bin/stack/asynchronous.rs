@@ -82,8 +82,8 @@ async fn throughput(load: Load, seconds: f64) -> Result<Value> {
         let message = Bytes::from(vec![0x5A; load.size]);
         tokio::spawn(async move { while from.send(message.clone()).await.is_ok() {} });
         tokio::spawn(async move {
-            while let Some(message) = to.recv().await {
-                arrived.fetch_add(message.data.len() as u64, Ordering::Relaxed);
+            while let Some(len) = to.recv_with(|_, bytes| bytes.len()).await {
+                arrived.fetch_add(len as u64, Ordering::Relaxed);
             }
         });
     }
@@ -111,8 +111,8 @@ async fn with_chromium(browser: &Path, does: Browser, seconds: f64) -> Result<Va
             let arrived = Arc::new(AtomicU64::new(0));
             let counted = arrived.clone();
             tokio::spawn(async move {
-                while let Some(message) = channel.recv().await {
-                    counted.fetch_add(message.data.len() as u64, Ordering::Relaxed);
+                while let Some(len) = channel.recv_with(|_, bytes| bytes.len()).await {
+                    counted.fetch_add(len as u64, Ordering::Relaxed);
                 }
             });
             tokio::time::sleep(WARM_UP).await;

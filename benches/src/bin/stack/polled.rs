@@ -53,8 +53,8 @@ impl Peer {
     fn read(&mut self) -> usize {
         let mut bytes = 0;
         for channel in &mut self.channels {
-            while let Ok(packet) = channel.get_packet() {
-                bytes += packet.len();
+            while let Ok(len) = channel.read_packet(<[u8]>::len) {
+                bytes += len;
             }
         }
         bytes

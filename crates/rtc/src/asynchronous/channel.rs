@@ -182,6 +182,16 @@ impl DataChannel {
         poll_fn(|cx| Self::poll_recv(self.at(), cx, &mut waiter)).await
     }
 
+    /// Lends the next message to `read`, and gives what that makes of it; else as [`recv`](Self::recv). The message's buffer
+    /// is used again for messages to come: in steady state, receiving so allocates nothing.
+    pub async fn recv_with<T>(&self, read: impl FnOnce(MessageKind, &[u8]) -> T) -> Option<T> {
+        let Message { kind, data } = self.recv().await?;
+        // Nothing is locked meanwhile: it may do what it likes.
+        let made = read(kind, &data);
+        self.shared.lock().core.recycle(data);
+        Some(made)
+    }
+
     pub(super) fn poll_recv(at: At<'_>, cx: &mut Context<'_>, waiter: &mut Waiter) -> Poll<Option<Message>> {
         let mut state = at.shared.lock();
         if let Some(message) = state.core.receive(at.id) {

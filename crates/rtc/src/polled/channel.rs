@@ -88,6 +88,21 @@ impl DataChannel {
         Ok(message.data)
     }
 
+    /// Lends the next packet to `read`, and gives what that makes of it; else as [`get_packet`](Self::get_packet). The packet's
+    /// buffer is used again for packets to come: in steady state, reading so allocates nothing.
+    ///
+    /// # Errors
+    /// As [`get_packet`](Self::get_packet).
+    pub fn read_packet<T>(&mut self, read: impl FnOnce(&[u8]) -> T) -> Result<T, Error> {
+        let packet = self.get_packet()?;
+        // Nothing is locked meanwhile: it may do what it likes.
+        let made = read(&packet);
+        if let Some(core) = lock(&self.shared).core_mut() {
+            core.recycle(packet);
+        }
+        Ok(made)
+    }
+
     /// Sends a packet, as text or bytes by the [`write_mode`](Self::write_mode). It leaves with the connection's next
     /// `poll`.
     ///

@@ -45,6 +45,20 @@ impl PeerConnection {
         Some(message)
     }
 
+    /// Lends the next message of the channel to `read`, and gives what that makes of it. Its buffer is used again for messages
+    /// to come: in steady state, receiving so allocates nothing. Else as [`receive`](Self::receive).
+    pub fn receive_with<T>(&mut self, id: ChannelId, read: impl FnOnce(MessageKind, &[u8]) -> T) -> Option<T> {
+        let Message { kind, data } = self.receive(id)?;
+        let made = read(kind, &data);
+        self.recycle(data);
+        Some(made)
+    }
+
+    /// Takes the buffer of a message that was received, to use it for one to come, if nobody else holds a part of it.
+    pub fn recycle(&mut self, data: Bytes) {
+        self.channels.recycle(data);
+    }
+
     /// Closes a channel (W3C `close`): what is queued is delivered first. [`Event::Closed`](crate::Event::Closed) follows when both directions
     /// are reset.
     pub fn close_data_channel(&mut self, now: Instant, id: ChannelId) {

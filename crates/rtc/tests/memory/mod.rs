@@ -45,11 +45,17 @@ impl End {
         }
     }
 
-    fn events(&mut self) -> u64 {
+    fn events(&mut self, in_place: bool) -> u64 {
         let mut messages = 0;
         while let Some(event) = self.connection.poll_event() {
             match event {
                 Event::DataChannel(id) | Event::Open(id) => self.channel = Some(id),
+                Event::Readable(id) if in_place => {
+                    while let Some(first) = self.connection.receive_with(id, |_, bytes| bytes.first().copied()) {
+                        assert!(first.is_some());
+                        messages += 1;
+                    }
+                }
                 Event::Readable(id) => {
                     while self.connection.receive(id).is_some() {
                         messages += 1;
@@ -66,12 +72,14 @@ impl End {
 pub(crate) struct Pair {
     now: Instant,
     ends: [End; 2],
+    /// Messages are read in place.
+    pub(crate) in_place: bool,
 }
 
 impl Pair {
     /// Connected, with a channel open at both ends.
     pub(crate) fn connected() -> Self {
-        let mut pair = Self { now: Instant::ORIGIN, ends: [End::new(1000), End::new(2000)] };
+        let mut pair = Self { now: Instant::ORIGIN, ends: [End::new(1000), End::new(2000)], in_place: false };
         let (now, [a, b]) = (pair.now, &mut pair.ends);
         let (a, b) = (&mut a.connection, &mut b.connection);
         a.create_data_channel(now, DataChannelInit::new("counted")).unwrap();
@@ -89,9 +97,9 @@ impl Pair {
         self.now += Duration::from_micros(50);
         let [a, b] = &mut self.ends;
         a.flush(self.now, b);
-        let messages = b.events();
+        let messages = b.events(self.in_place);
         b.flush(self.now, a);
-        a.events();
+        a.events(self.in_place);
         messages
     }
 

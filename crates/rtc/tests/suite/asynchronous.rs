@@ -109,6 +109,33 @@ async fn a_message_that_left_at_once_is_sent_again_when_nobody_acknowledges_it()
 }
 
 #[tokio::test]
+async fn messages_are_lent_and_those_that_were_kept_stay_what_they_are() {
+    let (_a, _b, here, there) = connect().await;
+    let content = |n: usize| vec![n as u8; 1 + n * 97 % 9000];
+    let sender = tokio::spawn(async move {
+        for n in 0..400 {
+            here.send(content(n)).await.unwrap();
+        }
+        here.send_text("the end").await.unwrap();
+        here
+    });
+    let mut kept = Vec::new();
+    for n in 0..400 {
+        if n % 3 == 0 {
+            kept.push((n, timeout(PATIENCE, there.recv()).await.unwrap().unwrap().data));
+        } else {
+            let read = there.recv_with(|kind, bytes| (kind, bytes == content(n)));
+            assert_eq!(timeout(PATIENCE, read).await.unwrap(), Some((MessageKind::Binary, true)), "{n}");
+        }
+    }
+    assert!(kept.iter().all(|(n, data)| data[..] == content(*n)[..]), "a buffer was used again that somebody held");
+    let end = there.recv_with(|kind, bytes| (kind, String::from_utf8_lossy(bytes).into_owned()));
+    assert_eq!(timeout(PATIENCE, end).await.unwrap(), Some((MessageKind::Text, "the end".to_owned())));
+    drop(sender.await.unwrap());
+    assert_eq!(timeout(PATIENCE, there.recv_with(|_, _| ())).await.unwrap(), None);
+}
+
+#[tokio::test]
 async fn trickles_through_events() {
     let (a, b) = (peer(), peer());
     let chat = a.create_data_channel(DataChannelInit::new("chat")).unwrap();

@@ -20,6 +20,7 @@ mod transfer;
 use std::collections::VecDeque;
 use std::sync::Arc;
 
+use bytes::Bytes;
 use weft_core::{Frame, Instant, Layer, Rng, Seed, Serial32, TimerKey, Timers};
 
 use crate::Config;
@@ -350,6 +351,12 @@ impl Association {
         let message = self.inbound.take()?;
         self.give_back(message.payload.len());
         Some(message)
+    }
+
+    /// Takes the buffer of a message that [`receive`](Self::receive) gave, to use it for one to come: then receiving
+    /// allocates nothing. Of no use while anybody else holds a part of it.
+    pub fn recycle(&mut self, payload: Bytes) {
+        self.inbound.recycle(payload);
     }
 
     /// Whether there may be events or messages to take.

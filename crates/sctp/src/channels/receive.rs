@@ -22,6 +22,20 @@ impl DataChannels {
         Some(ChannelMessage { kind, data })
     }
 
+    /// Lends the next message of a channel to `read`, and gives what that makes of it. Its buffer is used again for messages
+    /// to come: in steady state, receiving so allocates nothing. Else as [`receive`](Self::receive).
+    pub fn receive_with<T>(&mut self, id: ChannelId, read: impl FnOnce(MessageKind, &[u8]) -> T) -> Option<T> {
+        let ChannelMessage { kind, data } = self.receive(id)?;
+        let made = read(kind, &data);
+        self.recycle(data);
+        Some(made)
+    }
+
+    /// Takes the buffer of a message that was received, to use it for one to come, if nobody else holds a part of it.
+    pub fn recycle(&mut self, data: Bytes) {
+        self.association.recycle(data);
+    }
+
     /// The next message of a channel, or the next piece of one where it is read in pieces
     /// ([`set_piecewise`](Self::set_piecewise)).
     pub fn receive_piece(&mut self, id: ChannelId) -> Option<ChannelPiece> {

@@ -7,12 +7,13 @@
 
 use std::collections::BTreeMap;
 
-use bytes::Bytes;
+use bytes::{Bytes, BytesMut};
 use weft_core::Serial32;
 
 use super::ENTRY_CHARGE;
 use super::fragment::Fragment;
-use super::reassembly::{Added, Whole, into_bytes};
+use super::reassembly::{Added, Whole};
+use super::spares::Spares;
 use crate::wire::data;
 
 /// What a message in the making is charged beside its bytes: as much as its bookkeeping may take.
@@ -38,7 +39,7 @@ struct Partial {
     /// Fragments in `head` and before: the number of the first that is missing.
     next: u32,
     /// What came without a gap and was not handed out.
-    head: Vec<u8>,
+    head: BytesMut,
     /// Length of the buffer made in hope.
     hope: usize,
     /// Bytes held.
@@ -121,7 +122,13 @@ impl Interleaved {
 
     /// Adds a fragment that is not a whole message. One that contradicts what came before is thrown away. `slot` is where
     /// the message may be, and `hint` how long.
-    pub(super) fn add(&mut self, chunk: &Fragment<'_>, slot: &mut u32, hint: usize) -> Added {
+    pub(super) fn add(
+        &mut self,
+        chunk: &Fragment<'_>,
+        slot: &mut u32,
+        hint: usize,
+        spares: &mut Option<Box<Spares>>,
+    ) -> Added {
         if chunk.flags & data::BEGIN == 0 && chunk.fsn == 0 {
             return Added::Nothing; // number 0 is the beginning's
         }
@@ -144,7 +151,7 @@ impl Interleaved {
             if message.hope == 0 && self.hopes < MAX_HOPES {
                 message.hope = hint.min(MAX_HINT);
                 self.hopes += message.hope;
-                message.head.reserve_exact(message.hope);
+                message.head = Spares::buffer(spares, message.hope);
             }
         }
         if ends {
@@ -177,21 +184,26 @@ impl Interleaved {
                 ppid: message.ppid,
                 unordered,
                 begun: message.begun,
-                payload: into_bytes(message.head),
+                payload: Spares::freeze(spares.as_deref(), message.head),
             }),
             None => Added::Nothing,
         }
     }
 
     /// Hands out what came without a gap of an ordered message, and whether that is its beginning.
-    pub(super) fn take_head(&mut self, stream: u16, mid: Serial32) -> Option<(u32, bool, Bytes)> {
+    pub(super) fn take_head(
+        &mut self,
+        stream: u16,
+        mid: Serial32,
+        spares: Option<&Spares>,
+    ) -> Option<(u32, bool, Bytes)> {
         let slot = *self.index.get(&(stream, false, mid.0))?;
         let message = self.slab.get_mut(slot as usize).filter(|m| !m.head.is_empty())?;
         let head = core::mem::take(&mut message.head);
         self.charge = self.charge.saturating_sub(head.len());
         message.len -= head.len();
         let first = !core::mem::replace(&mut message.begun, true);
-        Some((message.ppid, first, into_bytes(head)))
+        Some((message.ppid, first, Spares::freeze(spares, head)))
     }
 
     fn take_out(&mut self, key: Key) -> Option<Partial> {

@@ -7,6 +7,7 @@ mod order;
 mod reassembly;
 mod run;
 mod skip;
+mod spares;
 mod window;
 
 use core::time::Duration;
@@ -25,6 +26,7 @@ pub(crate) use ack::AckState;
 pub(crate) use fragment::Fragment;
 use interleaved::Interleaved;
 use reassembly::Reassembly;
+use spares::Spares;
 use window::Window;
 
 /// What a held message or piece is charged against the receive buffer beside its bytes, so that tiny ones cannot take
@@ -97,6 +99,8 @@ pub(crate) struct Inbound {
     /// Messages in the making, once there were any: of DATA chunks, or of I-DATA chunks.
     reassembly: Option<Box<Reassembly>>,
     interleaved: Option<Box<Interleaved>>,
+    /// Buffers to be used again, once messages are read in place.
+    spares: Option<Box<Spares>>,
     ready: VecDeque<Message>,
     /// Charged for whole messages the application has not taken.
     ready_charge: usize,
@@ -121,6 +125,7 @@ impl Inbound {
             interleaving,
             reassembly: None,
             interleaved: None,
+            spares: None,
             ready: VecDeque::new(),
             ready_charge: 0,
             waiting_charge: 0,
@@ -267,6 +272,7 @@ impl Inbound {
 
     /// Nothing has happened for a while: memory that many messages took is given back.
     pub(crate) fn rest(&mut self) {
+        self.spares = None;
         if self.ready.is_empty() {
             self.ready = VecDeque::new();
         }
@@ -284,6 +290,11 @@ impl Inbound {
         let message = self.ready.pop_front()?;
         self.taken_entries += 1;
         Some(message)
+    }
+
+    /// A message was read in place: its buffer is used again.
+    pub(crate) fn recycle(&mut self, payload: Bytes) {
+        self.spares.get_or_insert_default().keep(payload);
     }
 
     /// The application is done with a message of `len` bytes. A SACK goes out when that opens a window that was nearly

@@ -5,6 +5,7 @@ use weft_core::Serial32;
 
 use super::fragment::Fragment;
 use super::reassembly::{Added, Whole};
+use super::spares::Spares;
 use super::{ENTRY_CHARGE, Held, Hold, InStream, Inbound};
 use crate::message::{Message, Part};
 use crate::wire::data;
@@ -32,18 +33,19 @@ impl Inbound {
         const WHOLE: u8 = data::BEGIN | data::END;
         let unordered = chunk.flags & data::UNORDERED != 0;
         if chunk.flags & WHOLE == WHOLE {
+            let payload = Spares::copy(&mut self.spares, chunk.payload);
             return self.order(Whole {
                 stream: chunk.stream,
                 mid: chunk.mid,
                 ppid: chunk.ppid,
                 unordered,
                 begun: false,
-                payload: Bytes::copy_from_slice(chunk.payload),
+                payload,
             });
         }
         if !self.interleaving {
             let hint = self.streams.get(chunk.stream).map_or(0, |s| s.last_len);
-            let added = self.reassembly.get_or_insert_default().add(chunk, hint);
+            let added = self.reassembly.get_or_insert_default().add(chunk, hint, &mut self.spares);
             return self.on_added(chunk, unordered, added);
         }
         let stream = self.streams.entry(chunk.stream);
@@ -55,7 +57,8 @@ impl Inbound {
         if past {
             return; // of a message that was delivered or given up
         }
-        let added = self.interleaved.get_or_insert_default().add(chunk, &mut stream.making, stream.last_len);
+        let added =
+            self.interleaved.get_or_insert_default().add(chunk, &mut stream.making, stream.last_len, &mut self.spares);
         if stream.piecewise || !matches!(added, Added::Grown) {
             self.on_added(chunk, unordered, added);
         }
@@ -81,9 +84,10 @@ impl Inbound {
         if mid.is_some_and(|mid| mid != next) {
             return;
         }
+        let spares = self.spares.as_deref();
         let head = match (&mut self.interleaved, &mut self.reassembly) {
-            (Some(interleaved), _) => interleaved.take_head(id, next),
-            (None, Some(spans)) => spans.take_head(id, next),
+            (Some(interleaved), _) => interleaved.take_head(id, next, spares),
+            (None, Some(spans)) => spans.take_head(id, next, spares),
             (None, None) => None,
         };
         if let Some((ppid, first, payload)) = head {

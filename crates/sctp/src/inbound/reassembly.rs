@@ -6,11 +6,12 @@
 
 use std::collections::VecDeque;
 
-use bytes::Bytes;
+use bytes::{Bytes, BytesMut};
 use weft_core::Serial32;
 
 use super::ENTRY_CHARGE;
 use super::fragment::Fragment;
+use super::spares::Spares;
 use crate::wire::data;
 
 /// A buffer is made no longer than this on the mere hope of a message as long as the last.
@@ -57,7 +58,7 @@ struct Span {
     /// Part of it was handed out.
     begun: bool,
     /// In order. Only loss makes more than one.
-    parts: VecDeque<Vec<u8>>,
+    parts: VecDeque<BytesMut>,
 }
 
 impl Span {
@@ -83,7 +84,7 @@ pub(super) struct Reassembly {
     pub(super) entries: usize,
     longest: usize,
     /// An empty list, to be used again.
-    spare: VecDeque<Vec<u8>>,
+    spare: VecDeque<BytesMut>,
     /// Streams of messages thrown away of which part was handed out.
     pub(super) broken: Vec<u16>,
 }
@@ -143,7 +144,7 @@ impl Reassembly {
     }
 
     /// Adds a fragment that is not a whole message and was not there before; gives the message it completes.
-    pub(super) fn add(&mut self, chunk: &Fragment<'_>, hint: usize) -> Added {
+    pub(super) fn add(&mut self, chunk: &Fragment<'_>, hint: usize, spares: &mut Option<Box<Spares>>) -> Added {
         let at = match self.spans.back() {
             Some(back) if back.last.precedes(chunk.tsn) => self.spans.len(),
             _ => self.spans.partition_point(|s| s.last.precedes(chunk.tsn)),
@@ -160,12 +161,14 @@ impl Reassembly {
                 .spans
                 .get(at)
                 .is_some_and(|s| s.first == chunk.tsn.next() && !s.has(data::BEGIN) && s.matches(chunk));
-        let here = if continues { self.append(at - 1, chunk) } else { self.start(at, chunk, continued, hint) };
+        let here = if continues { self.append(at - 1, chunk) } else { self.start(at, chunk, continued, hint, spares) };
         if continues && continued {
             self.join(here);
         }
         if self.spans.get(here).is_some_and(|s| s.has(data::BEGIN) && s.has(data::END)) {
-            return self.take_out(here).map_or(Added::Nothing, |span| Added::Whole(self.finish(span)));
+            return self
+                .take_out(here)
+                .map_or(Added::Nothing, |span| Added::Whole(self.finish(span, spares.as_deref())));
         }
         Added::Grown
     }
@@ -175,7 +178,7 @@ impl Reassembly {
             if let Some(part) = span.parts.back_mut() {
                 part.extend_from_slice(chunk.payload);
             } else {
-                span.parts.push_back(chunk.payload.to_vec());
+                span.parts.push_back(chunk.payload.into());
                 self.charge += ENTRY_CHARGE;
                 self.entries += 1;
             }
@@ -188,11 +191,18 @@ impl Reassembly {
         at
     }
 
-    fn start(&mut self, at: usize, chunk: &Fragment<'_>, continued: bool, hint: usize) -> usize {
+    fn start(
+        &mut self,
+        at: usize,
+        chunk: &Fragment<'_>,
+        continued: bool,
+        hint: usize,
+        spares: &mut Option<Box<Spares>>,
+    ) -> usize {
         let len = chunk.payload.len();
         if continued {
             if let Some(mut span) = self.take_out(at) {
-                span.parts.push_front(chunk.payload.to_vec());
+                span.parts.push_front(chunk.payload.into());
                 span.len += len;
                 span.first = chunk.tsn;
                 span.flags |= chunk.flags & data::BEGIN;
@@ -204,7 +214,7 @@ impl Reassembly {
         // Only one at a time is hoped for: a peer that leaves holes gets no memory for it.
         let hope = chunk.flags & data::BEGIN != 0 && self.spans.is_empty();
         let expected = if hope { hint.min(MAX_HINT) } else { 0 };
-        let mut part = Vec::with_capacity(if expected >= len { expected } else { len.saturating_mul(2) });
+        let mut part = Spares::buffer(spares, if expected >= len { expected } else { len.saturating_mul(2) });
         part.extend_from_slice(chunk.payload);
         let mut parts = core::mem::take(&mut self.spare);
         parts.push_back(part);
@@ -243,9 +253,9 @@ impl Reassembly {
         self.put_in(at, left);
     }
 
-    fn finish(&mut self, mut span: Span) -> Whole {
+    fn finish(&mut self, mut span: Span, spares: Option<&Spares>) -> Whole {
         let mut parts = core::mem::take(&mut span.parts);
-        let payload = join_parts(span.len, &mut parts);
+        let payload = join_parts(span.len, &mut parts, spares);
         if parts.capacity() <= KEPT_PARTS {
             self.spare = parts;
         }
@@ -260,14 +270,19 @@ impl Reassembly {
     }
 
     /// Hands out what came without a gap of an ordered message, and whether that is its beginning.
-    pub(super) fn take_head(&mut self, stream: u16, mid: Serial32) -> Option<(u32, bool, Bytes)> {
+    pub(super) fn take_head(
+        &mut self,
+        stream: u16,
+        mid: Serial32,
+        spares: Option<&Spares>,
+    ) -> Option<(u32, bool, Bytes)> {
         let span = self.spans.iter_mut().find(|s| {
             s.stream == stream && s.mid == mid && s.has(data::BEGIN) && !s.has(data::UNORDERED) && s.len > 0
         })?;
         self.charge = self.charge.saturating_sub(span.charge());
         self.entries = self.entries.saturating_sub(span.parts.len());
         let first = !core::mem::replace(&mut span.begun, true);
-        Some((span.ppid, first, join_parts(core::mem::take(&mut span.len), &mut span.parts)))
+        Some((span.ppid, first, join_parts(core::mem::take(&mut span.len), &mut span.parts, spares)))
     }
 
     /// Throws all away.
@@ -312,9 +327,9 @@ impl Reassembly {
 }
 
 /// Empties `parts`, which hold `len` bytes.
-fn join_parts(len: usize, parts: &mut VecDeque<Vec<u8>>) -> Bytes {
+fn join_parts(len: usize, parts: &mut VecDeque<BytesMut>, spares: Option<&Spares>) -> Bytes {
     match (parts.len(), parts.pop_front()) {
-        (1, Some(part)) => into_bytes(part),
+        (1, Some(part)) => Spares::freeze(spares, part),
         (_, first) => {
             let mut all = Vec::with_capacity(len);
             for part in first.iter().chain(&*parts) {
@@ -324,12 +339,4 @@ fn join_parts(len: usize, parts: &mut VecDeque<Vec<u8>>) -> Bytes {
             Bytes::from(all)
         }
     }
-}
-
-/// A buffer half empty would be held as long as the message is.
-pub(super) fn into_bytes(mut part: Vec<u8>) -> Bytes {
-    if part.capacity() > part.len() + part.len() / 2 {
-        part.shrink_to_fit();
-    }
-    Bytes::from(part)
 }

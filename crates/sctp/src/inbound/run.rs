@@ -5,9 +5,10 @@
 //! after the other and nothing else is in that buffer, so that what is held is never more than what is accounted for by
 //! more than the messages of the run already handed out.
 
-use bytes::{Buf, Bytes};
+use bytes::Buf;
 
 use super::fragment::Fragment;
+use super::spares::Spares;
 use super::{ENTRY_CHARGE, Inbound};
 use crate::message::{Message, Part};
 use crate::wire::packet::{CHUNK_HEADER_LEN, Chunks};
@@ -85,7 +86,7 @@ impl Inbound {
         self.cumulative = self.cumulative.plus(count as u32);
         self.ready_charge += charge;
         let len = chunks.rest().len() - rest.rest().len();
-        let mut block = Bytes::copy_from_slice(chunks.rest().get(..len).unwrap_or_default());
+        let mut block = Spares::copy(&mut self.spares, chunks.rest().get(..len).unwrap_or_default());
         let header = if interleaving { i_data::I_DATA_HEADER_LEN } else { data::DATA_HEADER_LEN };
         for &(ppid, len) in messages.iter().take(count) {
             block.advance(header.min(block.len()));
