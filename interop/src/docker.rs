@@ -133,7 +133,10 @@ impl Network {
         let (name, bridge) = (format!("weft-interop-{process}-{number}"), format!("wi{process}-{number}"));
         let option = format!("com.docker.network.bridge.name={bridge}");
         let label = format!("{LABEL}={process}");
-        docker(&["network", "create", "--label", &label, "--opt", &option, &name]).await?;
+        // Nothing leads outside, and nothing is translated: what one allocation of a TURN server on the gateway sends to another
+        // would get an address that has no permission.
+        let plain = "com.docker.network.bridge.enable_ip_masquerade=false";
+        docker(&["network", "create", "--label", &label, "--opt", &option, "--opt", plain, &name]).await?;
         let format = "{{(index .IPAM.Config 0).Gateway}}";
         let gateway = docker(&["network", "inspect", "--format", format, &name]).await?;
         let gateway = gateway.parse().doing(format_args!("the network's gateway {gateway:?}"))?;

@@ -1,5 +1,9 @@
 //! `weft peer` by its protocol.
 
+use std::io::{Read as _, Write as _};
+use std::net::{Ipv4Addr, SocketAddr, TcpListener, UdpSocket};
+use std::time::{Duration, Instant};
+
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD as BASE64;
 use serde_json::{Value, json};
@@ -154,6 +158,70 @@ fn echo_sends_back_what_came() {
     for needed in ["peer-connection", "data-channel", "transport", "candidate-pair", "certificate"] {
         assert!(types.contains(&needed), "{needed} in {types:?}");
     }
+    a.quit();
+    b.quit();
+}
+
+/// A passive TCP candidate (RFC 6544) that leads to the UDP candidate `to`: what comes in frames of RFC 4571 goes on as datagrams,
+/// and the other way round.
+fn tcp_before(to: SocketAddr) -> SocketAddr {
+    let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
+    let address = listener.local_addr().unwrap();
+    std::thread::spawn(move || -> std::io::Result<()> {
+        let (mut tcp, _) = listener.accept()?;
+        tcp.set_nodelay(true)?;
+        let udp = UdpSocket::bind((Ipv4Addr::LOCALHOST, 0))?;
+        udp.connect(to)?;
+        let (mut back, from) = (tcp.try_clone()?, udp.try_clone()?);
+        std::thread::spawn(move || -> std::io::Result<()> {
+            let mut datagram = [0; 2000];
+            loop {
+                let length = from.recv(&mut datagram)?;
+                let header = u16::try_from(length).unwrap().to_be_bytes();
+                back.write_all(&[&header, &datagram[..length]].concat())?;
+            }
+        });
+        loop {
+            let mut header = [0; 2];
+            tcp.read_exact(&mut header)?;
+            let mut datagram = vec![0; u16::from_be_bytes(header).into()];
+            tcp.read_exact(&mut datagram)?;
+            udp.send(&datagram)?;
+        }
+    });
+    address
+}
+
+#[test]
+fn what_comes_by_tcp_does_not_wait_for_other_timers() {
+    const TRIPS: u32 = 40;
+    let without_candidates = |description: &Value| -> String {
+        let lines = description["sdp"].as_str().unwrap().split_inclusive("\r\n");
+        lines.filter(|line| !line.contains("candidate")).collect()
+    };
+    let [mut a, mut b] = ["offerer", "answerer"].map(|name| Peer::on_loopback(name, json!({"trickle": false})));
+    a.ok(json!({"do": "channel", "channel": "c", "label": "tcp"}));
+    a.ok(json!({"do": "offer"}));
+    let offer = a.wait("description");
+    b.ok(json!({"do": "remote", "type": "offer", "sdp": without_candidates(&offer)}));
+    let answer = b.wait("description");
+    let udp = answer["sdp"].as_str().unwrap().lines().find(|line| line.contains(" udp ")).unwrap();
+    let words: Vec<&str> = udp.split(' ').collect();
+    let port = tcp_before(format!("{}:{}", words[4], words[5]).parse().unwrap()).port();
+    a.ok(json!({"do": "remote", "type": "answer", "sdp": without_candidates(&answer)}));
+    let passive = format!("candidate:9 1 tcp 1518280447 127.0.0.1 {port} typ host tcptype passive");
+    a.ok(json!({"do": "candidate", "candidate": passive, "mid": "0", "index": 0}));
+    a.wait("open");
+    let theirs = b.wait("channel")["channel"].clone();
+    b.ok(json!({"do": "receive", "channel": theirs, "mode": "echo"}));
+    let started = Instant::now();
+    for number in 0..TRIPS {
+        a.ok(json!({"do": "send", "channel": "c", "text": number.to_string()}));
+        assert_eq!(a.wait("message")["text"], number.to_string());
+    }
+    // Interfaces are looked at four times a second: who wakes for that alone takes up to ten seconds.
+    let took = started.elapsed();
+    assert!(took < Duration::from_secs(3), "{TRIPS} round trips took {took:?}");
     a.quit();
     b.quit();
 }

@@ -251,6 +251,8 @@ const commands = {
       if (c[field]) throw refusal('Unsupported', `node-datachannel cannot set ${field}`);
     }
     if (c.dtls && !['1.2', 'any'].includes(c.dtls)) throw refusal('Unsupported', 'libdatachannel speaks DTLS 1.2 alone');
+    const urls = (c.ice_servers ?? []).flatMap((server) => [server.urls].flat());
+    if (urls.some((url) => /^turns:|transport=tcp/.test(url))) throw refusal('Unsupported', 'libjuice has TURN over UDP alone');
     options = { ...options, ...c };
   },
   channel(c) {

@@ -25,7 +25,7 @@ class Raw:
 
 class LibWebRtc(Peer):
     stack, version = 'libwebrtc', f'M152 (wrtc {importlib.metadata.version("wrtc")})'
-    supports = ['trickle', 'dtls-1.2', 'dtls-1.3', 'restart']
+    supports = ['trickle', 'dtls-1.2', 'dtls-1.3', 'group-X25519', 'restart']
 
     def __init__(self):
         super().__init__()
@@ -35,6 +35,9 @@ class LibWebRtc(Peer):
         for field in ('dtls', 'groups', 'mdns', 'certificate_pem', 'port', 'interfaces', 'max_message_size'):
             if c.get(field):
                 raise Refusal('Unsupported', f'libwebrtc cannot set {field}')
+        urls = [url for server in c.get('ice_servers', []) for url in server['urls']]
+        if any(url.startswith('turns:') for url in urls):
+            raise Refusal('Unsupported', "wrtc cannot be made to trust the TURN server's certificate")
         self.trickle = c.get('trickle', self.trickle)
         if not self.pc:
             servers = [webrtc.RTCIceServer(**server) for server in c.get('ice_servers', [])]

@@ -26,6 +26,7 @@ use std::time::Duration;
 use serde_json::json;
 use tokio::sync::mpsc::Receiver;
 use tokio::time::Sleep;
+use weft_core::Instant;
 use weft_net::Clock;
 
 use input::Line;
@@ -62,6 +63,7 @@ const SUPPORTS: &[&str] = &[
     "dtls",
     "groups",
     "dtls-1.2",
+    "dtls-1.3",
     "buffered",
     "w3c-stats",
     "rollback",
@@ -103,9 +105,8 @@ pub(crate) fn run() -> io::Result<()> {
             }),
         );
         let mut session = Session::new(clock, out);
-        Driver { lines: input::lines(), sleep: Box::pin(tokio::time::sleep(Duration::ZERO)), was_line: false }
-            .drive(&mut session)
-            .await;
+        let sleep = Box::pin(tokio::time::sleep(Duration::ZERO));
+        Driver { lines: input::lines(), sleep, due: None, was_line: false }.drive(&mut session).await;
         session.end();
     });
     Ok(())
@@ -115,6 +116,9 @@ pub(crate) fn run() -> io::Result<()> {
 struct Driver {
     lines: Receiver<Line>,
     sleep: Pin<Box<Sleep>>,
+    /// When the session wants its next turn. It stands for the whole wait: sockets that are looked at from time to time want it
+    /// so long after now, whenever they are asked.
+    due: Option<Instant>,
     /// The last wait ended with a line: the network gets its turn.
     was_line: bool,
 }
@@ -126,6 +130,7 @@ impl Driver {
             if session.is_over() {
                 return;
             }
+            self.due = session.poll_timeout();
             let wake = poll_fn(|cx| self.poll(session, cx)).await;
             self.was_line = matches!(wake, Wake::Line(_));
             match wake {
@@ -155,10 +160,7 @@ impl Driver {
             if blocked.is_some_and(|socket| socket.poll_send_ready(cx).is_ready()) {
                 return Poll::Ready(Wake::Ready);
             }
-            let sockets = link.sockets.poll_timeout(session.now());
-            let next = [link.pc.poll_timeout(), sockets].into_iter().flatten().min();
-            let wait = next.map(|deadline| session.clock.until(deadline));
-            match wait {
+            match self.due.map(|due| session.clock.until(due)) {
                 // What is due but cannot leave waits for the socket.
                 Some(Duration::ZERO) if link.blocked.is_some() => {}
                 // A timer set to now rings a moment later, by when it would have been set anew.

@@ -282,6 +282,12 @@ impl Session {
         }
     }
 
+    /// When there is something to do though nothing comes, as of now.
+    pub(super) fn poll_timeout(&self) -> Option<Instant> {
+        let link = self.link.as_ref()?;
+        [link.pc.poll_timeout(), link.sockets.poll_timeout(self.now())].into_iter().flatten().min()
+    }
+
     pub(super) fn timeout(&mut self) {
         let now = self.now();
         if let Some(link) = &mut self.link

@@ -96,7 +96,7 @@ pub enum NegotiationError {
     /// An answer to a restart of ICE has the old credentials (RFC 8829 5.10).
     #[error("the answer keeps the ICE credentials, though the offer asked for a restart")]
     IceRestartNotAnswered,
-    /// The peer asks for a new DTLS association without restarting ICE, so that its packets could not be told from
+    /// The peer asks for a new DTLS association (in an answer not by its role alone) without restarting ICE, so that its packets could not be told from
     /// those of the old one (RFC 8829 5.8.3 and 5.11, RFC 8842 6).
     #[error("the {0} asks for a new DTLS association (other fingerprints, role or tls-id) without restarting ICE")]
     DtlsWithoutIceRestart(SdpType),

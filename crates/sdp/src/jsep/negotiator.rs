@@ -99,8 +99,9 @@ pub struct RemoteApplied {
     pub data: Option<RemoteParameters>,
     /// Whether the peer's ICE credentials are other than those applied before (RFC 8445 9).
     pub ice_restart: bool,
-    /// Whether this asks for a new DTLS association (RFC 8842 3.1), as the first does: fingerprints, roles or the TLS
-    /// id are other than those in force.
+    /// Whether this asks for a new DTLS association (RFC 8842 3.1), as the first does: fingerprints, the TLS id or, in an offer,
+    /// the roles are other than those in force. An answer that changes the role alone does not: its sender must not have done
+    /// so (RFC 8842 5.3), and the roles stay.
     pub new_dtls_association: bool,
 }
 
@@ -281,12 +282,13 @@ impl Negotiator {
             self.check_answers(&session, data.as_ref(), kind)?;
         }
 
-        let role = data.as_ref().and_then(|data| role_of(data.setup)).map(DtlsRole::opposite);
         let current = self.remote.current.as_ref().and_then(|current| current.data.as_ref());
-        let new_dtls_association = data.as_ref().is_some_and(|data| {
-            let role_changes = role.is_some() && self.role.is_some() && role != self.role;
-            role_changes || !current.is_some_and(|current| current.same_dtls_association(data))
-        });
+        let keeps = current.zip(data.as_ref()).is_some_and(|(current, data)| current.same_dtls_association(data));
+        let said = data.as_ref().and_then(|data| role_of(data.setup)).map(DtlsRole::opposite);
+        // Firefox, Pion and webrtc-rs answer any actpass with active, whatever they are, and go on with the association there is.
+        let role = if keeps && kind != SdpType::Offer { self.role.or(said) } else { said };
+        let role_changes = role.is_some() && self.role.is_some() && role != self.role;
+        let new_dtls_association = data.is_some() && (role_changes || !keeps);
         let continues_ice = current.zip(data.as_ref()).is_some_and(|(current, data)| current.same_ice_session(data));
         if new_dtls_association && continues_ice {
             return Err(NegotiationError::DtlsWithoutIceRestart(kind));

@@ -204,9 +204,33 @@ fn a_new_dtls_association_needs_a_restart_of_ice() {
 
     bob.set_remote(&offer).unwrap();
     let answer = bob.create_answer(&parameters('b')).unwrap();
-    let other_role = Description::answer(edit(&answer.sdp, "a=setup:active", "a=setup:passive"));
-    assert_eq!(alice.set_remote(&other_role), Err(NegotiationError::DtlsWithoutIceRestart(SdpType::Answer)));
+    let other_certificate = answer.sdp.replace(&sha256(b'b').to_string(), &sha256(b'y').to_string());
+    let refused = Err(NegotiationError::DtlsWithoutIceRestart(SdpType::Answer));
+    assert_eq!(alice.set_remote(&Description::answer(other_certificate)), refused);
     alice.set_remote(&answer).unwrap();
+}
+
+/// Firefox, Pion and webrtc-rs answer with `active` what offers `actpass`, also where they have the other role.
+#[test]
+fn an_answer_with_another_role_alone_goes_on_with_the_association() {
+    let certified = |letter: char, certificate: u8| {
+        let mut local = parameters(letter);
+        local.fingerprints = vec![sha256(certificate)];
+        local
+    };
+    for restart in [false, true] {
+        let (mut alice, mut bob) = connected();
+        let role = alice.dtls_role();
+        let [ours, theirs] = if restart { ['r', 's'] } else { ['a', 'b'] };
+        let offer = alice.create_offer(&certified(ours, b'a')).unwrap();
+        alice.set_local(&offer).unwrap();
+        bob.set_remote(&offer).unwrap();
+        let answer = bob.create_answer(&certified(theirs, b'b')).unwrap().sdp;
+        let flipped = Description::answer(edit(&answer, "a=setup:active", "a=setup:passive"));
+        let applied = alice.set_remote(&flipped).unwrap();
+        assert_eq!((applied.ice_restart, applied.new_dtls_association), (restart, false));
+        assert_eq!(alice.dtls_role(), role);
+    }
 }
 
 #[test]

@@ -336,7 +336,7 @@ fn configure(command: &Value, version: &mut DtlsVersion) -> Answer {
 }
 
 fn main() {
-    let supports = ["trickle", "dtls-1.2", "dtls-1.3", "restart"];
+    let supports = ["trickle", "dtls-1.2", "dtls-1.3", "group-X25519", "restart"];
     let mut out = Out::ready("str0m", "0.25.0", &supports);
     let (sender, commands) = channel();
     std::thread::spawn(move || interop_peer::commands(|command| sender.send(command).is_ok()));

@@ -234,7 +234,8 @@ impl Peer {
 
     async fn remote(&mut self, command: &Value) -> Answer {
         let sdp = text(command, "sdp").unwrap_or_default().to_owned();
-        self.limit = max_message_size(&sdp);
+        // Its SCTP sends no longer messages, whatever the other side takes.
+        self.limit = max_message_size(&sdp).min(65_536);
         if self.limit < usize::MAX {
             self.out.state("max_message_size", self.limit);
         }
@@ -295,12 +296,10 @@ impl Peer {
             }
             Report::Candidate(_) => {}
             Report::Arrived(raw) => {
+                // It keeps neither limit of a channel that the other side opened: what it would tell of reliability is not so.
                 let told = json!({
                     "label": raw.label().await.unwrap_or_default(),
                     "protocol": raw.protocol().await.unwrap_or_default(),
-                    "ordered": raw.ordered().await.unwrap_or(true),
-                    "max_retransmits": raw.max_retransmits().await.unwrap_or_default(),
-                    "max_packet_life_time": raw.max_packet_life_time().await.unwrap_or_default(),
                 });
                 let handle = self.channels.arrived(None, told, &mut self.out);
                 if let Some(channel) = self.channels.get(&handle) {
