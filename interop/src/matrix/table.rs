@@ -37,6 +37,10 @@ pub struct Setup {
     pub dtls: Option<&'static str>,
     /// One side is held to this group of DTLS.
     pub group: Option<&'static str>,
+    /// One side has a certificate of this kind, by the peer protocol's name.
+    pub certificate: Option<&'static str>,
+    /// Weft, in one seat, changes its keys of DTLS after so many records.
+    pub records_per_key: Option<u32>,
     /// The seeded relay is between the two.
     pub bad: Option<Bad>,
     /// Only relayed candidates, of a TURN server that is reached over `udp`, `tcp` or `tls`.
@@ -110,6 +114,18 @@ impl<'l> Table<'l> {
             if !setup.mdns && !held.is_empty() {
                 wish.clear();
             }
+            if setup.records_per_key.is_some() && !self.stack(role).is_weft() {
+                wish.clear();
+            }
+            if let (Some(algorithm), false) = (setup.certificate, wish.is_empty()) {
+                match certificate(&mut peer, algorithm).await? {
+                    Ok(pem) => _ = wish.insert("certificate_pem".to_owned(), pem),
+                    Err(refused) => {
+                        wish.clear();
+                        refusal = refusal.filter(|_| !self.stack(role).is_weft()).or(Some(refused));
+                    }
+                }
+            }
             match configure(&mut peer, &common, &wish, setup.trickle).await? {
                 None if wish.is_empty() => {}
                 None => held.push(role),
@@ -118,6 +134,10 @@ impl<'l> Table<'l> {
                 Some(_) => {}
             }
             seated.push(peer);
+        }
+        if setup.records_per_key.is_some() && held.is_empty() && refusal.is_none() {
+            let [offerer, _] = self.stacks;
+            refusal = Some(Failure::unsupported(offerer.name, "neither side can be told when to change its keys"));
         }
         if let (true, Some(refusal)) = (held.is_empty(), refusal) {
             return Err(refusal);
@@ -178,7 +198,13 @@ impl<'l> Table<'l> {
 
     /// Seats, connects, and opens a first channel.
     pub async fn connected(&mut self, setup: Setup) -> Outcome<(&mut Pair, Handles)> {
-        let pair = self.seat(setup).await?;
+        self.seat(setup).await?;
+        self.open().await
+    }
+
+    /// Connects the pair that is seated, and opens a first channel.
+    pub async fn open(&mut self) -> Outcome<(&mut Pair, Handles)> {
+        let pair = self.pair()?;
         let init = ChannelInit { handle: "first", label: "first", ..ChannelInit::default() };
         let handles = pair.connect(&init, CONNECT).await?;
         Ok((pair, handles))
@@ -250,7 +276,12 @@ fn wish(setup: Setup) -> Map<String, Value> {
         fields.insert("mdns".to_owned(), true.into());
     }
     fields.extend(setup.dtls.map(|version| ("dtls".to_owned(), version.into())));
-    fields.extend(setup.group.map(|group| ("groups".to_owned(), json!([group]))));
+    // In 1.2 a client's groups are also the curves that it takes certificates on (RFC 8422 section 5.1), and everybody's
+    // is on P-256.
+    let also = ["P-256"].into_iter().filter(|also| setup.dtls == Some("1.2") && setup.group != Some(also));
+    let groups = setup.group.map(|group| core::iter::once(group).chain(also).collect::<Vec<_>>());
+    fields.extend(groups.map(|groups| ("groups".to_owned(), json!(groups))));
+    fields.extend(setup.records_per_key.map(|records| ("dtls_records_per_key".to_owned(), records.into())));
     fields
 }
 
@@ -266,6 +297,21 @@ fn follows(peer: &Peer, setup: Setup) -> Outcome {
         }
     }
     Ok(())
+}
+
+/// Has a peer make a certificate, to be configured with it; or its refusal.
+async fn certificate(peer: &mut Peer, algorithm: &str) -> Outcome<Result<Value, Failure>> {
+    match peer.try_ask(Command::new("certificate").with("algorithm", algorithm), ASK).await? {
+        Ok(made) => {
+            let pem = made.get("certificate_pem").cloned();
+            Ok(Ok(pem.ok_or_else(|| Failure::new(format!("{} made a certificate without PEM", peer.name())))?))
+        }
+        Err(refusal) => {
+            let text = format!("{} refused: {}: {}", peer.name(), refusal.kind, refusal.message);
+            ensure!(refusal.kind == "Unsupported", "{text}");
+            Ok(Err(Failure::unsupported(peer.name(), text)))
+        }
+    }
 }
 
 /// Configures a peer in one command, with what is wished if it can do that; otherwise its refusal of the wish.

@@ -108,7 +108,7 @@ async fn group(table: &mut Table<'_>, group: &'static str) -> Outcome<String> {
 }
 
 /// Connects while one side is held to something, and checks that this is what both say they do.
-async fn held(table: &mut Table<'_>, setup: Setup, pointer: &str, expected: &str) -> Outcome<String> {
+pub(super) async fn held(table: &mut Table<'_>, setup: Setup, pointer: &str, expected: &str) -> Outcome<String> {
     table.seat(setup).await?;
     let by = table.held.first().copied().unwrap_or(Role::Offerer);
     let pair = table.pair()?;

@@ -5,6 +5,7 @@ mod channels;
 mod close;
 mod connect;
 mod death;
+mod dtls;
 mod messages;
 mod restart;
 mod transfer;
@@ -52,6 +53,7 @@ impl Case {
 pub fn all() -> Vec<Case> {
     [
         connect::CASES,
+        dtls::CASES,
         channels::CASES,
         messages::CASES,
         transfer::CASES,
