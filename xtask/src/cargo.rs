@@ -14,7 +14,7 @@ pub(crate) fn fmt(quiet: bool) -> Result<Outcome> {
 pub(crate) fn clippy(quiet: bool) -> Result<Outcome> {
     let args = ["clippy", "--workspace", "--all-targets", "--", "-D", "warnings"];
     // What compares us with others is behind features, and would rot unseen.
-    let peers = ["--package", "weft-benches", "--all-targets", "--features", "peers,ice-peers,stack-peers"];
+    let peers = ["--package", "weft-benches", "--all-targets", "--features", "dtls-peers,peers,ice-peers,stack-peers"];
     let ok = shell::run(shell::cargo().args(args), quiet)?
         && shell::run(shell::cargo().arg("clippy").args(peers).args(["--", "-D", "warnings"]), quiet)?;
     Ok(Outcome::new(ok, "clippy, all targets, no warnings".to_owned()))

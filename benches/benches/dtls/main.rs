@@ -1,9 +1,14 @@
-//! DTLS alone, in memory, both ends: records against the bare cipher, and handshakes.
+//! DTLS alone, in memory, both ends: records against the bare cipher, and handshakes. With `--features dtls-peers` the
+//! crates `dimpl` and `webrtc-dtls` do the same in the same run.
 
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing, missing_docs)]
 
 mod bare;
+#[cfg(feature = "dtls-peers")]
+mod dimpl;
 mod own;
+#[cfg(feature = "dtls-peers")]
+mod webrtc;
 
 use criterion::{Criterion, Throughput, criterion_group, criterion_main};
 use weft_dtls::{CipherSuite, NamedGroup, ProtocolVersion};
@@ -42,6 +47,18 @@ fn records(c: &mut Criterion) {
             let name = format!("{name}/weft {}", version.name().unwrap_or_default());
             group.bench_function(name, |b| b.iter(|| pair.seal_and_open(&RECORD)));
         }
+        #[cfg(feature = "dtls-peers")]
+        for version in [ProtocolVersion::DTLS_1_3, ProtocolVersion::DTLS_1_2] {
+            let mut pair = dimpl::Pair::connected(version, v13);
+            let name = format!("{name}/dimpl {}", version.name().unwrap_or_default());
+            group.bench_function(name, |b| b.iter(|| assert_eq!(pair.seal_and_open(&RECORD), RECORD.len())));
+        }
+    }
+    #[cfg(feature = "dtls-peers")]
+    {
+        let pair = webrtc::Pair::connected();
+        let name = "AES-128-GCM/webrtc-dtls 1.2";
+        group.bench_function(name, |b| b.iter(|| assert_eq!(pair.seal_and_open(&RECORD), RECORD.len())));
     }
     group.finish();
 }
@@ -57,6 +74,16 @@ fn handshakes(c: &mut Criterion) {
         let ends = own::Ends::new(version, suite, name);
         let name = format!("{}/weft {}", name.name().unwrap_or_default(), version.name().unwrap_or_default());
         group.bench_function(name, |b| b.iter(|| ends.connect()));
+    }
+    #[cfg(feature = "dtls-peers")]
+    {
+        for version in [ProtocolVersion::DTLS_1_3, ProtocolVersion::DTLS_1_2] {
+            let ends = dimpl::Ends::new(version, CipherSuite::AES_128_GCM_SHA256);
+            let name = format!("X25519/dimpl {}", version.name().unwrap_or_default());
+            group.bench_function(name, |b| b.iter(|| ends.connect()));
+        }
+        let ends = webrtc::Ends::new();
+        group.bench_function("X25519/webrtc-dtls 1.2", |b| b.iter(|| ends.connect()));
     }
     group.finish();
 }

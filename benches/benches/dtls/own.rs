@@ -22,6 +22,10 @@ impl Ends {
             config.versions = vec![version];
             config.cipher_suites = vec![suite];
             config.groups = vec![group];
+            if version == ProtocolVersion::DTLS_1_2 {
+                // A client's groups are also the curves that it takes certificates on.
+                config.groups.push(NamedGroup::SECP256R1);
+            }
             Arc::new(config)
         };
         Self { client: config(&own[0], &own[1]), server: config(&own[1], &own[0]) }
