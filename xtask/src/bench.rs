@@ -9,11 +9,14 @@ pub(crate) struct Command {
     /// `setup`: from two new peer connections to an open channel, over UDP loopback. `scale`: 10,000 idle connections.
     #[arg(value_parser = ["counts", "sctp", "link", "stack", "setup", "scale"])]
     what: String,
-    /// Other stacks, too, in the same run (`sctp` and `link`: `dcsctp`, `sctp-proto`, `rtc-sctp`; `setup` and `scale`:
-    /// `str0m`, `webrtc`). `stack` takes all of them but `datachannel` (libdatachannel) by itself, and Chromium where it is
-    /// installed; `stack --peer NAME` takes those named alone.
+    /// Other stacks, too, in the same run (`setup` and `scale`: `str0m`, `webrtc`). `sctp` and `link` measure `dcsctp`,
+    /// `sctp-proto` and `rtc-sctp` along by themselves. `stack` takes all of them but `datachannel` (libdatachannel) by
+    /// itself, and Chromium where it is installed; `stack --peer NAME` takes those named alone.
     #[arg(long)]
     peers: bool,
+    /// `sctp` and `link`: without the other stacks, which are then not built either.
+    #[arg(long)]
+    ours: bool,
     /// Handed on; `--help` among them lists what there is. A run of all cases of `stack` writes its section of
     /// BENCHMARKS.md and the plots in benches/plots, but with `--dry`.
     #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
@@ -24,13 +27,14 @@ impl Command {
     /// What CI runs.
     pub(crate) fn counts(json: bool) -> Result<Outcome> {
         let args = if json { vec!["--json".to_owned()] } else { Vec::new() };
-        Self { what: "counts".to_owned(), peers: false, args }.run()
+        Self { what: "counts".to_owned(), peers: false, ours: false, args }.run()
     }
 
     pub(crate) fn run(&self) -> Result<Outcome> {
         let mut args = self.args.clone();
         let mut peers = self.peers || args.iter().any(|arg| arg == "--peers");
-        args.retain(|arg| arg != "--peers");
+        let ours = self.ours || args.iter().any(|arg| arg == "--ours");
+        args.retain(|arg| arg != "--peers" && arg != "--ours");
         let (program, feature) = match self.what.as_str() {
             "setup" => {
                 args.extend(["--only", "setup"].map(str::to_owned));
@@ -42,6 +46,10 @@ impl Command {
                 ("stack", "stack-peers")
             }
             "scale" => ("scale", "stack-peers"),
+            "sctp" | "link" => {
+                peers = !ours;
+                (self.what.as_str(), "peers")
+            }
             other => (other, "peers"),
         };
         let mut run = shell::cargo();

@@ -13,12 +13,7 @@ mod lint;
 mod names;
 mod shell;
 
-use std::{
-    error::Error,
-    fs,
-    path::{Path, PathBuf},
-    process::ExitCode,
-};
+use std::{env, error::Error, fs, path::PathBuf, process::ExitCode};
 
 use clap::{Args, Parser, Subcommand};
 
@@ -162,8 +157,10 @@ fn main() -> ExitCode {
 
 /// The top of the workspace.
 pub(crate) fn root() -> PathBuf {
-    let here = Path::new(env!("CARGO_MANIFEST_DIR"));
-    here.parent().unwrap_or(here).to_owned()
+    // Cargo says it to what it runs. What was built elsewhere with the same target directory is not built anew.
+    let here =
+        env::var_os("CARGO_MANIFEST_DIR").map_or_else(|| PathBuf::from(env!("CARGO_MANIFEST_DIR")), PathBuf::from);
+    here.parent().unwrap_or(&here).to_owned()
 }
 
 /// The files with an extension below some directories, relative to the root and sorted; build output is left out.

@@ -10,6 +10,7 @@ use clap::Parser;
 use serde_json::{Map, Value, json};
 use weft_benches::link::{Outcome, Scenario, run, svg};
 use weft_benches::stacks::{End, Weft};
+use weft_core::Rng;
 use weft_sctp::{Config, ControllerKind};
 
 /// SCTP over a bottleneck.
@@ -30,9 +31,15 @@ struct Args {
     /// newreno, cubic or bbr; all of them without it.
     #[arg(long)]
     controller: Option<String>,
+    /// Only this stack: weft, dcsctp, sctp-proto or rtc-sctp.
+    #[arg(long)]
+    stack: Option<String>,
     /// How many seeds.
     #[arg(long, default_value_t = 3)]
     seeds: u64,
+    /// The first of them.
+    #[arg(long, default_value_t = 0)]
+    first_seed: u64,
     /// How long each run takes, virtual seconds.
     #[arg(long, default_value_t = 20)]
     seconds: u64,
@@ -83,6 +90,10 @@ fn makers(args: &Args) -> Result<Vec<(&'static str, &'static str, Maker)>, Strin
         all.push(("sctp-proto", "default", Box::new(move |_| (proto(), proto()))));
         all.push(("rtc-sctp", "default", Box::new(move |_| (rtc(), rtc()))));
     }
+    all.retain(|(stack, ..)| args.stack.as_ref().is_none_or(|only| only == stack));
+    if all.is_empty() {
+        return Err("no such stack is built in".to_owned());
+    }
     Ok(all)
 }
 
@@ -95,6 +106,10 @@ fn scenario(args: &Args, seed: u64) -> Scenario {
     Scenario { bandwidth, rtt, queue, from: times.0, until: times.1, ..Scenario::standard(args.loss / 100.0, seed) }
 }
 
+fn seeds(args: &Args) -> core::ops::Range<u64> {
+    args.first_seed..args.first_seed.saturating_add(args.seeds.max(1))
+}
+
 fn mean(values: &[f64]) -> f64 {
     values.iter().sum::<f64>() / values.len().max(1) as f64
 }
@@ -104,14 +119,14 @@ fn of(outcomes: &[Outcome], value: impl Fn(&Outcome) -> f64) -> f64 {
 }
 
 fn alone(args: &Args, stack: &str, controller: &str, make: &Maker) -> std::io::Result<Value> {
-    let outcomes: Vec<Outcome> = (0..args.seeds).map(|seed| run(&scenario(args, seed), vec![make(seed)])).collect();
-    let beside = Scenario { small: Some(Duration::from_millis(20)), ..scenario(args, 0) };
-    let small = run(&beside, vec![make(0)]);
+    let outcomes: Vec<Outcome> = seeds(args).map(|seed| run(&scenario(args, seed), vec![make(seed)])).collect();
+    let beside = Scenario { small: Some(Duration::from_millis(20)), ..scenario(args, args.first_seed) };
+    let small = run(&beside, vec![make(args.first_seed)]);
     std::fs::create_dir_all(&args.svg)?;
     let file = args.svg.join(format!("{stack}-{controller}-{}mbps-{}ms-{}.svg", args.mbps, args.rtt, args.loss));
     if let Some(first) = outcomes.first() {
         let title = format!("{stack}, {controller}: {} Mbit/s, {} ms, {} % loss", args.mbps, args.rtt, args.loss);
-        std::fs::write(&file, svg::draw(&title, &[controller], &scenario(args, 0), first))?;
+        std::fs::write(&file, svg::draw(&title, &[controller], &scenario(args, args.first_seed), first))?;
     }
     let goodput = of(&outcomes, |o| o.goodput.iter().sum::<f64>() * 8.0 / 1e6);
     Ok(json!({
@@ -126,15 +141,22 @@ fn alone(args: &Args, stack: &str, controller: &str, make: &Maker) -> std::io::R
     }))
 }
 
+/// How much later the second flow begins.
+fn stagger(seed: u64) -> Duration {
+    let regular = 50 * (seed + 1);
+    let random = Rng::from_test_seed(seed).below(1000);
+    Duration::from_millis(if seed < 5 { regular } else { random })
+}
+
 /// Two flows that begin a moment apart, each first half of the time: what part `a` gets, and Jain's index.
 fn pair(args: &Args, a: ControllerKind, b: ControllerKind) -> std::io::Result<(f64, f64)> {
     let mut outcomes = Vec::new();
-    for seed in 0..args.seeds {
-        let (stagger, until) = (Duration::from_millis(50 * (seed + 1)), Duration::from_secs(60));
+    for seed in seeds(args) {
+        let (stagger, until) = (stagger(seed), Duration::from_secs(60));
         let (x, y) = if seed % 2 == 0 { (a, b) } else { (b, a) };
         let scenario = Scenario { stagger, until, ..scenario(args, seed) };
         let mut outcome = run(&scenario, vec![ours(x, seed), ours(y, seed + 100)]);
-        if seed == 0 {
+        if seed == args.first_seed {
             let name = format!("{}+{}", a.name(), b.name());
             let title = format!("{name}: {} Mbit/s, {} ms, {} % loss", args.mbps, args.rtt, args.loss);
             let file = args.svg.join(format!("{name}-{}mbps-{}ms-{}.svg", args.mbps, args.rtt, args.loss));
