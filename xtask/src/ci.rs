@@ -32,6 +32,7 @@ const STEPS: &[Step] = &[
     ("godot 4", godot::Command::ci4),
     ("suites' own tests", cargo::suites),
     ("turn", |json| cargo::netlab("turn", &[], json)),
+    ("mtu", |json| cargo::netlab("mtu", &[], json)),
     ("doctor", |json| cargo::doctor(&[], json)),
     ("other stacks", cargo::peers),
     ("browser", |json| cargo::browser(&[], json)),

@@ -94,6 +94,11 @@ enum Command {
         #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
         args: Vec<String>,
     },
+    /// A path whose MTU shrinks, with real sockets in network namespaces (root); all arguments go to the program.
+    Mtu {
+        #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
+        args: Vec<String>,
+    },
     /// The TURN client against coturn; all arguments go to the tests.
     Turn {
         #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
@@ -137,6 +142,7 @@ fn main() -> ExitCode {
         Command::Interop { args } => cargo::interop(&args, false),
         Command::Doctor { args } => cargo::doctor(&args, false),
         Command::Nat { args } => cargo::netlab("nat", &args, false),
+        Command::Mtu { args } => cargo::netlab("mtu", &args, false),
         Command::Turn { args } => cargo::netlab("turn", &args, false),
     };
     match outcome {

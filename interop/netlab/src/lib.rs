@@ -1,7 +1,8 @@
-//! Bad networks for real sockets: a seeded UDP relay ([`relay`]), tests of the TURN client against coturn ([`check`]), and
-//! NATs of every kind, each against each ([`nat`]).
+//! Bad networks for real sockets: a seeded UDP relay ([`relay`]), tests of the TURN client against coturn ([`check`]),
+//! NATs of every kind, each against each ([`nat`]), and a path whose MTU shrinks ([`mtu`]).
 
 pub mod check;
 pub mod coturn;
+pub mod mtu;
 pub mod nat;
 pub mod relay;

@@ -9,9 +9,9 @@ use std::time::Duration;
 
 use clap::{Args, Parser, Subcommand};
 use weft_netlab::check::{CASES, play};
-use weft_netlab::nat;
 use weft_netlab::nat::Servers;
 use weft_netlab::relay::{Bad, Direction, Relay, Settings};
+use weft_netlab::{mtu, nat};
 
 /// Something that is needed is not there: nothing was tested.
 const CANNOT_RUN: u8 = 2;
@@ -34,6 +34,8 @@ enum Command {
     Nat(NatArguments),
     /// Puts `weft doctor` behind NATs of every kind: does it call each what it is? Needs what `nat` needs, and `weft`.
     Doctor(DoctorArguments),
+    /// A path that shrinks under what is outstanding, in network namespaces (root; Debian: `nftables`, `iproute2`).
+    Mtu(MtuArguments),
     /// A client of `nat`.
     #[command(hide = true)]
     NatPeer(NatPeerArguments),
@@ -94,6 +96,13 @@ struct DoctorArguments {
 }
 
 #[derive(Args)]
+struct MtuArguments {
+    /// Prints the results as one JSON object.
+    #[arg(long)]
+    json: bool,
+}
+
+#[derive(Args)]
 struct NatPeerArguments {
     #[arg(long, value_enum)]
     servers: Servers,
@@ -115,6 +124,7 @@ fn main() -> ExitCode {
         Command::Turn(arguments) => ExitCode::from(turn(&arguments)),
         Command::Nat(arguments) => ExitCode::from(nat(&arguments)),
         Command::Doctor(arguments) => ExitCode::from(doctor(&arguments)),
+        Command::Mtu(arguments) => ExitCode::from(mtu(&arguments)),
         Command::NatPeer(arguments) => ExitCode::from(nat_peer(&arguments)),
     }
 }
@@ -251,6 +261,30 @@ fn doctor(arguments: &DoctorArguments) -> u8 {
         println!("{} called what they are, {wrong} not", all.len() - wrong);
     }
     u8::from(wrong > 0)
+}
+
+fn mtu(arguments: &MtuArguments) -> u8 {
+    let played = mtu::play(|one| {
+        let state = if one.faults.is_empty() { "passed" } else { "FAILED" };
+        eprintln!(
+            "{:<30} {state}: {} messages in {:.2} s, {} datagrams put together, packets of {} bytes",
+            one.path, one.arrived, one.seconds, one.reassembled, one.packet
+        );
+        one.faults.iter().for_each(|fault| eprintln!("    {fault}"));
+    });
+    match played {
+        Ok(all) => {
+            let ok = all.iter().all(|one| one.faults.is_empty());
+            if arguments.json {
+                println!("{}", serde_json::json!({ "ok": ok, "paths": all }));
+            }
+            u8::from(!ok)
+        }
+        Err(error) => {
+            eprintln!("cannot run: {error} (this needs root, ip and nft)");
+            CANNOT_RUN
+        }
+    }
 }
 
 fn nat_peer(arguments: &NatPeerArguments) -> u8 {

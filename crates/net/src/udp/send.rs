@@ -46,7 +46,8 @@ impl Core {
         let source = Some(run.route.local.ip()).filter(|ip| self.bound.ip().is_unspecified() && !ip.is_unspecified());
         let transmit =
             Transmit { destination, ecn: None, contents: bytes, segment_size: Some(run.segment_size), src_ip: source };
-        if segments > self.max_segments.load(Ordering::Relaxed) {
+        // Segments that are larger than what the system knows of the path are refused, and are not fragmented.
+        if run.may_fragment || segments > self.max_segments.load(Ordering::Relaxed) {
             return self.send_one_by_one(call, &transmit, false);
         }
         match self.counted(call, &transmit, segments) {
@@ -141,6 +142,14 @@ mod tests {
     /// carries and which call it is; gives what came of it, the socket, and the lengths of what went out.
     fn send_run(
         max_segments: usize,
+        system: impl FnMut(usize, usize) -> Option<i32>,
+    ) -> (io::Result<()>, UdpSocket, Vec<usize>) {
+        send_run_of(false, max_segments, system)
+    }
+
+    fn send_run_of(
+        may_fragment: bool,
+        max_segments: usize,
         mut system: impl FnMut(usize, usize) -> Option<i32>,
     ) -> (io::Result<()>, UdpSocket, Vec<usize>) {
         let socket = UdpSocket::bind("127.0.0.1:0".parse().unwrap()).unwrap();
@@ -149,6 +158,9 @@ mod tests {
         for n in 0..10 {
             let mut frame = batch.frame(500, Overhead::NONE).unwrap();
             frame.push_zeros(if n == 9 { 77 } else { 500 }).unwrap();
+            if may_fragment {
+                frame.set_may_fragment();
+            }
             let frame = frame.finish();
             batch.commit(frame, Path::udp(socket.local_addr(), "127.0.0.1:9".parse().unwrap()));
         }
@@ -175,6 +187,13 @@ mod tests {
     fn a_run_is_one_call() {
         let (result, socket, out) = send_run(64, |_, _| None);
         assert_eq!((result.is_ok(), out, socket.stats().send_calls, socket.stats().sent), (true, all(), 1, 10));
+    }
+
+    #[test]
+    fn what_may_be_fragmented_is_not_segmented() {
+        let (result, socket, out) = send_run_of(true, 64, |segments, _| (segments > 1).then_some(EMSGSIZE));
+        assert!(result.is_ok());
+        assert_eq!((out, socket.limits().max_segments, socket.stats().sent), (all(), 64, 10));
     }
 
     #[test]
