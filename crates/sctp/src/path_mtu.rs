@@ -268,6 +268,11 @@ impl PathMtu {
         self.fragment_tries = 0;
     }
 
+    /// Whether the path is known to work since it shrank.
+    pub(crate) fn is_alive(&self) -> bool {
+        self.alive
+    }
+
     /// The path works, but what is outstanding passes neither whole nor in fragments.
     pub(crate) fn is_hopeless(&self) -> bool {
         self.alive && self.fragment_tries >= FRAGMENT_TRIES

@@ -55,7 +55,13 @@ impl Rto {
         };
         self.srtt = Some(srtt);
         self.rttvar = self.rttvar.max(GRANULARITY);
-        self.current = (srtt + self.rttvar * 4).clamp(Duration::from_nanos(self.bounds.0), self.max());
+        self.current = self.measured();
+    }
+
+    /// What the round trip asks for, however far the timer was backed off since.
+    pub(crate) fn measured(&self) -> Duration {
+        let measured = |srtt: Duration| (srtt + self.rttvar * 4).clamp(Duration::from_nanos(self.bounds.0), self.max());
+        self.srtt.map_or(self.current, measured)
     }
 
     /// Rule E2: "back off the timer".

@@ -24,9 +24,9 @@ impl Association {
     }
 
     /// A probe is given up no sooner than an answer may come: "the interval between probe packets MUST be at least one RTT"
-    /// (RFC 8899 section 3).
+    /// (RFC 8899 section 3). That T3-rtx was backed off meanwhile says nothing about the round trip.
     fn set_probe_timer(&mut self, now: Instant, at: Instant) {
-        self.timers.set(Timer::PathMtu, at.max(now + self.rto.get()));
+        self.timers.set(Timer::PathMtu, at.max(now + self.rto.measured()));
     }
 
     /// It is another path now.
@@ -39,9 +39,15 @@ impl Association {
 
     /// `true`: the HEARTBEAT ACK answers a probe.
     pub(super) fn on_probe_answer(&mut self, now: Instant, nonce: u64) -> bool {
+        let was_alive = self.path_mtu.is_alive();
         let Some(at) = self.path_mtu.on_answer(now, nonce) else { return false };
         self.set_probe_timer(now, at);
         self.adopt_mtu();
+        if !was_alive && self.timed_out && !self.flight.is_empty() {
+            // The path works again: what was lost with it need not wait for a timer that was backed off all the while.
+            self.flight.lose_all();
+            self.timers.set(Timer::T3Rtx, now + self.rto.get());
+        }
         true
     }
 

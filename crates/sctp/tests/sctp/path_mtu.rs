@@ -93,7 +93,8 @@ fn a_path_that_shrinks_under_way_is_survived() {
         });
         pair.run_for(secs(10));
         let stats = pair.a.layer.association().stats();
-        assert!(took.is_ok_and(|took| took < secs(30)), "{mtu}: {received} arrived, {stats:?}");
+        // Probes of a base that no longer passes take three seconds and a half.
+        assert!(took.as_ref().is_ok_and(|took| *took < secs(8)), "{mtu}: {received} arrived after {took:?}, {stats:?}");
         assert!(stats.black_holes > 0 && stats.mtu <= mtu - HEADERS, "{stats:?}");
         assert!(pair.a_to_b.stats().fragmented > 0, "what was under way went in fragments");
     }
