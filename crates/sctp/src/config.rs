@@ -58,7 +58,8 @@ pub struct Config {
     pub rto_max: Duration,
     /// How long an acknowledgement may be held back; at most 500 ms is used. Default 200 ms.
     pub sack_delay: Duration,
-    /// HB.interval; `None` sends no heartbeats. Default 30 s.
+    /// HB.interval; `None` sends no heartbeats. Default 30 s. When it is over and nothing is outstanding, memory that much
+    /// traffic took is given back; without heartbeats no timer runs on an idle association, which keeps that memory to its end.
     pub heartbeat_interval: Option<Duration>,
     /// Max.Init.Retransmits; `None` tries for ever. Default 8.
     pub max_init_retransmits: Option<u32>,
@@ -154,8 +155,9 @@ impl Default for Config {
 }
 
 impl Config {
-    /// For data channels: messages interleaved by weighted fair queueing (RFC 8831 section 6.4), inside DTLS (zero checksum offered), where ICE consent decides that the peer is dead (no
-    /// retransmission limits), on paths whose delay is far below a second.
+    /// For data channels: messages interleaved by weighted fair queueing (RFC 8831 section 6.4), inside DTLS (zero checksum
+    /// offered), where ICE consent decides that the peer is dead (no retransmission limits), on paths whose delay is far
+    /// below a second.
     pub fn rtc() -> Self {
         Self {
             rto_initial: Duration::from_millis(500),

@@ -76,10 +76,19 @@ impl Wire {
     }
 
     fn transfer(&mut self, messages: u64, size: usize) {
+        self.transfer_on(1, messages, size);
+    }
+
+    /// Messages on so many streams in turn.
+    fn transfer_on(&mut self, streams: u64, messages: u64, size: usize) {
         let message = Bytes::from(vec![0x5A; size]);
         let (mut to_send, mut received) = (messages, 0);
         while received < messages {
-            while to_send > 0 && self.sender(|stack, now, _| stack.send(now, 0, &message)) {
+            while to_send > 0 {
+                let stream = (to_send % streams) as u16;
+                if !self.sender(|stack, now, _| stack.send(now, stream, &message)) {
+                    break;
+                }
                 to_send -= 1;
             }
             self.turn();
@@ -124,10 +133,21 @@ pub(crate) fn receive(operations: u64) -> u64 {
     packets(operations, Who::Receiver)
 }
 
+/// After so many messages queues are as long as they ever will be.
+const WARM: u64 = 80_000;
+
 pub(crate) fn small(operations: u64) -> u64 {
     let mut wire = connected();
-    wire.transfer(10_000, 32);
+    wire.transfer(WARM, 32);
     wire.who = Some(Who::Both);
     wire.transfer(operations, 32);
+    operations
+}
+
+pub(crate) fn small_in_turn(operations: u64) -> u64 {
+    let mut wire = connected();
+    wire.transfer_on(2, WARM, 32);
+    wire.who = Some(Who::Both);
+    wire.transfer_on(2, operations, 32);
     operations
 }

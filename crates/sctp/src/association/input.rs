@@ -17,6 +17,10 @@ use crate::wire::{
 /// Chunks that stand alone or first.
 const FIRST: [u8; 4] = [kind::INIT, kind::INIT_ACK, kind::SHUTDOWN_COMPLETE, kind::COOKIE_ECHO];
 
+/// Where no run of small messages begins, none is looked for at so many further chunks: small messages of two streams that
+/// alternate would be looked at twice.
+const PATIENCE: u32 = 7;
+
 /// Goes on with the packet, or not.
 enum Next {
     Chunk,
@@ -32,7 +36,7 @@ impl Association {
         self.stats.packets_received += 1;
         let mut had_data = false;
         self.answered = 0;
-        let (mut chunks, mut n) = (packet.chunks(), 0);
+        let (mut chunks, mut n, mut no_run_before) = (packet.chunks(), 0, 0);
         let result = loop {
             let here = chunks.clone();
             let Some(chunk) = chunks.next() else {
@@ -49,9 +53,14 @@ impl Association {
                 };
                 had_data = true;
                 let interleaving = chunk.kind == kind::I_DATA;
-                if let Some(rest) = self.on_run(&data, interleaving, &here) {
-                    chunks = rest;
-                } else if let Err(error) = self.on_data(&data, interleaving) {
+                if data.is_whole() && n > no_run_before {
+                    if let Some(rest) = self.on_run(&data, interleaving, &here) {
+                        chunks = rest;
+                        continue;
+                    }
+                    no_run_before = n + PATIENCE;
+                }
+                if let Err(error) = self.on_data(&data, interleaving) {
                     break Err(error);
                 }
                 continue;

@@ -9,30 +9,28 @@ use super::Association;
 use crate::error::SendError;
 use crate::event::State;
 use crate::message::{Reliability, SendOptions};
-use crate::outbound::{OutMessage, Pieces, Scheduler};
+use crate::outbound::{OutMessage, Piece, Pieces, Scheduler};
+use crate::wire::data;
 
-/// A message not yet queued, with what `options` say.
+/// Message number `turn` of the association, with what `options` say.
 #[inline]
-fn message(now: Instant, ppid: u32, payload: Bytes, options: &SendOptions) -> OutMessage {
+fn message(
+    now: Instant,
+    stream: u16,
+    ppid: u32,
+    payload: Bytes,
+    options: &SendOptions,
+    pieces: Option<Box<Pieces>>,
+    turn: u64,
+) -> OutMessage {
     let (max_retransmits, expires) = match options.reliability {
         Reliability::Reliable => (u16::MAX, Instant::FAR_FUTURE),
         Reliability::MaxRetransmits(n) => (n.min(u16::MAX - 1), Instant::FAR_FUTURE),
         Reliability::MaxLifetime(millis) => (u16::MAX, now + Duration::from_millis(u64::from(millis))),
     };
-    OutMessage {
-        payload,
-        pieces: None,
-        ppid,
-        ordered: options.ordered,
-        counted: options.counted,
-        max_retransmits,
-        expires,
-        notice: options.notice,
-        begun: false,
-        mid: Serial32(0),
-        fsn: 0,
-        turn: 0,
-    }
+    let flags = if options.ordered { data::BEGIN } else { data::BEGIN | data::UNORDERED };
+    let piece = Piece { payload, ppid, mid: Serial32(0), fsn: 0, stream, max_retransmits, flags, expires };
+    OutMessage { piece, pieces, counted: options.counted, notice: options.notice, turn }
 }
 
 impl Association {
@@ -56,7 +54,7 @@ impl Association {
         }
         self.take_room(stream, payload.len())?;
         self.refill_burst = true; // "When the time comes for the sender to transmit"
-        self.queue.push(stream, message(now, ppid, payload, &options));
+        self.queue.push(stream, |turn| message(now, stream, ppid, payload, &options, None, turn));
         Ok(())
     }
 
@@ -79,7 +77,7 @@ impl Association {
         self.may_send(stream)?;
         self.take_room(stream, 0)?;
         let pieces = Some(Box::new(Pieces::new(!self.flight.can_abandon)));
-        self.queue.push(stream, OutMessage { pieces, ..message(now, ppid, Bytes::new(), &options) });
+        self.queue.push(stream, |turn| message(now, stream, ppid, Bytes::new(), &options, pieces, turn));
         Ok(())
     }
 
@@ -169,7 +167,7 @@ impl Association {
     pub(crate) fn send_control(&mut self, now: Instant, stream: u16, ppid: u32, payload: Bytes) {
         if !self.over && !payload.is_empty() {
             let options = SendOptions { counted: false, ..SendOptions::default() };
-            self.queue.push(stream, message(now, ppid, payload, &options));
+            self.queue.push(stream, |turn| message(now, stream, ppid, payload, &options, None, turn));
         }
     }
 

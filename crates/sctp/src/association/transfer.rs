@@ -21,15 +21,15 @@ impl Association {
     }
 
     /// Several whole messages in a row, all at once, where nothing is out of the ordinary; gives what follows them in the
-    /// packet. `chunks` begins with `first`.
-    #[inline]
+    /// packet. `chunks` begins with `first`, which is whole.
+    #[inline(never)]
     pub(super) fn on_run<'d>(
         &mut self,
         first: &Fragment<'d>,
         interleaving: bool,
         chunks: &Chunks<'d>,
     ) -> Option<Chunks<'d>> {
-        if !first.is_whole() || !self.takes_data() || interleaving != self.extensions.interleaving {
+        if !self.takes_data() || interleaving != self.extensions.interleaving {
             return None;
         }
         let had_ready = self.inbound.has_ready();

@@ -174,6 +174,22 @@ impl Inbound {
 
     #[inline]
     fn has_room(&self, tsn: Serial32, len: usize) -> bool {
+        (self.received.is_empty() && tsn == self.cumulative.next() && self.has_plenty()) || self.finds_room(tsn, len)
+    }
+
+    /// Whether there is room even if all that is held counted.
+    #[inline]
+    fn has_plenty(&self) -> bool {
+        let (charge, entries) = match (&self.interleaved, &self.reassembly) {
+            (Some(interleaved), _) => (interleaved.charge, interleaved.entries),
+            (None, Some(spans)) => (spans.charge, spans.entries),
+            (None, None) => (0, 0),
+        };
+        self.ready_charge + self.waiting_charge + charge < self.window.limit
+            && self.ready.len() + self.taken_entries + self.waiting_entries + entries < self.max_entries
+    }
+
+    fn finds_room(&self, tsn: Serial32, len: usize) -> bool {
         if tsn == self.cumulative.next() {
             if self.received.is_empty() {
                 // "When the receiver's advertised window is 0, the receiver MUST drop any new incoming DATA chunk with a
@@ -301,19 +317,24 @@ impl Inbound {
     /// shut.
     #[inline]
     pub(crate) fn give_back(&mut self, len: usize, packet: usize) -> bool {
+        let (told, limit) = (self.ack.told_rwnd, self.window.limit);
+        if told as usize >= (limit / 4).max(packet) {
+            self.take_back(len);
+            return false;
+        }
         // Silly window avoidance as in RFC 1122 section 4.2.3.3: tell of a worthwhile step only.
-        let step = u32::try_from((self.window.limit / 4).max(packet)).unwrap_or(u32::MAX).min(self.window.limit as u32);
-        let told = self.ack.told_rwnd;
-        let nearly_shut = told < step;
-        let before = if nearly_shut { self.a_rwnd() } else { 0 };
+        let step = u32::try_from((limit / 4).max(packet).min(limit)).unwrap_or(u32::MAX);
+        let before = self.a_rwnd();
+        self.take_back(len);
+        let after = self.a_rwnd();
+        told < step && after > before && after >= told.saturating_add(step / 2)
+    }
+
+    #[inline]
+    fn take_back(&mut self, len: usize) {
         self.window.on_taken(len);
         self.ready_charge = self.ready_charge.saturating_sub(len + ENTRY_CHARGE);
         self.taken_entries = self.taken_entries.saturating_sub(1);
-        if !nearly_shut {
-            return false;
-        }
-        let after = self.a_rwnd();
-        after > before && after >= told.saturating_add(step / 2)
     }
 
     /// A packet with DATA arrived: the window may grow.

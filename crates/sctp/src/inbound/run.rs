@@ -5,47 +5,52 @@
 //! after the other and nothing else is in that buffer, so that what is held is never more than what is accounted for by
 //! more than the messages of the run already handed out.
 
-use bytes::Buf;
-
 use super::fragment::Fragment;
 use super::spares::Spares;
 use super::{ENTRY_CHARGE, Inbound};
 use crate::message::{Message, Part};
 use crate::wire::packet::{CHUNK_HEADER_LEN, Chunks};
-use crate::wire::{data, i_data, padded};
+use crate::wire::{data, i_data, kind, padded};
 
 /// A shared buffer is worth it from so many messages on.
 const LEAST: usize = 3;
 /// The most that are taken in one step.
 const MOST: usize = 64;
 
+/// A message in a run: its Payload Protocol Identifier, and where it begins and ends.
+type Place = (u32, u32, u32);
+
 /// What is found ahead.
-struct Run<'d> {
-    /// Payload Protocol Identifier and length of each message.
-    messages: [(u32, u32); MOST],
+struct Run {
+    messages: [Place; MOST],
     count: usize,
     bytes: usize,
-    rest: Chunks<'d>,
+    /// Where the last message ends, and the next chunk begins.
+    end: usize,
+    next: usize,
 }
 
-impl<'d> Run<'d> {
+impl Run {
     /// The whole messages in a row with which `chunks` begins.
     #[inline]
-    fn find(first: &Fragment<'d>, interleaving: bool, chunks: &Chunks<'d>) -> Self {
-        let mut run = Self { messages: [(0, 0); MOST], count: 0, bytes: 0, rest: chunks.clone() };
+    fn find(first: &Fragment<'_>, interleaving: bool, chunks: &Chunks<'_>) -> Self {
+        let mut run = Self { messages: [(0, 0, 0); MOST], count: 0, bytes: 0, end: 0, next: 0 };
+        let (kind, header) =
+            if interleaving { (kind::I_DATA, i_data::I_DATA_HEADER_LEN) } else { (kind::DATA, data::DATA_HEADER_LEN) };
         let (mut tsn, mut mid, mut ahead) = (first.tsn, first.mid, chunks.clone());
-        let mut kind = None;
         for slot in &mut run.messages {
-            let Some(chunk) = ahead.next().filter(|chunk| *kind.get_or_insert(chunk.kind) == chunk.kind) else { break };
+            let Some(chunk) = ahead.next().filter(|chunk| chunk.kind == kind) else { break };
             let Some(next) = Fragment::parse(&chunk) else { break };
             let follows = next.tsn == tsn && next.mid == mid && next.stream == first.stream;
             if !follows || !next.is_whole() || next.payload.is_empty() {
                 break;
             }
-            *slot = (next.ppid, next.payload.len() as u32);
+            let (start, len) = (run.next + header, next.payload.len());
+            run.end = start + len;
+            run.next = start + padded(len);
+            *slot = (next.ppid, start as u32, run.end as u32);
             run.count += 1;
-            run.bytes += next.payload.len();
-            run.rest = ahead.clone();
+            run.bytes += len;
             tsn = tsn.next();
             mid = mid.next();
             if !interleaving {
@@ -77,7 +82,7 @@ impl Inbound {
         if !stream.waiting.is_empty() || stream.number(interleaving, first.mid) != stream.next {
             return None;
         }
-        let Run { messages, count, bytes, rest } = Run::find(first, interleaving, chunks);
+        let Run { messages, count, bytes, end, next } = Run::find(first, interleaving, chunks);
         let charge = bytes + count * ENTRY_CHARGE;
         if count < LEAST || charge > room || count > entries {
             return None;
@@ -85,16 +90,16 @@ impl Inbound {
         stream.next = stream.next.plus(count as u32);
         self.cumulative = self.cumulative.plus(count as u32);
         self.ready_charge += charge;
-        let len = chunks.rest().len() - rest.rest().len();
-        let mut block = Spares::copy(&mut self.spares, chunks.rest().get(..len).unwrap_or_default());
-        let header = if interleaving { i_data::I_DATA_HEADER_LEN } else { data::DATA_HEADER_LEN };
-        for &(ppid, len) in messages.iter().take(count) {
-            block.advance(header.min(block.len()));
-            let len = len as usize;
-            let payload = block.split_to(len.min(block.len()));
-            block.advance((padded(len) - len).min(block.len()));
+        let content = chunks.rest().get(..end).unwrap_or_default();
+        let block = Spares::copy_to_share(&mut self.spares, content);
+        for &(ppid, start, end) in messages.get(..count).unwrap_or_default() {
+            let (start, end) = (start as usize, end as usize);
+            if start > end || end > block.len() {
+                break; // cannot be: they were found there
+            }
+            let payload = block.slice(start..end);
             self.ready.push_back(Message { stream: id, ppid, ordered: true, part: Part::Whole, payload });
         }
-        Some((count, rest))
+        Some((count, chunks.after(next)))
     }
 }

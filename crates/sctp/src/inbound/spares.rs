@@ -35,6 +35,17 @@ impl Spares {
         buffer.freeze()
     }
 
+    /// As [`copy`](Self::copy), of what several messages will share.
+    pub(super) fn copy_to_share(spares: &mut Option<Box<Self>>, content: &[u8]) -> Bytes {
+        if spares.is_some() {
+            return Self::copy(spares, content);
+        }
+        // With room to spare it is one to be shared from the start, which is cheaper to cut than one that becomes it.
+        let mut buffer = Vec::with_capacity(content.len() + 1);
+        buffer.extend_from_slice(content);
+        Bytes::from(buffer)
+    }
+
     /// What was put into a buffer, for the application. One half empty would be held as long as the message is, unless it
     /// comes back.
     pub(super) fn freeze(spares: Option<&Self>, buffer: BytesMut) -> Bytes {

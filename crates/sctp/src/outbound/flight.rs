@@ -6,7 +6,7 @@ use weft_core::{Frame, Instant, Serial32};
 
 use super::chunk::{OutChunk, Piece, wire_len};
 use super::notices::Notices;
-use super::queue::Run;
+use super::queue::{Run, Taken};
 use crate::ranges::Ranges;
 use crate::recovery::{Delivery, Rack, Transmission, Transmissions, Undo};
 
@@ -197,36 +197,38 @@ impl Flight {
     pub(crate) fn push_run(&mut self, now: Instant, run: &mut Run<'_>, frame: &mut Frame<'_>, limits: &Limits) {
         let interleaving = self.interleaving;
         let first = self.next_tsn();
-        let (mut tsn, mut number) = (first, None);
-        let (before, mut wire) = (frame.len(), 0);
+        let (before, mut first_len, mut last) = (frame.len(), 0, first);
         let most = limits.outstanding.saturating_sub(self.ring.len()).min(MAX_RUN);
-        while run.taken.count < most && self.in_flight < limits.window && run.taken.bytes < limits.burst {
-            let room = frame.remaining().min(self.a_rwnd.saturating_sub(self.in_flight));
+        let window = limits.window.saturating_sub(self.in_flight);
+        let room = self.a_rwnd.saturating_sub(self.in_flight);
+        while run.taken.count < most && run.taken.bytes < window.min(limits.burst) {
+            let tsn = first.plus(run.taken.count as u32);
+            let room = frame.remaining().min(room.saturating_sub(run.taken.bytes));
             let Some((piece, notice)) = run.next(now, room) else { break };
-            let len = piece.payload.len();
-            let transmission = match number {
-                None => *number.insert(self.transmit(now, tsn, len, false)),
-                Some(number) => {
-                    self.in_flight += len;
-                    number
-                }
-            };
-            if wire == 0 {
-                wire = wire_len(interleaving, len);
+            // There is room, as was asked for.
+            let _ = OutChunk { tsn, piece, interleaving }.write(frame);
+            if tsn == first {
+                first_len = piece.payload.len();
             }
             if let Some(number) = notice {
                 self.note(tsn, number);
             }
-            // There is room, as was asked for.
-            let _ = OutChunk { tsn, piece: &piece, interleaving }.write(frame);
-            self.ring.push_back(Sent { piece, state: ChunkState::InFlight, misses: 0, transmissions: 1, transmission });
-            tsn = tsn.next();
+            last = tsn;
         }
-        let count = run.taken.count;
-        self.outstanding += run.taken.bytes;
+        let Taken { count, bytes, .. } = run.taken;
+        if count == 0 {
+            return;
+        }
+        let transmission = self.transmit(now, first, first_len, false);
+        self.in_flight += bytes - first_len;
+        self.outstanding += bytes;
         if count > 1 {
-            let more = frame.len() - before - wire;
-            self.transmissions.extend_by(count - 1, tsn.previous(), more);
+            let more = frame.len() - before - wire_len(interleaving, first_len);
+            self.transmissions.extend_by(count - 1, last, more);
+        }
+        for _ in 0..count {
+            let Some(piece) = run.pop() else { break };
+            self.ring.push_back(Sent { piece, state: ChunkState::InFlight, misses: 0, transmissions: 1, transmission });
         }
     }
 

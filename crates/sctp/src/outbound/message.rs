@@ -3,30 +3,21 @@
 use std::collections::VecDeque;
 
 use bytes::Bytes;
-use weft_core::{Instant, Serial32};
+
+use super::chunk::Piece;
+use crate::wire::data;
 
 /// A message on its way out.
 #[derive(Debug)]
 pub(crate) struct OutMessage {
-    /// What of it is not sent yet; of a message given in pieces, the first of them.
-    pub(crate) payload: Bytes,
+    /// What of it is not sent yet (of a message given in pieces, the first of them), and what its next chunk says. The
+    /// Message Identifier is there once it is begun, [`data::BEGIN`] until then.
+    pub(crate) piece: Piece,
     /// The pieces after the first, of a message given in pieces.
     pub(crate) pieces: Option<Box<Pieces>>,
-    pub(crate) ppid: u32,
-    pub(crate) ordered: bool,
     pub(crate) counted: bool,
-    /// Retransmissions allowed; `u16::MAX` for any number.
-    pub(crate) max_retransmits: u16,
-    /// Given up from then on.
-    pub(crate) expires: Instant,
     /// To be told of when it was delivered or given up.
     pub(crate) notice: Option<u64>,
-    /// Part of it was sent.
-    pub(crate) begun: bool,
-    /// Once begun.
-    pub(crate) mid: Serial32,
-    /// Fragment Sequence Number of the next piece.
-    pub(crate) fsn: u32,
     /// Its place among all messages of the association.
     pub(crate) turn: u64,
 }
@@ -52,7 +43,7 @@ impl OutMessage {
     /// Bytes not sent yet.
     #[inline]
     pub(crate) fn remaining(&self) -> usize {
-        self.payload.len() + self.pieces.as_ref().map_or(0, |p| p.rest_len)
+        self.piece.payload.len() + self.pieces.as_ref().map_or(0, |p| p.rest_len)
     }
 
     /// Whether all of it was given.
@@ -61,9 +52,20 @@ impl OutMessage {
         self.pieces.as_ref().is_none_or(|p| p.complete)
     }
 
+    /// Whether part of it was sent.
+    #[inline]
+    pub(crate) fn begun(&self) -> bool {
+        self.piece.flags & data::BEGIN == 0
+    }
+
+    #[inline]
+    pub(crate) fn is_unordered(&self) -> bool {
+        self.piece.flags & data::UNORDERED != 0
+    }
+
     /// Whether nothing was given of it that is not sent.
     pub(crate) fn is_blank(&self) -> bool {
-        self.remaining() == 0 && !self.begun
+        self.remaining() == 0 && !self.begun()
     }
 
     pub(crate) fn is_withheld(&self) -> bool {
@@ -75,7 +77,7 @@ impl OutMessage {
     #[inline]
     pub(crate) fn available(&self) -> usize {
         match &self.pieces {
-            None => self.payload.len(),
+            None => self.piece.payload.len(),
             Some(pieces) if pieces.complete => self.remaining(),
             Some(pieces) if pieces.withheld => 0,
             Some(_) => self.remaining().saturating_sub(1),
@@ -85,8 +87,8 @@ impl OutMessage {
     /// One more piece of a message that is not complete.
     pub(crate) fn add(&mut self, piece: Bytes) {
         let Some(pieces) = &mut self.pieces else { return };
-        if self.payload.is_empty() {
-            self.payload = piece;
+        if self.piece.payload.is_empty() {
+            self.piece.payload = piece;
         } else if !piece.is_empty() {
             pieces.rest_len += piece.len();
             pieces.rest.push_back(piece);
@@ -96,14 +98,14 @@ impl OutMessage {
     /// Cuts at most `len` bytes off the front, all from one piece.
     #[inline]
     pub(crate) fn cut(&mut self, len: usize) -> Bytes {
-        if len < self.payload.len() {
-            return self.payload.split_to(len);
+        if len < self.piece.payload.len() {
+            return self.piece.payload.split_to(len);
         }
         let next = self.pieces.as_mut().and_then(|pieces| {
             let next = pieces.rest.pop_front()?;
             pieces.rest_len -= next.len();
             Some(next)
         });
-        core::mem::replace(&mut self.payload, next.unwrap_or_default())
+        core::mem::replace(&mut self.piece.payload, next.unwrap_or_default())
     }
 }

@@ -9,6 +9,7 @@ mod queue;
 mod sack;
 mod scheduler;
 
+pub(crate) use chunk::Piece;
 pub(crate) use flight::{Flight, Limits};
 pub(crate) use message::{OutMessage, Pieces};
 pub(crate) use queue::SendQueue;

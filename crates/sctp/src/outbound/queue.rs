@@ -36,7 +36,7 @@ impl OutStream {
     /// The message at the front, if some of it may be sent now.
     #[inline]
     fn sendable(&self, held: bool) -> Option<&OutMessage> {
-        self.queue.front().filter(|m| m.available() > 0 && (m.begun || !held))
+        self.queue.front().filter(|m| m.available() > 0 && (m.begun() || !held))
     }
 
     /// The last message, if it is given in pieces and not complete.
@@ -59,7 +59,7 @@ struct Head {
 impl Head {
     #[inline]
     fn new(id: u16, message: &OutMessage) -> Self {
-        Self { id, begun: message.begun, available: message.available(), expires: message.expires }
+        Self { id, begun: message.begun(), available: message.available(), expires: message.piece.expires }
     }
 }
 
@@ -112,28 +112,29 @@ pub(crate) struct Taken {
 impl Run<'_> {
     /// The next message, if it takes at most `room` bytes of the packet and goes the usual way; and its notice.
     #[inline]
-    pub(crate) fn next(&mut self, now: Instant, room: usize) -> Option<(Piece, Option<u64>)> {
-        let message = self.stream.queue.front()?;
-        let len = message.payload.len();
-        let usual = message.pieces.is_none() && !message.begun && message.expires > now;
+    pub(crate) fn next(&mut self, now: Instant, room: usize) -> Option<(&Piece, Option<u64>)> {
+        let message = self.stream.queue.get_mut(self.taken.count)?;
+        let len = message.piece.payload.len();
+        let usual = message.pieces.is_none() && !message.begun() && message.piece.expires > now;
         if !usual || wire_len(self.interleaving, len) > room {
             return None;
         }
-        let message = self.stream.queue.pop_front()?;
         let [ordered, unordered] = &mut self.stream.next_mid;
-        let (next, flags) = if message.ordered {
-            (ordered, data::BEGIN | data::END)
-        } else {
-            (unordered, data::BEGIN | data::END | data::UNORDERED)
-        };
-        let mid = *next;
-        *next = mid.next();
+        let next = if message.is_unordered() { unordered } else { ordered };
+        message.piece.flags |= data::END;
+        message.piece.mid = *next;
+        *next = next.next();
         self.taken.count += 1;
         self.taken.bytes += len;
         self.taken.counted += if message.counted { len } else { 0 };
         self.taken.last = len;
-        let OutMessage { payload, ppid, max_retransmits, expires, notice, .. } = message;
-        Some((Piece { payload, ppid, mid, fsn: 0, stream: self.id, max_retransmits, flags, expires }, notice))
+        Some((&message.piece, message.notice))
+    }
+
+    /// Moves the first of what was taken out of the queue.
+    #[inline]
+    pub(crate) fn pop(&mut self) -> Option<Piece> {
+        self.stream.queue.pop_front().map(|message| message.piece)
     }
 }
 
@@ -157,16 +158,17 @@ pub(crate) struct SendQueue {
 
 impl SendQueue {
     #[inline]
-    pub(crate) fn push(&mut self, id: u16, mut message: OutMessage) {
-        message.turn = self.next_turn;
+    pub(crate) fn push(&mut self, id: u16, message: impl FnOnce(u64) -> OutMessage) {
+        let message = message(self.next_turn);
         self.next_turn += 1;
         let len = message.remaining();
         self.bytes += len;
         self.messages += 1;
-        let stream = self.streams.entry(id);
-        if message.counted {
-            stream.counted += len;
+        if self.streams.get(id).is_none() {
+            self.streams.entry(id); // made when first used
         }
+        let Some(stream) = self.streams.get_mut(id) else { return };
+        stream.counted += if message.counted { len } else { 0 };
         stream.queue.push_back(message);
         if !stream.share.listed {
             self.list(id);
@@ -315,11 +317,11 @@ impl SendQueue {
 
     /// The message at the front of stream `id`, if part of it was sent: whether it is unordered, and its number.
     pub(crate) fn begun(&self, id: u16) -> Option<(bool, Serial32)> {
-        self.front(id).filter(|m| m.begun).map(|m| (!m.ordered, m.mid))
+        self.front(id).filter(|m| m.begun()).map(|m| (m.is_unordered(), m.piece.mid))
     }
 
     pub(crate) fn front_ppid(&self, id: u16) -> Option<u32> {
-        self.front(id).map(|m| m.ppid)
+        self.front(id).map(|m| m.piece.ppid)
     }
 
     /// Removes the message at the front of stream `id`, wholly.
@@ -351,7 +353,7 @@ impl SendQueue {
         let mut len = 0;
         self.head = None;
         stream.queue.retain(|message| {
-            let stays = message.begun || Some(message.ppid) == keep;
+            let stays = message.begun() || Some(message.piece.ppid) == keep;
             if !stays {
                 self.messages -= 1;
                 self.bytes -= message.remaining();
@@ -366,7 +368,7 @@ impl SendQueue {
     /// The message given in pieces that is the last of stream `id`, if nothing of it was sent.
     pub(crate) fn drop_open(&mut self, id: u16) {
         let Some(stream) = self.streams.get_mut(id) else { return };
-        if stream.queue.back().is_some_and(|m| !m.is_complete() && !m.begun)
+        if stream.queue.back().is_some_and(|m| !m.is_complete() && !m.begun())
             && let Some(message) = stream.queue.pop_back()
         {
             let len = message.remaining();
@@ -381,17 +383,9 @@ impl SendQueue {
     /// Stands for the rest of the message at the front of stream `id`, which is given up with it: a chunk that never
     /// leaves, whose TSN the receiver is told to skip.
     pub(crate) fn stub(&self, id: u16) -> Option<Piece> {
-        let message = self.front(id).filter(|m| m.begun)?;
-        Some(Piece {
-            payload: Bytes::new(),
-            ppid: message.ppid,
-            mid: message.mid,
-            fsn: message.fsn,
-            stream: id,
-            max_retransmits: message.max_retransmits,
-            flags: if message.ordered { 0 } else { data::UNORDERED },
-            expires: message.expires,
-        })
+        let message = self.front(id).filter(|m| m.begun())?;
+        let Piece { ppid, mid, fsn, stream, max_retransmits, flags, expires, .. } = message.piece;
+        Some(Piece { payload: Bytes::new(), ppid, mid, fsn, stream, max_retransmits, flags, expires })
     }
 
     /// If it was the message of stream `id` that others wait for, they need wait no longer.
@@ -434,33 +428,21 @@ impl SendQueue {
         };
         let stream = self.streams.get_mut(id)?;
         let message = stream.queue.front_mut()?;
-        let mut flags = if message.ordered { 0 } else { data::UNORDERED };
-        if !message.begun {
-            flags |= data::BEGIN;
-            message.begun = true;
+        if !message.begun() {
             let [ordered, unordered] = &mut stream.next_mid;
-            let next = if message.ordered { ordered } else { unordered };
-            message.mid = *next;
+            let next = if message.is_unordered() { unordered } else { ordered };
+            message.piece.mid = *next;
             *next = next.next();
         }
         let payload = message.cut(len);
         let len = payload.len();
         let ends = message.is_complete() && message.remaining() == 0;
-        if ends {
-            flags |= data::END;
-        }
-        let piece = Piece {
-            payload,
-            ppid: message.ppid,
-            mid: message.mid,
-            fsn: message.fsn,
-            stream: id,
-            max_retransmits: message.max_retransmits,
-            flags,
-            expires: message.expires,
-        };
+        let end = if ends { data::END } else { 0 };
+        let Piece { ppid, mid, fsn, stream: _, max_retransmits, flags, expires, .. } = message.piece;
+        let piece = Piece { payload, ppid, mid, fsn, stream: id, max_retransmits, flags: flags | end, expires };
         let notice = message.notice.filter(|_| ends);
-        message.fsn = message.fsn.wrapping_add(1);
+        message.piece.flags &= !data::BEGIN;
+        message.piece.fsn = fsn.wrapping_add(1);
         self.bytes -= len;
         let counted = message.counted;
         if ends {
@@ -569,7 +551,7 @@ impl SendQueue {
 
     /// Whether part of some message was sent and part is still to be.
     pub(crate) fn has_begun(&mut self) -> bool {
-        self.streams.iter_mut().any(|(_, s)| s.queue.front().is_some_and(|m| m.begun))
+        self.streams.iter_mut().any(|(_, s)| s.queue.front().is_some_and(OutMessage::begun))
     }
 
     fn relist(&mut self) {

@@ -128,6 +128,12 @@ impl<'a> Chunks<'a> {
     pub(crate) const fn rest(&self) -> &'a [u8] {
         self.0
     }
+
+    /// Those that begin `len` bytes further on: where a chunk ends.
+    #[inline]
+    pub(crate) fn after(&self, len: usize) -> Self {
+        Self(self.0.get(len..).unwrap_or_default())
+    }
 }
 
 impl<'a> Iterator for Chunks<'a> {
