@@ -6,7 +6,7 @@ use core::time::Duration;
 use std::collections::VecDeque;
 use std::sync::Arc;
 
-use weft_core::{Frame, Instant, Layer, Overhead, Rng, Spent, TimerKey, Timers, Wrap};
+use weft_core::{Frame, Instant, Layer, Overhead, Rng, Seed, Spent, TimerKey, Timers, Wrap};
 
 use crate::acknowledgements::Acknowledgements;
 use crate::config::{Config, MIN_MTU};
@@ -127,7 +127,7 @@ impl Connection {
     /// [started](Self::start).
     ///
     /// `rng` must be seeded from the operating system's entropy outside of tests: the ephemeral keys come from it.
-    pub fn new(config: Arc<Config>, role: Role, rng: Rng) -> Self {
+    pub fn new(config: Arc<Config>, role: Role, mut rng: Rng) -> Self {
         let limits = config.limits;
         let handshake = match role {
             Role::Client => Handshake::Unstarted,
@@ -161,7 +161,7 @@ impl Connection {
             counters: Counters::default(),
             core: Core {
                 config: config.clone(),
-                rng,
+                seed: Seed::draw(&mut rng),
                 records: RecordLayer::new(&limits),
                 flight: Flight::default(),
                 transcript: Transcript::default(),
@@ -426,7 +426,12 @@ impl Layer for Connection {
     }
 
     fn poll_event(&mut self) -> Option<Event> {
-        self.events.pop_front()
+        let event = self.events.pop_front();
+        if self.events.is_empty() && self.events.capacity() > 0 {
+            // After the handshake there are hardly any.
+            self.events = VecDeque::new();
+        }
+        event
     }
 
     fn poll_timeout(&self) -> Option<Instant> {

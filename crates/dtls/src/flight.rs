@@ -113,6 +113,20 @@ impl Flight {
         self.number = self.number.wrapping_add(1);
     }
 
+    /// Gives back the room of a flight that the peer has, as no other will come soon.
+    pub(crate) fn release(&mut self) {
+        self.items.shrink_to_fit();
+        self.sent.shrink_to_fit();
+    }
+
+    /// The epoch of its last message.
+    pub(crate) fn epoch(&self) -> Option<u16> {
+        self.items.last().map(|item| match item {
+            Item::Handshake(outgoing) => outgoing.epoch,
+            Item::ChangeCipherSpec { epoch } => *epoch,
+        })
+    }
+
     /// The number that the next message added will have.
     pub(crate) fn next_message_seq(&self) -> u16 {
         self.next_message_seq as u16

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use weft_core::Rng;
+use weft_core::Seed;
 
 use crate::config::Config;
 use crate::crypto::PeerKey;
@@ -19,7 +19,7 @@ use crate::wire::{CipherSuite, HandshakeType, NamedGroup, ProtocolVersion, SrtpP
 /// The parts of a connection that a handshake works on.
 pub(crate) struct Core {
     pub(crate) config: Arc<Config>,
-    pub(crate) rng: Rng,
+    pub(crate) seed: Seed,
     pub(crate) records: RecordLayer,
     pub(crate) flight: Flight,
     pub(crate) transcript: Transcript,
@@ -103,7 +103,7 @@ impl Core {
     /// section 4.1.3).
     pub(crate) fn random(&mut self) -> [u8; 32] {
         let mut random = [0; 32];
-        self.rng.fill(&mut random);
+        self.seed.rng().fill(&mut random);
         random
     }
 

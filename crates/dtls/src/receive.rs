@@ -11,11 +11,8 @@ use crate::handshake::Step;
 use crate::negotiation::Handshake;
 use crate::reassembly::{Message, Reassembly, Taken};
 use crate::record::Incoming;
-use crate::v13;
+use crate::v13::{self, APPLICATION_EPOCH, HANDSHAKE_EPOCH};
 use crate::wire::{Ack, Alert, AlertDescription, AlertLevel, ContentType, Fragment, HandshakeType, ProtocolVersion};
-
-/// The first epoch after the handshake of 1.3. In 1.2 nothing is put together any more by then.
-const APPLICATION_EPOCH: u16 = 3;
 
 impl Connection {
     /// Handles every record of a datagram, then those that waited for what it brought.
@@ -280,10 +277,17 @@ impl Connection {
         }
         let news = self.core.flight.acknowledge(ack.iter());
         if self.core.flight.is_acknowledged() {
+            let last_of_handshake = self.core.flight.epoch() == Some(HANDSHAKE_EPOCH);
             self.core.flight.begin();
             self.timers.stop(Timer::Retransmit);
             if self.phase == Phase::Connected {
                 self.timers.stop(Timer::Deadline);
+                self.core.flight.release();
+                if last_of_handshake {
+                    // The server has our Finished: neither side sends anything in that epoch again.
+                    self.core.records.retire_write(HANDSHAKE_EPOCH);
+                    self.core.records.retire_read(HANDSHAKE_EPOCH);
+                }
             }
             if let Handshake::Session13(session) = &mut self.handshake {
                 let before = self.core.records.write_epoch();
@@ -410,6 +414,9 @@ impl Connection {
     fn finish_v13(&mut self, now: Instant) {
         self.handshake.settle();
         if self.core.flight.is_empty() {
+            // The client has our flight, and may repeat its own until it knows that we have that.
+            self.core.records.retire_write(HANDSHAKE_EPOCH);
+            self.core.flight.release();
             self.acknowledgements.send_now();
         } else {
             self.acknowledgements.clear();

@@ -2,8 +2,9 @@
 
 use core::time::Duration;
 use std::collections::VecDeque;
+use std::sync::Arc;
 
-use weft_core::{Datagram, Frame, Instant, Layer, Overhead, Path, Rng};
+use weft_core::{Datagram, Frame, Instant, Layer, Overhead, Path, Rng, Seed};
 use weft_stun::{IntegrityKey, Message};
 
 use crate::candidate::Candidate;
@@ -33,8 +34,8 @@ const RECYCLING_PERIOD: Duration = Duration::from_millis(500);
 /// An ICE agent for one data stream with one component. See the [crate's documentation](crate).
 #[derive(Debug)]
 pub struct Agent {
-    pub(crate) config: Config,
-    pub(crate) rng: Rng,
+    pub(crate) config: Arc<Config>,
+    pub(crate) seed: Seed,
     pub(crate) role: Role,
     pub(crate) tie_breaker: u64,
     pub(crate) state: IceState,
@@ -48,7 +49,7 @@ pub struct Agent {
     pub(crate) forbidden: Vec<Path>,
     pub(crate) remote_renomination: bool,
     pub(crate) session: Session,
-    pub(crate) previous: Option<Previous>,
+    pub(crate) previous: Option<Box<Previous>>,
     pub(crate) responses: VecDeque<(Response, ResponseKey)>,
     pub(crate) events: VecDeque<Event>,
     pub(crate) announced: Option<(Path, bool)>,
@@ -79,8 +80,14 @@ pub(crate) enum ResponseKey {
 impl Agent {
     /// An agent in `role`, which is that of the signalling: who offers is controlling (RFC 8445 section 6.1.1). It draws its
     /// credentials from `rng`, which must be seeded from the system's entropy.
-    pub fn new(config: Config, role: Role, mut rng: Rng) -> Self {
-        let config = config.bounded();
+    ///
+    /// Many may share their settings: give each a clone of one `Arc<Config>`.
+    pub fn new(config: impl Into<Arc<Config>>, role: Role, mut rng: Rng) -> Self {
+        let mut config = config.into();
+        let bounded = Config::clone(&config).bounded();
+        if *config != bounded {
+            config = Arc::new(bounded);
+        }
         let session = Session::new(&config, Credentials::random(&mut rng));
         let per_error = Duration::from_secs(1) / config.max_unauthenticated_errors.max(1);
         Self {
@@ -109,7 +116,7 @@ impl Agent {
             last_data: None,
             deadline: None,
             config,
-            rng,
+            seed: Seed::draw(&mut rng),
         }
     }
 
@@ -156,7 +163,7 @@ impl Agent {
     /// Restarts (RFC 8445 section 9): new credentials, which are returned, and everything of the peer forgotten. Data keeps
     /// flowing on the pair in use, with consent, until the new session has one. Local candidates stay.
     pub fn restart(&mut self, now: Instant) -> &Credentials {
-        let credentials = Credentials::random(&mut self.rng);
+        let credentials = Credentials::random(&mut self.seed.rng());
         self.restart_with(now, credentials);
         &self.session.credentials
     }
@@ -182,7 +189,7 @@ impl Agent {
         // Restarted twice before the first was answered: what still carries data stays.
         let carried = self.previous.take().and_then(|previous| previous.in_use);
         let in_use = in_use.or(carried).filter(|_| !self.mute);
-        self.previous = Some(Previous { credentials: old.credentials, key: old.key, in_use });
+        self.previous = Some(Box::new(Previous { credentials: old.credentials, key: old.key, in_use }));
         self.responses.clear();
         self.gather_again();
         self.mute = false;
@@ -288,6 +295,20 @@ impl Agent {
 
     pub(crate) fn is_dead(&self) -> bool {
         self.mute || self.state == IceState::Closed
+    }
+
+    /// Gives back memory that was needed to find a pair and is not needed to keep it: for who has thousands of agents. All
+    /// goes on as before.
+    pub fn shrink_to_fit(&mut self) {
+        self.locals.shrink_to_fit();
+        self.gatherer.shrink_to_fit();
+        self.session.shrink_to_fit();
+        self.streams.shrink_to_fit();
+        self.forbidden.shrink_to_fit();
+        // One at a time is what keeping a pair takes.
+        self.responses.reserve_exact(1);
+        self.responses.shrink_to(1);
+        self.events.shrink_to_fit();
     }
 
     pub(crate) fn selected(&self) -> Option<&Pair> {
@@ -429,7 +450,12 @@ impl Layer for Agent {
     }
 
     fn poll_event(&mut self) -> Option<Event> {
-        self.events.pop_front()
+        let event = self.events.pop_front();
+        if self.events.is_empty() && self.events.capacity() > 0 {
+            // Events are large, and once a pair is in use there are hardly any.
+            self.events = VecDeque::new();
+        }
+        event
     }
 
     fn poll_timeout(&self) -> Option<Instant> {

@@ -25,6 +25,12 @@ impl Checklist {
         Self { pairs: Vec::new(), triggered: VecDeque::new(), next_id: 0, max }
     }
 
+    pub(crate) fn shrink_to_fit(&mut self) {
+        self.pairs.shrink_to_fit();
+        self.triggered.shrink_to_fit();
+        self.pairs.iter_mut().for_each(Pair::shrink_to_fit);
+    }
+
     pub(crate) fn get(&self, id: PairId) -> Option<&Pair> {
         self.pairs.iter().find(|pair| pair.id == id)
     }

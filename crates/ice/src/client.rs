@@ -63,7 +63,7 @@ impl Agent {
     /// Starts a check of a pair (RFC 8445 section 7.2.4).
     fn start_check(&mut self, now: Instant, id: PairId, frame: &mut Frame<'_>) -> Option<Path> {
         let timing = self.config.timing(self.session.checklist.open());
-        let transaction_id = TransactionId::random(&mut self.rng);
+        let transaction_id = TransactionId::random(&mut self.seed.rng());
         let (role, tie_breaker) = (self.role, self.tie_breaker);
         self.session.checklist.untrigger(id);
         let path = self.session.checklist.get(id)?.path;
@@ -212,7 +212,7 @@ impl Agent {
             self.switch_role();
             self.emit(Event::RoleChanged(self.role));
         }
-        self.tie_breaker = self.rng.u64();
+        self.tie_breaker = self.seed.rng().u64();
     }
 
     /// A check has succeeded: RFC 8445 section 7.2.5.3.

@@ -145,7 +145,7 @@ impl Agent {
             self.session.selected = best;
             self.session.consent.stop();
             if best.is_some() {
-                self.session.consent.schedule(now, &self.config, &mut self.rng);
+                self.session.consent.schedule(now, &self.config, &mut self.seed.rng());
                 // The new session has a pair: the old one has served.
                 if let Some(previous) = &mut self.previous {
                     previous.in_use = None;

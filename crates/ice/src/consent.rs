@@ -22,23 +22,25 @@ impl Agent {
         }
         let (role, tie_breaker) = (self.role, self.tie_breaker);
         if self.session.consent.next.is_some_and(|at| at <= now) {
-            let id = TransactionId::random(&mut self.rng);
+            let mut rng = self.seed.rng();
+            let id = TransactionId::random(&mut rng);
             let pair = self.session.checklist.get(self.session.selected?)?;
             let (path, priority) = (pair.path, self.check_priority(pair));
             let remote = self.session.remote.as_ref()?;
             let sent = write(id, remote, (role, tie_breaker), priority, frame);
             self.session.consent.on_sent(Outstanding { id, sent: now, role });
-            self.session.consent.schedule(now, &self.config, &mut self.rng);
+            self.session.consent.schedule(now, &self.config, &mut rng);
             self.stats.consent_sent += 1;
             self.owed_since.get_or_insert(now);
             return sent.then_some(path);
         }
         let in_use = self.previous.as_mut()?.in_use.as_mut()?;
         if in_use.consent.next.is_some_and(|at| at <= now) {
-            let id = TransactionId::random(&mut self.rng);
+            let mut rng = self.seed.rng();
+            let id = TransactionId::random(&mut rng);
             let sent = write(id, &in_use.remote, (role, tie_breaker), in_use.priority, frame);
             in_use.consent.on_sent(Outstanding { id, sent: now, role });
-            in_use.consent.schedule(now, &self.config, &mut self.rng);
+            in_use.consent.schedule(now, &self.config, &mut rng);
             self.stats.consent_sent += 1;
             return sent.then_some(in_use.info.path);
         }

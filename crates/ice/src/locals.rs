@@ -44,6 +44,11 @@ pub(crate) struct Locals {
 }
 
 impl Locals {
+    pub(crate) fn shrink_to_fit(&mut self) {
+        self.list.shrink_to_fit();
+        self.foundations.shrink_to_fit();
+    }
+
     /// Takes one in; `None` if it is redundant (same address and base, RFC 8445 section 5.1.3). Preferences count down from
     /// `band`.
     pub(crate) fn add(&mut self, new: LocalCandidate, band: u16) -> Option<usize> {

@@ -50,7 +50,8 @@ pub(crate) struct Pair {
     pub(crate) priority: u64,
     pub(crate) state: PairState,
     pub(crate) check: Option<Check>,
-    cancelled: [Option<Check>; MAX_CANCELLED],
+    /// Newest first.
+    cancelled: Vec<Check>,
     /// The next check nominates: with USE-CANDIDATE on the controlling side, because one came on the controlled side.
     pub(crate) nominate: bool,
     pub(crate) nominated: bool,
@@ -84,7 +85,7 @@ impl Pair {
             priority,
             state: PairState::Frozen,
             check: None,
-            cancelled: [None; MAX_CANCELLED],
+            cancelled: Vec::new(),
             nominate: false,
             nominated: false,
             nomination: 0,
@@ -100,16 +101,14 @@ impl Pair {
     pub(crate) fn cancel(&mut self) {
         if let Some(mut check) = self.check.take() {
             check.transaction.cancel();
-            self.cancelled.rotate_right(1);
-            if let Some(slot) = self.cancelled.first_mut() {
-                *slot = Some(check);
-            }
+            self.cancelled.truncate(MAX_CANCELLED - 1);
+            self.cancelled.insert(0, check);
         }
     }
 
     /// The checks that a response may belong to.
     pub(crate) fn checks(&self) -> impl Iterator<Item = &Check> {
-        self.check.iter().chain(self.cancelled.iter().flatten())
+        self.check.iter().chain(&self.cancelled)
     }
 
     /// A response to the check `id` was discarded.
@@ -122,22 +121,22 @@ impl Pair {
     /// Ends the transaction `of`; the others live on.
     pub(crate) fn end_transaction(&mut self, of: &Transaction) {
         self.check.take_if(|check| check.transaction.id() == of.id());
-        for slot in &mut self.cancelled {
-            slot.take_if(|check| check.transaction.id() == of.id());
-        }
+        self.cancelled.retain(|check| check.transaction.id() != of.id());
     }
 
     /// Forgets cancelled checks that nobody will answer any more.
     pub(crate) fn drop_expired(&mut self, now: Instant) {
-        for slot in &mut self.cancelled {
-            slot.take_if(|check| check.transaction.deadline() <= now);
-        }
+        self.cancelled.retain(|check| check.transaction.deadline() > now);
     }
 
     /// Ends all transactions.
     pub(crate) fn end_all(&mut self) {
         self.check = None;
-        self.cancelled = [None; MAX_CANCELLED];
+        self.cancelled.clear();
+    }
+
+    pub(crate) fn shrink_to_fit(&mut self) {
+        self.cancelled.shrink_to_fit();
     }
 
     /// Whether there is something left to find out.

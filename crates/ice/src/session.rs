@@ -1,5 +1,6 @@
 //! What an ICE restart flushes.
 
+use core::time::Duration;
 use std::collections::VecDeque;
 
 use weft_core::{Instant, Path, Rng};
@@ -81,6 +82,15 @@ impl Session {
         }
     }
 
+    pub(crate) fn shrink_to_fit(&mut self) {
+        self.remotes.shrink_to_fit();
+        self.early.shrink_to_fit();
+        self.validated.shrink_to_fit();
+        self.checklist.shrink_to_fit();
+        self.consent.outstanding.reserve_exact(1);
+        self.consent.outstanding.shrink_to(1);
+    }
+
     /// Index of the remote candidate with this address.
     pub(crate) fn find_remote(&self, path: &Path) -> Option<usize> {
         self.remotes.iter().position(|remote| remote.transport == path.transport && same(remote.address, path.remote))
@@ -135,9 +145,15 @@ impl Consent {
     /// As many as fit between the last response and expiry, at the shortest period.
     pub(crate) const MAX_OUTSTANDING: usize = 8;
 
-    /// Sets the next check: the basic period times 0.8 to 1.2, drawn anew each time.
+    /// Agents that share a clock send the checks of so long together: thousands of them wake a machine that often and no more.
+    const TICK: Duration = Duration::from_millis(50);
+
+    /// Sets the next check: the basic period times 0.8 to 1.2, drawn anew each time, in whole ticks of the clock.
     pub(crate) fn schedule(&mut self, now: Instant, config: &Config, rng: &mut Rng) {
-        self.next = Some(now + config.consent_interval.mul_f64(0.8 + 0.4 * rng.unit()));
+        let (least, tick) = (config.consent_interval.mul_f64(0.8), Self::TICK.as_nanos() as u64);
+        let spread = config.consent_interval.mul_f64(0.4).saturating_sub(Self::TICK);
+        let drawn = (now + least + spread.mul_f64(rng.unit())).as_nanos();
+        self.next = Some(Instant::from_nanos(drawn.div_ceil(tick).saturating_mul(tick)));
     }
 
     /// A check was sent.

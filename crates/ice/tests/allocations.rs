@@ -49,6 +49,9 @@ fn steady_state_does_not_allocate() {
         datagrams
     };
     run(60, &mut a, &mut b);
+    for agent in [&mut a, &mut b] {
+        agent.shrink_to_fit();
+    }
     assert!(a.selected_pair().unwrap().nominated && b.selected_pair().unwrap().nominated);
     let mut datagrams = 0;
     let allocations = allocation_counter::measure(|| datagrams = run(600, &mut a, &mut b));

@@ -148,6 +148,18 @@ impl RecordLayer {
         self.write.truncate(1);
     }
 
+    /// Forgets the keys to write with in `epoch`, which is not the newest.
+    pub(crate) fn retire_write(&mut self, epoch: u16) {
+        self.write.retain(|half| half.epoch != epoch);
+        self.write.shrink_to_fit();
+    }
+
+    /// Forgets the keys to read with in `epoch`, which is not the newest.
+    pub(crate) fn retire_read(&mut self, epoch: u16) {
+        self.read.retain(|half| half.epoch != epoch);
+        self.read.shrink_to_fit();
+    }
+
     /// The newest epoch to read.
     #[inline]
     pub(crate) fn read_epoch(&self) -> u16 {

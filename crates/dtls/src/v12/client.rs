@@ -222,7 +222,7 @@ impl Client {
         }
         let (Some(chosen), Some((group, public))) = (self.chosen, &self.share) else { return Err(OUT_OF_ORDER) };
         let internal = |Failed| Fault::internal("key exchange");
-        let share = core.config.provider.key_agreement(*group, &mut core.rng).map_err(internal)?;
+        let share = core.config.provider.key_agreement(*group, &mut core.seed.rng()).map_err(internal)?;
         let premaster = share.agree(public).map_err(|Failed| {
             Fault::refused(AlertDescription::ILLEGAL_PARAMETER, "the server's public key is not acceptable")
         })?;

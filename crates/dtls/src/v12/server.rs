@@ -97,7 +97,7 @@ impl Server {
         let internal = |Failed| Fault::internal("key exchange");
         let Choice { suite, parts, group, own, scheme } = negotiate(&hello, &core.config)?;
         let answers = options::answer(core, ProtocolVersion::DTLS_1_2, &hello.extensions)?.hello;
-        let share = core.config.provider.key_agreement(group, &mut core.rng).map_err(internal)?;
+        let share = core.config.provider.key_agreement(group, &mut core.seed.rng()).map_err(internal)?;
         let mut server_random = core.random();
         if core.config.speaks(ProtocolVersion::DTLS_1_3)
             && let Some(end) = server_random.last_chunk_mut()

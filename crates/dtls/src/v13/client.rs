@@ -76,7 +76,11 @@ fn first_offers(core: &mut Core) -> Result<Vec<KeyOffer>, Failed> {
     let first = groups(&config).next();
     let hybrid = first == Some(NamedGroup::X25519MLKEM768);
     let second = groups(&config).find(|group| hybrid && *group == NamedGroup::X25519);
-    first.into_iter().chain(second).map(|group| KeyOffer::generate(&config.provider, group, &mut core.rng)).collect()
+    first
+        .into_iter()
+        .chain(second)
+        .map(|group| KeyOffer::generate(&config.provider, group, &mut core.seed.rng()))
+        .collect()
 }
 
 impl Client {
@@ -240,7 +244,7 @@ impl Client {
                 if !offered || self.offers.iter().any(|offer| offer.group() == group) {
                     return Err(illegal("the server asked for a group that was not offered, or for one it has"));
                 }
-                let offer = KeyOffer::generate(&core.config.provider, group, &mut core.rng);
+                let offer = KeyOffer::generate(&core.config.provider, group, &mut core.seed.rng());
                 Some(offer.map_err(|Failed| Fault::internal("key exchange"))?)
             }
             None if cookie.is_none() => return Err(illegal("the server asked for the same hello again")),

@@ -8,9 +8,9 @@ use crate::record::{Protection, ReadEpoch, V13Keys, WriteEpoch};
 use crate::transcript::Transcript;
 
 /// The epoch of the handshake's keys.
-pub(super) const HANDSHAKE_EPOCH: u16 = 2;
+pub(crate) const HANDSHAKE_EPOCH: u16 = 2;
 /// The first epoch of application data.
-pub(super) const APPLICATION_EPOCH: u16 = 3;
+pub(crate) const APPLICATION_EPOCH: u16 = 3;
 
 /// The secrets that a ServerHello makes.
 pub(super) struct HandshakeSecrets {

@@ -27,5 +27,6 @@ mod suite;
 
 pub(crate) use choice::{Retried, choose, cookie};
 pub(crate) use client::Client;
+pub(crate) use key_schedule::{APPLICATION_EPOCH, HANDSHAKE_EPOCH};
 pub(crate) use server::Server;
 pub(crate) use session::Session;

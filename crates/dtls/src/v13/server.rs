@@ -96,7 +96,7 @@ impl Server {
             return Err(illegal("the second hello is not what was asked for"));
         }
         let Some(share) = choice.share else { return Ok(self.retry(core, message, &choice)) };
-        let (public, shared) = answer(&core.config.provider, choice.group, share, &mut core.rng)
+        let (public, shared) = answer(&core.config.provider, choice.group, share, &mut core.seed.rng())
             .map_err(|Failed| illegal("the client's public key is not acceptable"))?;
         let answers = options::answer(core, ProtocolVersion::DTLS_1_3, &hello.extensions)?;
         core.records.set_version(ProtocolVersion::DTLS_1_2);

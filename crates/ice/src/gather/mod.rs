@@ -36,6 +36,12 @@ pub(crate) struct Gatherer {
 }
 
 impl Gatherer {
+    pub(crate) fn shrink_to_fit(&mut self) {
+        self.servers.shrink_to_fit();
+        self.bases.shrink_to_fit();
+        self.jobs.shrink_to_fit();
+    }
+
     fn next(&self) -> Instant {
         self.next.unwrap_or(Instant::ORIGIN)
     }
@@ -248,7 +254,7 @@ impl Agent {
         let open = self.gatherer.jobs.iter().filter(|job| job.is_open()).count();
         let timing = self.config.timing(open);
         self.gatherer.next = Some(now + self.config.ta);
-        let id = TransactionId::random(&mut self.rng);
+        let id = TransactionId::random(&mut self.seed.rng());
         let give_up = now + self.config.gathering_timeout;
         let Some(job) = self.gatherer.jobs.get_mut(index) else { return false };
         let mut asking = Asking::new(now, id, timing, give_up, known);

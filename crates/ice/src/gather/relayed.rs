@@ -108,7 +108,7 @@ impl Agent {
     fn make_client(&mut self, now: Instant, index: usize, give_up: Instant) {
         let open = self.gatherer.jobs.iter().filter(|job| job.is_open()).count();
         let timing = self.config.timing(open);
-        let rng = self.rng.fork();
+        let rng = self.seed.rng().fork();
         let Some(job) = self.gatherer.jobs.get_mut(index) else { return };
         let known = self.gatherer.servers.iter().find(|known| known.id == job.server);
         let mut config = turn::Config::default().with_timing(timing).with_family(RelayFamily::Both);

@@ -40,6 +40,7 @@ fn consent_is_renewed_at_random_intervals() {
         };
         assert_eq!(sent.len(), 1, "each is sent once only");
         let (at, to, bytes) = sent[0].clone();
+        assert_eq!(at.as_millis() % 50, 0, "agents on one clock send in the same moments");
         intervals.push((at - last).as_millis());
         last = at;
         ids.push(Message::parse(&bytes).unwrap().transaction_id());

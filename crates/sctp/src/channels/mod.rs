@@ -83,6 +83,13 @@ impl DataChannels {
         }
     }
 
+    /// Gives back room that is not needed now: for who has thousands of them.
+    pub fn shrink_to_fit(&mut self) {
+        self.table.shrink_to_fit();
+        self.waiting.shrink_to_fit();
+        self.events.shrink_to_fit();
+    }
+
     /// The association underneath.
     pub fn association(&self) -> &Association {
         &self.association

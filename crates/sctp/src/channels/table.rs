@@ -111,6 +111,11 @@ impl Table {
         id
     }
 
+    pub(super) fn shrink_to_fit(&mut self) {
+        self.slots.shrink_to_fit();
+        self.free.shrink_to_fit();
+    }
+
     pub(super) fn remove(&mut self, id: ChannelId) -> Option<Channel> {
         let slot = self.slots.get_mut(id.slot as usize).filter(|s| s.generation == id.generation)?;
         let channel = slot.channel.take()?;

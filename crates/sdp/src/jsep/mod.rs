@@ -35,6 +35,7 @@ mod build;
 mod description;
 mod error;
 mod negotiator;
+mod pack;
 mod parameters;
 mod read;
 mod state;

@@ -3,6 +3,7 @@
 use super::build::{self, Built};
 use super::description::{Description, SdpType};
 use super::error::{NegotiationError, Operation};
+use super::pack::Packed;
 use super::parameters::{LocalParameters, RemoteParameters};
 use super::read;
 use super::state::{Side, SignalingState};
@@ -46,8 +47,8 @@ pub(super) struct Local {
 /// What is in force, and what is proposed.
 #[derive(Debug, Clone)]
 pub(super) struct Slots<T> {
-    pub(super) current: Option<T>,
-    pub(super) pending: Option<T>,
+    pub(super) current: Option<Box<T>>,
+    pub(super) pending: Option<Box<T>>,
 }
 
 impl<T> Slots<T> {
@@ -56,7 +57,7 @@ impl<T> Slots<T> {
     }
 
     pub(super) fn latest(&self) -> Option<&T> {
-        self.pending.as_ref().or(self.current.as_ref())
+        self.pending.as_deref().or(self.current.as_deref())
     }
 }
 
@@ -67,10 +68,12 @@ pub struct Negotiator {
     pub(super) state: SignalingState,
     pub(super) local: Slots<Local>,
     pub(super) remote: Slots<Remote>,
-    created_offer: Option<Built>,
-    created_answer: Option<Built>,
-    /// The description created last, whose version the next one continues.
-    last: Option<Session>,
+    /// What is in force, while nothing is proposed and nobody looks at it.
+    pub(super) packed: Option<Box<Packed>>,
+    created_offer: Option<Box<Built>>,
+    created_answer: Option<Box<Built>>,
+    /// Hash of the description created last, whose version the next one continues.
+    last: Option<u64>,
     version: u64,
     role: Option<DtlsRole>,
 }
@@ -113,6 +116,7 @@ impl Negotiator {
             state: SignalingState::Stable,
             local: Slots::new(),
             remote: Slots::new(),
+            packed: None,
             created_offer: None,
             created_answer: None,
             last: None,
@@ -128,7 +132,10 @@ impl Negotiator {
 
     /// What the peer says about its data section, in its latest description.
     pub fn remote(&self) -> Option<&RemoteParameters> {
-        self.remote.latest().and_then(|remote| remote.data.as_ref())
+        match &self.packed {
+            Some(packed) => packed.data.as_ref(),
+            None => self.remote.latest().and_then(|remote| remote.data.as_ref()),
+        }
     }
 
     /// What the peer says about its data section in the description that is in force: that of the last answer, provisional
@@ -136,31 +143,38 @@ impl Negotiator {
     pub fn agreed(&self) -> Option<&RemoteParameters> {
         match self.state {
             SignalingState::HaveLocalPrAnswer | SignalingState::HaveRemotePrAnswer => self.remote(),
+            _ if self.packed.is_some() => self.remote(),
             _ => self.remote.current.as_ref().and_then(|remote| remote.data.as_ref()),
         }
     }
 
     /// User name fragment and password of our latest description, if it has a data section.
     pub fn local_credentials(&self) -> Option<(&str, &str)> {
-        self.local.latest().and_then(|local| local.built.credentials())
+        match &self.packed {
+            Some(packed) => packed.credentials.as_ref().map(|(ufrag, pwd)| (&**ufrag, &**pwd)),
+            None => self.local.latest().and_then(|local| local.built.credentials()),
+        }
     }
 
     /// User name fragment and password of our description in force, if it has a data section.
     pub fn current_local_credentials(&self) -> Option<(&str, &str)> {
-        self.local.current.as_ref().and_then(|local| local.built.credentials())
+        match &self.packed {
+            Some(_) => self.local_credentials(),
+            None => self.local.current.as_ref().and_then(|local| local.built.credentials()),
+        }
     }
 
     /// Whether an exchange of descriptions was completed.
     pub fn is_negotiated(&self) -> bool {
-        self.local.current.is_some()
+        self.packed.is_some() || self.local.current.is_some()
     }
 
     /// Whether an answer to the remote offer needs new ICE credentials (RFC 8839 4.4.2.1).
     pub fn answer_restarts_ice(&self) -> bool {
-        let data = |remote: Option<&'_ Remote>| remote.and_then(|remote| remote.data.clone());
-        let (pending, current) = (data(self.remote.pending.as_ref()), data(self.remote.current.as_ref()));
+        let pending = self.remote.pending.as_ref().and_then(|remote| remote.data.as_ref());
+        let current = self.remote.current.as_ref().and_then(|remote| remote.data.as_ref());
         self.current_local_credentials().is_some()
-            && pending.zip(current).is_some_and(|(pending, current)| !pending.same_ice_session(&current))
+            && pending.zip(current).is_some_and(|(pending, current)| !pending.same_ice_session(current))
     }
 
     /// This side's part in the DTLS handshake, once an answer is applied.
@@ -181,10 +195,11 @@ impl Negotiator {
             return Err(self.wrong_state(Operation::CreateOffer));
         }
         build::check(local)?;
+        self.unpack();
         let previous = self.local.current.as_ref().map(|local| &local.built);
-        let built = self.versioned(build::offer(self.origin(), previous, local));
-        let sdp = built.session.to_string();
-        self.created_offer = Some(built);
+        let built = build::offer(self.origin(), previous, local);
+        let (built, sdp) = self.versioned(built);
+        self.created_offer = Some(Box::new(built));
         Ok(Description::offer(sdp))
     }
 
@@ -215,9 +230,8 @@ impl Negotiator {
             }
         }
         let built = build::answer(self.origin(), &offer.session, data, setup, local)?;
-        let built = self.versioned(built);
-        let sdp = built.session.to_string();
-        self.created_answer = Some(built);
+        let (built, sdp) = self.versioned(built);
+        self.created_answer = Some(Box::new(built));
         Ok(Description::answer(sdp))
     }
 
@@ -231,12 +245,13 @@ impl Negotiator {
         let Some(state) = self.state.after(Side::Local, kind) else {
             return Err(self.wrong_state(Operation::SetLocal(kind)));
         };
+        self.unpack();
         if kind == SdpType::Rollback {
             self.rollback();
             return Ok(LocalApplied { state, data: self.has_local_data(), ice_restart: false });
         }
         let created = if kind == SdpType::Offer { &self.created_offer } else { &self.created_answer };
-        let Some(built) = created.clone() else { return Err(NegotiationError::NotCreated(kind)) };
+        let Some(built) = created.as_deref().cloned() else { return Err(NegotiationError::NotCreated(kind)) };
         if !description.sdp.is_empty() {
             let session = Session::parse_within(&description.sdp, &self.config.limits)?;
             if session != built.session {
@@ -249,7 +264,7 @@ impl Negotiator {
             let setup = built.section().and_then(|media| media.attribute("setup")).map(crate::wire::Attribute::parse);
             self.role = setup.transpose()?.and_then(role_of);
         }
-        self.local.pending = Some(Local { kind, built });
+        self.local.pending = Some(Box::new(Local { kind, built }));
         self.enter(state);
         Ok(LocalApplied { state, data: self.has_local_data(), ice_restart })
     }
@@ -267,6 +282,7 @@ impl Negotiator {
         let Some(state) = from.after(Side::Remote, kind) else {
             return Err(self.wrong_state(Operation::SetRemote(kind)));
         };
+        self.unpack();
         if kind == SdpType::Rollback {
             let rolled_back = self.state == SignalingState::HaveLocalOffer;
             self.rollback();
@@ -305,7 +321,7 @@ impl Negotiator {
         } else {
             self.role = role;
         }
-        self.remote.pending = Some(Remote { kind, session, data });
+        self.remote.pending = Some(Box::new(Remote { kind, session, data }));
         self.enter(state);
         Ok(applied)
     }
@@ -330,14 +346,17 @@ impl Negotiator {
         }
     }
 
-    /// RFC 8829 5.2.2: the version of a description that differs from the one created last is one higher.
-    fn versioned(&mut self, mut built: Built) -> Built {
-        if self.last.as_ref() != Some(&built.session) {
+    /// RFC 8829 5.2.2: the version of a description that differs from the one created last is one higher. Gives its text,
+    /// too.
+    fn versioned(&mut self, mut built: Built) -> (Built, String) {
+        let mut sdp = built.session.to_string();
+        if self.last != Some(hash(&sdp)) {
             self.version += 1;
             built.session.origin.session_version = self.version.to_string();
-            self.last = Some(built.session.clone());
+            sdp = built.session.to_string();
+            self.last = Some(hash(&sdp));
         }
-        built
+        (built, sdp)
     }
 
     /// This side's part when it answers `offer`. An association that continues keeps its roles (RFC 8842 5.3).
@@ -399,6 +418,13 @@ impl Negotiator {
     fn has_local_data(&self) -> bool {
         self.local.latest().is_some_and(|local| local.built.data.is_some())
     }
+}
+
+fn hash(sdp: &str) -> u64 {
+    use std::hash::{DefaultHasher, Hasher};
+    let mut hasher = DefaultHasher::new();
+    hasher.write(sdp.as_bytes());
+    hasher.finish()
 }
 
 /// The part of a side that writes this; none when it leaves it open.

@@ -1,7 +1,7 @@
 //! Candidates that follow a description (RFC 8838, RFC 8840, RFC 8829 4.1.19), and the descriptions with them.
 
 use super::build::{self, Built};
-use super::description::{Description, IceCandidate, Trickled};
+use super::description::{Description, IceCandidate, SdpType, Trickled};
 use super::error::{NegotiationError, Operation};
 use super::negotiator::{Local, Negotiator, Remote};
 use super::read;
@@ -24,6 +24,7 @@ impl Negotiator {
     }
 
     fn update_local(&mut self, ufrag: &str, candidate: &str, update: impl Fn(&mut Media)) -> Option<IceCandidate> {
+        self.unpack();
         let mut sent = None;
         for local in [&mut self.local.current, &mut self.local.pending].into_iter().flatten() {
             if local.built.credentials().is_none_or(|(known, _)| known != ufrag) {
@@ -52,6 +53,7 @@ impl Negotiator {
             let operation = Operation::AddCandidate;
             return Err(NegotiationError::WrongState { operation, state: self.state });
         }
+        self.unpack();
         let limit = self.limits().candidates;
         let latest = self.remote.latest().ok_or(NegotiationError::NoRemoteDescription)?;
         let ends = candidate.candidate.is_empty();
@@ -67,7 +69,7 @@ impl Negotiator {
             Place::Current => &mut self.remote.current,
             Place::Pending => &mut self.remote.pending,
         };
-        let Some(Remote { session, data: Some(data), .. }) = slot else { return Ok(Trickled::Ignored) };
+        let Some(Remote { session, data: Some(data), .. }) = slot.as_deref_mut() else { return Ok(Trickled::Ignored) };
         let Some(media) = session.media.get_mut(data.mline_index) else { return Ok(Trickled::Ignored) };
         let Some(parsed) = parsed else {
             data.end_of_candidates = true;
@@ -104,37 +106,47 @@ impl Negotiator {
 
     /// The local description in force, with the candidates gathered since.
     pub fn current_local_description(&self) -> Option<Description> {
-        self.local.current.as_ref().map(local_description)
+        let packed = self.packed.as_ref().map(|packed| described(packed.local_kind, &packed.local));
+        packed.or_else(|| self.local.current.as_deref().map(local_description))
     }
 
     /// The local description that waits for, or is, an answer.
     pub fn pending_local_description(&self) -> Option<Description> {
-        self.local.pending.as_ref().map(local_description)
+        self.local.pending.as_deref().map(local_description)
     }
 
     /// The pending local description, or else the current one.
     pub fn local_description(&self) -> Option<Description> {
-        self.local.latest().map(local_description)
+        self.pending_local_description().or_else(|| self.current_local_description())
     }
 
     /// The remote description in force, with the candidates that came since.
     pub fn current_remote_description(&self) -> Option<Description> {
-        self.remote.current.as_ref().map(remote_description)
+        let packed = self.packed.as_ref().map(|packed| described(packed.remote_kind, &packed.remote));
+        packed.or_else(|| self.remote.current.as_deref().map(remote_description))
     }
 
     /// The remote description that waits for, or is, an answer.
     pub fn pending_remote_description(&self) -> Option<Description> {
-        self.remote.pending.as_ref().map(remote_description)
+        self.remote.pending.as_deref().map(remote_description)
+    }
+
+    /// Whether there is a remote description.
+    pub fn has_remote_description(&self) -> bool {
+        self.packed.is_some() || self.remote.latest().is_some()
     }
 
     /// The pending remote description, or else the current one.
     pub fn remote_description(&self) -> Option<Description> {
-        self.remote.latest().map(remote_description)
+        self.pending_remote_description().or_else(|| self.current_remote_description())
     }
 
     /// Whether the peer takes candidates one by one (W3C `canTrickleIceCandidates`); unknown before its first
     /// description.
     pub fn can_trickle(&self) -> Option<bool> {
+        if let Some(packed) = &self.packed {
+            return Some(packed.can_trickle);
+        }
         self.remote.latest().map(|remote| {
             let session = remote.session.attribute("ice-options").map(Attribute::parse::<crate::wire::IceOptions>);
             let session = session.is_some_and(|options| options.is_ok_and(|options| options.trickle()));
@@ -160,6 +172,10 @@ fn section_index(remote: &Remote, candidate: &IceCandidate, ends: bool) -> Resul
         (None, None) => None,
     };
     index.map(Some).ok_or(NegotiationError::UnknownSection)
+}
+
+fn described(kind: SdpType, sdp: &str) -> Description {
+    Description { kind, sdp: sdp.to_owned() }
 }
 
 fn local_description(local: &Local) -> Description {

@@ -5,6 +5,7 @@ mod attributes;
 mod common;
 mod document;
 mod exchange;
+mod packed;
 mod properties;
 mod refused;
 mod renegotiation;

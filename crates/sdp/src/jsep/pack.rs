@@ -1,0 +1,74 @@
+//! Descriptions in force as text: they are taken apart only while others are exchanged.
+
+use super::build::Built;
+use super::description::SdpType;
+use super::negotiator::{Local, Negotiator, Remote};
+use super::parameters::RemoteParameters;
+use super::read;
+use super::state::SignalingState;
+use crate::config::Limits;
+use crate::wire::Session;
+
+/// What was agreed on, in little room.
+#[derive(Debug, Clone)]
+pub(super) struct Packed {
+    pub(super) local_kind: SdpType,
+    pub(super) local: Box<str>,
+    /// Which section of ours is for data.
+    section: Option<usize>,
+    pub(super) credentials: Option<(Box<str>, Box<str>)>,
+    pub(super) remote_kind: SdpType,
+    pub(super) remote: Box<str>,
+    /// All that the peer said but its candidates.
+    pub(super) data: Option<RemoteParameters>,
+    pub(super) can_trickle: bool,
+}
+
+/// What was written here is read whatever its size.
+const ANY: Limits = Limits {
+    size: usize::MAX,
+    lines: usize::MAX,
+    line_length: usize::MAX,
+    sections: usize::MAX,
+    attributes: usize::MAX,
+    candidates: usize::MAX,
+};
+
+impl Negotiator {
+    /// Keeps what is in force as text, in a fraction of the memory, until the next exchange of descriptions or candidate.
+    /// Until then [`remote`](Self::remote) and [`agreed`](Self::agreed) hold no candidates; the descriptions do. Does
+    /// nothing while an exchange is under way. For who has thousands of connections that do not negotiate any more.
+    pub fn pack(&mut self) {
+        if self.state != SignalingState::Stable {
+            return;
+        }
+        let can_trickle = self.can_trickle().unwrap_or_default();
+        let (Some(local), Some(remote)) = (self.local.current.take(), self.remote.current.take()) else { return };
+        let credentials = local.built.credentials().map(|(ufrag, pwd)| (ufrag.into(), pwd.into()));
+        self.packed = Some(Box::new(Packed {
+            local_kind: local.kind,
+            local: local.built.session.to_string().into(),
+            section: local.built.data,
+            credentials,
+            remote_kind: remote.kind,
+            remote: remote.session.to_string().into(),
+            data: remote.data.map(|data| RemoteParameters { candidates: Vec::new(), ..data }),
+            can_trickle,
+        }));
+    }
+
+    /// Takes apart what was packed.
+    pub(super) fn unpack(&mut self) {
+        let Some(packed) = self.packed.take() else { return };
+        let parsed = Session::parse_within(&packed.local, &ANY).and_then(|local| {
+            let remote = Session::parse_within(&packed.remote, &ANY)?;
+            Ok((local, remote))
+        });
+        // Both were documents before they were text.
+        let Ok((local, remote)) = parsed else { return };
+        let data = packed.data.and_then(|_| read::data_parameters(&remote, packed.remote_kind).ok().flatten());
+        let built = Built { session: local, data: packed.section };
+        self.local.current = Some(Box::new(Local { kind: packed.local_kind, built }));
+        self.remote.current = Some(Box::new(Remote { kind: packed.remote_kind, session: remote, data }));
+    }
+}
