@@ -156,11 +156,11 @@ pub enum Event {
     /// The SCTP transport's state changed.
     SctpState(SctpState),
     /// A local candidate to be signalled; one with an empty `candidate` is the end of them (RFC 8840 section 8.2).
-    IceCandidate(IceCandidate),
+    IceCandidate(Box<IceCandidate>),
     /// A STUN or TURN server gave no candidate (`icecandidateerror`): which, from where, with what code and why.
     IceCandidateError(Box<GatheringError>),
     /// A connectivity check ended ([`Config::report_checks`](crate::Config::report_checks)).
-    IceCheck(Path, CheckResult),
+    IceCheck(Box<Path>, CheckResult),
     /// Data now travels over this pair.
     SelectedPair(Box<PairInfo>),
     /// A pair works that is better than the one in use, and the peer cannot be asked to move to it: a

@@ -110,6 +110,7 @@ pub mod io;
 #[cfg(feature = "net")]
 pub mod polled;
 pub mod sans_io;
+mod shared_config;
 
 #[cfg(feature = "tokio")]
 pub use asynchronous::{ByteStream, DataChannel, Endpoint, PeerConnection, PeerEvent};
@@ -124,6 +125,7 @@ pub use sans_io::{
     CertificateStats, Counters, DataChannelInit, DataChannelStats, Message, MessageKind, OfferOptions, Reliability,
     SctpTransportStats, Stats, StatsReport, Timeline, Traffic, TransportStats,
 };
+pub use shared_config::SharedConfig;
 pub use weft_dtls::Certificate;
 pub use weft_sctp::{ChannelId, ChannelInfo, ChannelPiece, ChannelState, OpenError, Part, Scheduler, SendError};
 pub use weft_sdp::jsep::{Description, NegotiationError, SdpType};

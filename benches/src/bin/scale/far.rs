@@ -3,7 +3,7 @@
 use serde_json::{Value, json};
 use tokio::io::{AsyncBufReadExt, AsyncWriteExt, BufReader};
 use tokio::sync::mpsc;
-use weft_rtc::{Config, Description, PeerConnection};
+use weft_rtc::{Description, PeerConnection, SharedConfig};
 
 use super::Result;
 
@@ -33,7 +33,7 @@ pub(crate) fn serve() -> Result<()> {
 }
 
 /// Answers, and keeps what was made until the process ends.
-async fn answer(config: Config, line: &str, to_write: &mpsc::UnboundedSender<String>) -> Result<()> {
+async fn answer(config: SharedConfig, line: &str, to_write: &mpsc::UnboundedSender<String>) -> Result<()> {
     let value: Value = serde_json::from_str(line)?;
     let offer = value.get("sdp").and_then(Value::as_str).ok_or("no offer")?;
     let peer = PeerConnection::new(config)?;

@@ -77,14 +77,14 @@ fn raise_limits() {
 }
 
 /// The settings of either end: loopback alone.
-fn config() -> Result<weft_rtc::Config> {
+fn config() -> Result<weft_rtc::SharedConfig> {
     let certificate = std::sync::Arc::new(weft_rtc::Certificate::generate()?);
     let mut config = weft_rtc::Config::default().with_loopback(true).with_certificate(certificate);
     let loopback = weft_net::interfaces()?.into_iter().filter(|interface| interface.is_loopback);
     let mut names: Vec<String> = loopback.map(|interface| interface.name).collect();
     names.dedup();
     config.interfaces = Some(names);
-    Ok(config)
+    Ok(config.into())
 }
 
 /// What came of it. `setups` are the seconds that each set-up took, in their order; `wall` all of them together.

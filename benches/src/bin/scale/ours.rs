@@ -4,9 +4,9 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use serde_json::Value;
-use tokio::sync::Semaphore;
+use tokio::task::JoinSet;
 use weft_benches::cpu_seconds;
-use weft_rtc::{Config, DataChannel, DataChannelInit, Description, Endpoint, PeerConnection};
+use weft_rtc::{DataChannel, DataChannelInit, Description, Endpoint, PeerConnection, SharedConfig};
 
 use super::signal::Far;
 use super::{Args, Measured, Result, resident};
@@ -19,13 +19,25 @@ pub(crate) fn measure(args: &Args) -> Result<Value> {
     runtime.block_on(run(args))
 }
 
-async fn connect(endpoint: &Endpoint, config: Config, far: &Far, id: u64) -> Result<(PeerConnection, DataChannel)> {
+async fn connect(endpoint: &Endpoint, config: SharedConfig, far: &Far, id: u64) -> Result<Held> {
     let peer = endpoint.peer_connection(config)?;
     let channel = peer.create_data_channel(DataChannelInit::new("idle"))?;
     let answer = far.answer(id, &peer.offer().await?.sdp).await?;
     peer.set_remote_description(&Description::answer(answer))?;
     channel.opened().await?;
     Ok((peer, channel))
+}
+
+type Held = (PeerConnection, DataChannel);
+
+/// Waits for one of the set-ups under way, and keeps what it made.
+async fn keep(tasks: &mut JoinSet<Result<(usize, f64, Held)>>, setups: &mut [f64], held: &mut Vec<Held>) -> Result<()> {
+    let (at, seconds, connected) = tasks.join_next().await.ok_or("no task")???;
+    if let Some(setup) = setups.get_mut(at) {
+        *setup = seconds;
+    }
+    held.push(connected);
+    Ok(())
 }
 
 async fn run(args: &Args) -> Result<Value> {
@@ -39,27 +51,25 @@ async fn run(args: &Args) -> Result<Value> {
     }
     let memory_before = resident();
     let (began, cpu) = (Instant::now(), cpu_seconds());
-    let permits = Arc::new(Semaphore::new(args.parallel.max(1)));
-    let mut tasks = Vec::new();
+    // A task is done with when its connection is open: what tasks take is not the connections'.
+    let (mut tasks, mut setups, mut held) = (JoinSet::new(), vec![0.0; args.count], Vec::with_capacity(args.count));
     for id in 1..=args.count as u64 {
-        let permit = permits.clone().acquire_owned().await?;
+        if tasks.len() >= args.parallel.max(1) {
+            keep(&mut tasks, &mut setups, &mut held).await?;
+        }
         let far = fars.get(id as usize / FAR_ENDS).ok_or("too few far ends")?.clone();
         let (endpoint, config) = (endpoint.clone(), config.clone());
-        tasks.push(tokio::spawn(async move {
+        tasks.spawn(async move {
             let start = Instant::now();
-            let held = connect(&endpoint, config, &far, id).await?;
-            drop(permit);
-            Result::Ok((start.elapsed().as_secs_f64(), held))
-        }));
+            let connected = connect(&endpoint, config, &far, id).await?;
+            Result::Ok((id as usize - 1, start.elapsed().as_secs_f64(), connected))
+        });
         if id % 1000 == 0 {
             eprintln!("weft: {id} of {} after {:.1} s", args.count, began.elapsed().as_secs_f64());
         }
     }
-    let (mut setups, mut held) = (Vec::new(), Vec::new());
-    for task in tasks {
-        let (seconds, connection) = task.await??;
-        setups.push(seconds);
-        held.push(connection);
+    while !tasks.is_empty() {
+        keep(&mut tasks, &mut setups, &mut held).await?;
     }
     let (wall, setup_cpu) = (began.elapsed().as_secs_f64(), cpu_seconds() - cpu);
     tokio::time::sleep(Duration::from_secs(2)).await;

@@ -4,8 +4,8 @@ use std::collections::{HashMap, VecDeque};
 use std::future::Future;
 use std::io;
 use std::pin::Pin;
-use std::sync::Arc;
 use std::sync::atomic::Ordering;
+use std::sync::{Arc, MutexGuard};
 use std::task::{Context, Poll};
 use std::time::Duration;
 
@@ -18,7 +18,9 @@ use super::direct::Unsent;
 use super::endpoint::Hub;
 use super::follow::Follow;
 use super::listen::Listeners;
-use crate::io::{Names, Outgoing, READS_A_TURN, Streams, with_received};
+use super::{Shared, State};
+use crate::io::{Names, Outgoing, READS_A_TURN, Reach, Streams, with_received};
+use crate::sans_io::PeerConnection;
 
 /// Rounds over sockets and ready connections before other tasks get the thread.
 const ROUNDS: usize = 16;
@@ -46,19 +48,29 @@ impl Outlet {
     }
 }
 
-/// Does what a connection asks for.
-fn serve(
+/// Takes the lock of a connection for each act.
+struct Locked<'a>(&'a Shared);
+
+impl Reach for Locked<'_> {
+    fn with<T>(&mut self, act: impl FnOnce(&mut PeerConnection) -> T) -> T {
+        act(&mut self.0.lock().core)
+    }
+}
+
+/// Does what a connection asks for: without its lock, as this calls the system.
+fn serve<'s>(
     streams: &mut HashMap<u64, Streams<AsyncStreamSocket>>,
     names: &mut Names,
     now: Instant,
-    key: u64,
-    core: &mut crate::sans_io::PeerConnection,
-) {
-    if core.has_requests() {
-        streams.entry(key).or_default().turn(now, core, names, key);
-    } else if let Some(streams) = streams.get_mut(&key) {
-        streams.turn(now, core, names, key);
+    shared: &'s Shared,
+    state: MutexGuard<'s, State>,
+) -> MutexGuard<'s, State> {
+    if !state.core.has_requests() && !streams.contains_key(&shared.key) {
+        return state;
     }
+    drop(state);
+    streams.entry(shared.key).or_default().turn(now, &mut Locked(shared), names, shared.key);
+    shared.lock()
 }
 
 /// Runs an endpoint until its last handle and its last connection are gone.
@@ -234,13 +246,13 @@ impl Driver {
             if state.core.poll_timeout().is_some_and(|at| at <= now) {
                 state.core.handle_timeout(now);
             }
-            serve(&mut self.streams, &mut self.names, now, key, &mut state.core);
+            state = serve(&mut self.streams, &mut self.names, now, &shared, state);
             let out = self.batch.batch();
             out.set_limits(limits);
             state.core.poll_transmit(now, out);
             let more = self.batch.is_long();
             // Gathering and checks ask for connections when it is time to.
-            serve(&mut self.streams, &mut self.names, now, key, &mut state.core);
+            state = serve(&mut self.streams, &mut self.names, now, &shared, state);
             state.dispatch();
             let (closed, deadline) = (state.core.is_closed(), state.core.poll_timeout());
             drop(state);
@@ -403,7 +415,8 @@ impl Future for Driver {
             if !driver.is_flushed() {
                 driver.flush(cx);
             }
-            more |= driver.connections.ready_len() > 0 || !driver.hub.inbox().ready.is_empty();
+            more |=
+                driver.connections.ready_len() > 0 || driver.names.has_work() || !driver.hub.inbox().ready.is_empty();
             if driver.poll_alarm(cx).is_pending() && !more {
                 return Poll::Pending;
             }

@@ -14,6 +14,7 @@ use super::follow::Follow;
 use super::{PeerConnection, Shared, SharedHandle};
 use crate::config::{Config, MdnsPolicy};
 use crate::error::Error;
+use crate::shared_config::SharedConfig;
 use crate::{io, sans_io};
 
 /// Sockets, and a task that moves datagrams for all connections made with it: a cheap handle, cloned at will.
@@ -171,7 +172,7 @@ impl Endpoint {
     /// # Errors
     /// [`Error::Closed`] when the endpoint's runtime is gone, [`Error::Certificate`], [`Error::Config`]: also if addresses
     /// are to be hidden ([`MdnsPolicy::Hide`]) and the endpoint was not bound with that.
-    pub fn peer_connection(&self, config: Config) -> Result<PeerConnection, Error> {
+    pub fn peer_connection(&self, config: impl Into<SharedConfig>) -> Result<PeerConnection, Error> {
         self.peer_connection_drawing(config, Rng::from_seed(weft_net::entropy_seed()?))
     }
 
@@ -180,7 +181,7 @@ impl Endpoint {
     /// # Errors
     /// As [`peer_connection`](Self::peer_connection).
     #[doc(hidden)]
-    pub fn peer_connection_drawing(&self, config: Config, rng: Rng) -> Result<PeerConnection, Error> {
+    pub fn peer_connection_drawing(&self, config: impl Into<SharedConfig>, rng: Rng) -> Result<PeerConnection, Error> {
         let now = self.hub.clock.now();
         let mut core = sans_io::PeerConnection::new(now, config, rng)?;
         let addresses = self.hub.addresses().clone();

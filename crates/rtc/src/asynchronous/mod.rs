@@ -63,7 +63,7 @@ struct State {
     events: VecDeque<Event>,
     /// For [`PeerConnection::accept`]. As many at most as SCTP keeps channels.
     incoming: VecDeque<ChannelId>,
-    channels: Table<ChannelId, Channel>,
+    channels: Table<ChannelId, Box<Channel>>,
     /// The socket that data leave by.
     outlet: Option<Arc<AsyncUdpSocket>>,
     event: Wakers,
@@ -176,13 +176,18 @@ impl State {
                     self.channels.entry(id).or_default();
                     self.incoming.push_back(id);
                     self.accept.wake();
+                    self.events.shrink_to_fit();
                 }
                 // Nobody holds the channel any more: its messages may not keep the window shut.
                 Event::Readable(id) if !self.channels.contains_key(&id) => self.core.discard(id),
                 Event::Readable(id) => self.with_channel(id, |channel| channel.readable.wake()),
                 Event::Writable(id) => self.with_channel(id, |channel| channel.writable.wake()),
                 Event::BufferedAmountLow(id) => self.with_channel(id, |channel| channel.low.wake()),
-                Event::Open(id) | Event::Closing(id) => self.with_channel(id, Channel::wake_all),
+                Event::Open(id) => {
+                    self.with_channel(id, Channel::wake_all);
+                    self.events.shrink_to_fit();
+                }
+                Event::Closing(id) => self.with_channel(id, Channel::wake_all),
                 Event::Finished(id) => self.with_channel(id, |channel| channel.state.wake()),
                 Event::Delivered(id, notice) => self.with_channel(id, |channel| channel.settle(notice, true)),
                 Event::Abandoned(id, notice) => self.with_channel(id, |channel| channel.settle(notice, false)),
@@ -227,7 +232,7 @@ impl State {
         self.event.wake();
         self.accept.wake();
         self.changed.wake();
-        self.channels.values_mut().for_each(Channel::wake_all);
+        self.channels.values_mut().for_each(|channel| channel.wake_all());
     }
 
     /// Tasks that wait for anything of this connection.

@@ -10,10 +10,10 @@ use weft_sdp::jsep::{Description, SignalingState};
 
 use super::wakers::{Waiter, What};
 use super::{DataChannel, Endpoint, Shared, SharedHandle, State};
-use crate::config::Config;
 use crate::error::Error;
 use crate::event::{ConnectionState, DtlsState, Event, Failure, GatheringState, IceCandidate, IceConnectionState};
 use crate::sans_io::{self, DataChannelInit, OfferOptions, Stats, StatsReport};
+use crate::shared_config::SharedConfig;
 
 /// What [`PeerConnection::next_event`] reports.
 #[derive(Clone, Debug)]
@@ -62,7 +62,8 @@ impl PeerConnection {
     ///
     /// # Errors
     /// [`Error::Config`], [`Error::Io`] without a network interface to bind or outside a runtime, [`Error::Certificate`].
-    pub fn new(config: Config) -> Result<Self, Error> {
+    pub fn new(config: impl Into<SharedConfig>) -> Result<Self, Error> {
+        let config = config.into();
         Endpoint::bind(&config)?.peer_connection(config)
     }
 
@@ -373,13 +374,13 @@ fn close(shared: &Shared, state: &mut State) {
 /// The events that are not about a channel.
 fn public(event: Event) -> Option<PeerEvent> {
     Some(match event {
-        Event::IceCandidate(candidate) => PeerEvent::IceCandidate(candidate),
+        Event::IceCandidate(candidate) => PeerEvent::IceCandidate(*candidate),
         Event::IceCandidateError(error) => PeerEvent::IceCandidateError(error),
         Event::SignalingState(state) => PeerEvent::SignalingState(state),
         Event::GatheringState(state) => PeerEvent::GatheringState(state),
         Event::IceConnectionState(state) => PeerEvent::IceConnectionState(state),
         Event::ConnectionState(state) => PeerEvent::ConnectionState(state),
-        Event::IceCheck(path, result) => PeerEvent::IceCheck(path, result),
+        Event::IceCheck(path, result) => PeerEvent::IceCheck(*path, result),
         Event::SelectedPair(pair) => PeerEvent::SelectedPair(pair),
         Event::BetterPair(pair) => PeerEvent::BetterPair(pair),
         Event::IceRestartNeeded(reason) => PeerEvent::IceRestartNeeded(reason),

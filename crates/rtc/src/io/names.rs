@@ -61,6 +61,8 @@ pub(crate) struct Names {
     hides: bool,
     dns: Option<Dns>,
     link: Option<Link>,
+    /// What was asked for since the last turn.
+    asked: VecDeque<Asker>,
     looked_up: Vec<(LookupId, Asker)>,
     searched: Vec<Asker>,
     answers: VecDeque<Answer>,
@@ -76,6 +78,7 @@ impl Names {
             hides: config.mdns == MdnsPolicy::Hide,
             dns: None,
             link: None,
+            asked: VecDeque::new(),
             looked_up: Vec::new(),
             searched: Vec::new(),
             answers: VecDeque::new(),
@@ -84,11 +87,19 @@ impl Names {
         }
     }
 
-    /// Begins to resolve a name; the answer comes by [`poll_answer`](Self::poll_answer).
-    pub(crate) fn resolve(&mut self, now: Instant, key: u64, what: What, name: String) {
-        let local = name.strip_suffix('.').unwrap_or(&name).to_ascii_lowercase().ends_with(".local");
-        let asker = Asker { key, what, name };
-        if local { self.search(now, asker) } else { self.look_up(now, asker) }
+    /// Notes that a name is to be resolved; the answer comes by [`poll_answer`](Self::poll_answer). The lock of a connection
+    /// may be held: files are read and sockets opened in the next [`turn`](Self::turn).
+    pub(crate) fn resolve(&mut self, key: u64, what: What, name: String) {
+        self.asked.push_back(Asker { key, what, name });
+    }
+
+    /// Begins with what was asked for.
+    fn begin(&mut self, now: Instant) {
+        for asker in std::mem::take(&mut self.asked) {
+            let name = asker.name.strip_suffix('.').unwrap_or(&asker.name);
+            let local = name.to_ascii_lowercase().ends_with(".local");
+            if local { self.search(now, asker) } else { self.look_up(now, asker) }
+        }
     }
 
     fn look_up(&mut self, now: Instant, asker: Asker) {
@@ -112,7 +123,6 @@ impl Names {
                 self.answer(asker, Vec::new());
             }
         }
-        self.turn(now);
     }
 
     fn search(&mut self, now: Instant, asker: Asker) {
@@ -120,7 +130,6 @@ impl Names {
         let begun = self.link().is_some_and(|link| link.mdns.resolve(now, &name).is_ok());
         if begun {
             self.searched.push(asker);
-            self.turn(now);
         } else {
             self.answer(asker, Vec::new());
         }
@@ -158,6 +167,7 @@ impl Names {
 
     /// Reads, sends, and lets timers fire.
     pub(crate) fn turn(&mut self, now: Instant) {
+        self.begin(now);
         if let Some(dns) = &mut self.dns {
             dns.turn(now);
         }
@@ -213,7 +223,12 @@ impl Names {
 
     /// Whether a name is being resolved.
     pub(crate) fn is_busy(&self) -> bool {
-        !self.looked_up.is_empty() || !self.searched.is_empty() || !self.answers.is_empty()
+        self.has_work() || !self.looked_up.is_empty() || !self.searched.is_empty()
+    }
+
+    /// Whether the next [`turn`](Self::turn) is due at once.
+    pub(crate) fn has_work(&self) -> bool {
+        !self.asked.is_empty() || !self.answers.is_empty()
     }
 
     /// Whether names of ours are answered for.
@@ -236,6 +251,7 @@ impl Names {
                 dns.cancel(id);
             }
         }
+        self.asked.retain(|asker| asker.key != key);
         self.searched.retain(|asker| asker.key != key);
         self.tidy_link();
     }
@@ -250,6 +266,7 @@ impl Names {
     /// Lets go of all sockets.
     pub(crate) fn close(&mut self) {
         (self.dns, self.link) = (None, None);
+        self.asked.clear();
         self.looked_up.clear();
         self.searched.clear();
     }
@@ -285,7 +302,7 @@ impl Names {
     pub(crate) fn poll_ready(&mut self, cx: &mut std::task::Context<'_>) -> bool {
         use weft_net::Readiness;
         let watched = |all: Vec<std::io::Result<Readiness>>| all.into_iter().flatten().collect::<Vec<_>>();
-        let mut ready = !self.answers.is_empty();
+        let mut ready = self.has_work();
         match &self.dns {
             Some(dns) => {
                 if self.ready.dns.0 != dns.generation() {
@@ -310,5 +327,27 @@ impl Names {
             ready |= one.poll_ready(cx);
         }
         ready
+    }
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn asking_only_takes_note_and_the_turn_does_the_work() {
+        let config = Config { dns_servers: vec!["127.0.0.1:9".parse().unwrap()], ..Config::default() };
+        let mut names = Names::new(&config);
+        names.resolve(1, What::Candidate, "there.example".to_owned());
+        names.resolve(1, What::Candidate, "there.local".to_owned());
+        names.resolve(2, What::Candidate, "there.example".to_owned());
+        // No file was read and no socket opened yet, and the driver knows that there is work.
+        assert!(names.dns.is_none() && names.link.is_none() && names.is_busy() && names.has_work());
+        names.forget(1);
+        assert_eq!(names.asked.len(), 1);
+        names.turn(Instant::ORIGIN);
+        assert!(names.dns.is_some() && names.link.is_none() && names.asked.is_empty());
+        assert_eq!(names.looked_up.len(), 1);
     }
 }

@@ -14,6 +14,7 @@ use super::names::{Names, What};
 use crate::config::Config;
 use crate::event::Request;
 use crate::sans_io::PeerConnection;
+use crate::shared_config::SharedConfig;
 
 /// Datagrams read from one connection before others get a turn.
 const READS_A_TURN: usize = 64;
@@ -23,6 +24,17 @@ const BACKLOG: usize = 64;
 /// Connections that were accepted and have not brought anything authentic, at most, and how long each has for it.
 const MAX_STRANGERS: usize = 32;
 pub(crate) const STRANGER_TIMEOUT: Duration = Duration::from_secs(10);
+
+/// A way to a peer connection that may be behind a lock: it is held for one act at a time, and for no call of the system.
+pub(crate) trait Reach {
+    fn with<T>(&mut self, act: impl FnOnce(&mut PeerConnection) -> T) -> T;
+}
+
+impl Reach for PeerConnection {
+    fn with<T>(&mut self, act: impl FnOnce(&mut PeerConnection) -> T) -> T {
+        act(self)
+    }
+}
 
 /// A stream socket, plain or with tokio's readiness.
 pub trait Stream: Sized {
@@ -114,9 +126,9 @@ impl<T> Default for Streams<T> {
 
 impl<T: Stream> Streams<T> {
     /// Does what `peer` asks for, and moves what can be moved. Names are resolved for the connection `key`.
-    pub(crate) fn turn(&mut self, now: Instant, peer: &mut PeerConnection, names: &mut Names, key: u64) {
+    pub(crate) fn turn(&mut self, now: Instant, peer: &mut impl Reach, names: &mut Names, key: u64) {
         loop {
-            while let Some(request) = peer.poll_request() {
+            while let Some(request) = peer.with(PeerConnection::poll_request) {
                 self.serve(now, peer, request, names, key);
             }
             if !self.pump(now, peer) {
@@ -125,15 +137,15 @@ impl<T: Stream> Streams<T> {
         }
     }
 
-    fn serve(&mut self, now: Instant, peer: &mut PeerConnection, request: Request, names: &mut Names, key: u64) {
+    fn serve(&mut self, now: Instant, peer: &mut impl Reach, request: Request, names: &mut Names, key: u64) {
         match request {
-            Request::Resolve(server, name) => names.resolve(now, key, What::Server(server), name),
-            Request::ResolveCandidate(name) => names.resolve(now, key, What::Candidate, name),
-            Request::OpenStream(path, kind) => match self.open(&path, kind, peer.config()) {
+            Request::Resolve(server, name) => names.resolve(key, What::Server(server), name),
+            Request::ResolveCandidate(name) => names.resolve(key, What::Candidate, name),
+            Request::OpenStream(path, kind) => match self.open(&path, kind, &peer.with(|peer| peer.shared_config())) {
                 Ok(socket) => self.add(path, socket, None),
                 Err(error) => {
                     tracing::debug!(?path, %error, "no connection");
-                    peer.stream_closed(now, &path);
+                    peer.with(|peer| peer.stream_closed(now, &path));
                 }
             },
             Request::CloseStream(path) => self.links.retain(|link| link.path != path),
@@ -163,7 +175,7 @@ impl<T: Stream> Streams<T> {
         !self.links.is_empty()
     }
 
-    fn open(&mut self, path: &Path, kind: StreamKind, config: &Config) -> io::Result<T> {
+    fn open(&mut self, path: &Path, kind: StreamKind, config: &SharedConfig) -> io::Result<T> {
         let stream = match kind {
             StreamKind::Peer => StreamConfig::tcp(Framing::Rfc4571),
             StreamKind::Turn => StreamConfig::tcp(Framing::Turn),
@@ -182,7 +194,7 @@ impl<T: Stream> Streams<T> {
     }
 
     /// Connects, writes and reads. True if the connection may have something to ask for now.
-    fn pump(&mut self, now: Instant, peer: &mut PeerConnection) -> bool {
+    fn pump(&mut self, now: Instant, peer: &mut impl Reach) -> bool {
         let mut news = false;
         let mut at = 0;
         while let Some(link) = self.links.get_mut(at) {
@@ -195,7 +207,7 @@ impl<T: Stream> Streams<T> {
                     tracing::debug!(path = ?link.path, %error, "the connection ended");
                     let path = link.path;
                     self.links.remove(at);
-                    peer.stream_closed(now, &path);
+                    peer.with(|peer| peer.stream_closed(now, &path));
                     news = true;
                 }
             }
@@ -219,7 +231,7 @@ impl<T: Stream> Streams<T> {
 }
 
 impl<T: Stream> Link<T> {
-    fn pump(&mut self, now: Instant, peer: &mut PeerConnection) -> io::Result<bool> {
+    fn pump(&mut self, now: Instant, peer: &mut impl Reach) -> io::Result<bool> {
         let mut news = false;
         if !self.open {
             if !self.socket.try_connect()? {
@@ -227,7 +239,7 @@ impl<T: Stream> Link<T> {
             }
             self.open = true;
             news = true;
-            peer.stream_opened(now, &self.path);
+            peer.with(|peer| peer.stream_opened(now, &self.path));
         }
         while let Some((run, bytes)) = self.backlog.front() {
             if blocked(self.socket.try_send(run, bytes))?.is_none() {
@@ -238,7 +250,8 @@ impl<T: Stream> Link<T> {
         blocked(self.socket.flush())?;
         for _ in 0..READS_A_TURN {
             let Some(datagram) = blocked(self.socket.try_recv())? else { break };
-            peer.handle_input(now, Datagram { path: self.path, ..datagram });
+            let path = self.path;
+            peer.with(|peer| peer.handle_input(now, Datagram { path, ..datagram }));
             news = true;
         }
         Ok(news)
@@ -247,9 +260,9 @@ impl<T: Stream> Link<T> {
 
 impl<T> Link<T> {
     /// One that was accepted has to become known in time.
-    fn judge(&mut self, now: Instant, peer: &PeerConnection) -> io::Result<()> {
+    fn judge(&mut self, now: Instant, peer: &mut impl Reach) -> io::Result<()> {
         let Some(until) = self.stranger_until else { return Ok(()) };
-        if peer.is_validated(&self.path) {
+        if peer.with(|peer| peer.is_validated(&self.path)) {
             self.stranger_until = None;
         } else if until <= now {
             return Err(io::ErrorKind::TimedOut.into());

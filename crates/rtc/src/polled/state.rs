@@ -147,7 +147,7 @@ impl State {
         while let Some(event) = core.poll_event() {
             match event {
                 Event::IceCandidate(candidate) if !candidate.candidate.is_empty() => {
-                    self.pending.push_back(Pending::Candidate(candidate));
+                    self.pending.push_back(Pending::Candidate(*candidate));
                 }
                 Event::IceCandidateError(error) => self.pending.push_back(Pending::Error(error)),
                 Event::DataChannel(id) => {

@@ -8,7 +8,7 @@ use weft_dtls::{Fingerprint, Role, SrtpProfile};
 use weft_sdp::jsep::RemoteParameters;
 use weft_sdp::{MaxMessageSize, TlsId};
 
-use super::{Dtls, PeerConnection, sctp_config};
+use super::{Dtls, PeerConnection};
 use crate::convert;
 use crate::event::{DtlsState, SctpState};
 
@@ -66,8 +66,8 @@ impl PeerConnection {
     fn renew_association(&mut self, now: Instant) {
         self.channels.abort(now);
         self.settle(now);
-        let rng = self.rng.fork();
-        self.channels.renew(sctp_config(&self.config), rng);
+        let rng = self.seed.rng().fork();
+        self.channels.renew(self.config.sctp(), rng);
         self.own_init = Self::init_of(&self.config, &self.channels);
         self.dtls = Dtls::Waiting;
         self.dtls_terms = None;
@@ -101,7 +101,7 @@ impl PeerConnection {
         config.handshake_timeout = Duration::from_secs(3600);
         let role = terms.role;
         self.dtls_terms = Some(terms);
-        Some(weft_dtls::Connection::new(Arc::new(config), role, self.rng.fork()))
+        Some(weft_dtls::Connection::new(Arc::new(config), role, self.seed.rng()))
     }
 
     /// Data goes by `path` from now on. What SCTP knows of the old one says nothing about it (RFC 8831 section 5, RFC 8261

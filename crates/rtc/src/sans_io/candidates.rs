@@ -26,6 +26,12 @@ pub(super) struct Sockets {
 }
 
 impl Sockets {
+    pub(super) fn shrink_to_fit(&mut self) {
+        self.udp.shrink_to_fit();
+        self.listeners.shrink_to_fit();
+        self.names.shrink_to_fit();
+    }
+
     fn name_of(&self, ip: IpAddr) -> Option<&str> {
         self.names.iter().find(|(hidden, _)| *hidden == ip).map(|(_, name)| name.as_str())
     }

@@ -29,9 +29,9 @@ pub(super) struct Generations {
     /// That of the agent.
     pub(super) current: Generation,
     /// That of an offer which restarts ICE, until it is answered.
-    pub(super) offered: Option<Generation>,
+    pub(super) offered: Option<Box<Generation>>,
     /// That of an answer to an offer which restarts ICE, until it is applied.
-    pub(super) answered: Option<Generation>,
+    pub(super) answered: Option<Box<Generation>>,
     /// The peer's user name fragment and password that the agent was told.
     remote: Option<(String, String)>,
 }
@@ -41,13 +41,17 @@ impl Generations {
         Self { current: Generation::new(local), offered: None, answered: None, remote: None }
     }
 
+    pub(super) fn shrink_to_fit(&mut self) {
+        self.all_mut().for_each(|generation| generation.local.candidates.shrink_to_fit());
+    }
+
     /// The peer's user name fragment that the agent was told.
     pub(super) fn remote_ufrag(&self) -> Option<&str> {
         self.remote.as_ref().map(|(ufrag, _)| ufrag.as_str())
     }
 
     fn all_mut(&mut self) -> impl Iterator<Item = &mut Generation> {
-        [Some(&mut self.current), self.offered.as_mut(), self.answered.as_mut()].into_iter().flatten()
+        [Some(&mut self.current), self.offered.as_deref_mut(), self.answered.as_deref_mut()].into_iter().flatten()
     }
 
     fn get_mut(&mut self, ufrag: &str) -> Option<&mut Generation> {
@@ -56,8 +60,8 @@ impl Generations {
 
     /// Takes out a generation that is to become the current one.
     fn take_next(&mut self, ufrag: &str) -> Option<Generation> {
-        let is_it = |slot: &&mut Option<Generation>| slot.as_ref().is_some_and(|next| next.local.ufrag == ufrag);
-        [&mut self.offered, &mut self.answered].into_iter().find(is_it)?.take()
+        let is_it = |slot: &&mut Option<Box<Generation>>| slot.as_ref().is_some_and(|next| next.local.ufrag == ufrag);
+        [&mut self.offered, &mut self.answered].into_iter().find(is_it)?.take().map(|next| *next)
     }
 }
 
@@ -69,7 +73,7 @@ impl Generation {
 
 impl PeerConnection {
     fn new_generation(&mut self) -> Generation {
-        let credentials = Credentials::random(&mut self.rng);
+        let credentials = Credentials::random(&mut self.seed.rng());
         Generation::new(parameters(&self.config, &self.certificate, &credentials))
     }
 
@@ -86,7 +90,7 @@ impl PeerConnection {
             return announced.local.clone();
         }
         if ice_restart || !self.to_replace.is_empty() {
-            let next = self.new_generation();
+            let next = Box::new(self.new_generation());
             return self.generations.offered.insert(next).local.clone();
         }
         match self.generations.get_mut(&latest) {
@@ -105,7 +109,7 @@ impl PeerConnection {
         if let Some(answered) = &self.generations.answered {
             return answered.local.clone();
         }
-        let next = self.new_generation();
+        let next = Box::new(self.new_generation());
         self.generations.answered.insert(next).local.clone()
     }
 
@@ -227,7 +231,7 @@ impl PeerConnection {
             if !std::mem::replace(&mut generation.local.end_of_candidates, true)
                 && let Some(end) = self.negotiator.end_of_local_candidates(&generation.local.ufrag)
             {
-                self.events.push_back(Event::IceCandidate(end));
+                self.events.push_back(Event::IceCandidate(Box::new(end)));
             }
         }
         self.set_gathering(GatheringState::Complete);
@@ -258,7 +262,7 @@ impl PeerConnection {
         for generation in self.generations.all_mut().filter(gathering) {
             generation.local.candidates.push(candidate.clone());
             if let Some(signalled) = self.negotiator.add_local_candidate(&generation.local.ufrag, candidate) {
-                self.events.push_back(Event::IceCandidate(signalled));
+                self.events.push_back(Event::IceCandidate(Box::new(signalled)));
             }
         }
     }

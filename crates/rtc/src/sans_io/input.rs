@@ -67,6 +67,7 @@ impl PeerConnection {
         if self.restart_by.is_some_and(|at| at <= now) {
             self.give_up(now);
         }
+        self.tidy_when_calm(now);
         self.settle(now);
     }
 

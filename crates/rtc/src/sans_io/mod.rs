@@ -21,11 +21,12 @@ mod settle;
 mod snap;
 mod stats;
 mod tally;
+mod tidy;
 
 use std::collections::VecDeque;
 use std::sync::Arc;
 
-use weft_core::{Instant, Path, Rng};
+use weft_core::{Instant, Path, Rng, Seed};
 use weft_dtls::Certificate;
 use weft_ice::Agent;
 use weft_sctp::DataChannels;
@@ -33,9 +34,10 @@ use weft_sdp::jsep::{IceCandidate, Negotiator, NegotiatorConfig, SignalingState}
 use weft_stun::ServerUrl;
 
 use crate::capture::Interface;
-use crate::config::{Config, MdnsPolicy};
+use crate::config::Config;
 use crate::error::Error;
 use crate::event::{ConnectionState, DtlsState, Event, GatheringState, IceConnectionState, Request, SctpState};
+use crate::shared_config::SharedConfig;
 use association::Terms;
 pub use channel::{DataChannelInit, Message, MessageKind, Reliability};
 use generation::Generations;
@@ -54,9 +56,9 @@ pub use tally::Traffic;
 /// something to transmit, so drain after those too.
 #[derive(Debug)]
 pub struct PeerConnection {
-    config: Config,
+    config: SharedConfig,
     certificate: Arc<Certificate>,
-    rng: Rng,
+    seed: Seed,
     negotiator: Negotiator,
     generations: Generations,
     ice: Agent,
@@ -72,6 +74,8 @@ pub struct PeerConnection {
     channels_wanted: bool,
     /// `[[LocalIceCredentialsToReplace]]`: the user name fragments that an offer must not have.
     to_replace: Vec<String>,
+    /// When room that setting up took is given back.
+    tidy_at: Option<Instant>,
     /// When channels end because ICE failed and did not restart.
     restart_by: Option<Instant>,
     /// Where data went last.
@@ -147,13 +151,14 @@ impl PeerConnection {
     ///
     /// # Errors
     /// [`Error::Config`] when a setting is out of its range, [`Error::Certificate`] when a certificate cannot be made.
-    pub fn new(now: Instant, config: Config, mut rng: Rng) -> Result<Self, Error> {
+    pub fn new(now: Instant, config: impl Into<SharedConfig>, mut rng: Rng) -> Result<Self, Error> {
+        let config = config.into();
         config.validate()?;
         let certificate = match &config.certificate {
             Some(certificate) => Arc::clone(certificate),
             None => Arc::new(Certificate::generate().map_err(|e| Error::Certificate(e.to_string()))?),
         };
-        let mut ice = Agent::new(ice_config(&config), weft_ice::Role::Controlling, rng.fork());
+        let mut ice = Agent::new(config.ice(), weft_ice::Role::Controlling, rng.fork());
         let mut servers = Vec::new();
         for server in &config.ice_servers {
             for url in &server.urls {
@@ -164,7 +169,7 @@ impl PeerConnection {
                 }
             }
         }
-        let channels = DataChannels::new(sctp_config(&config), rng.fork());
+        let channels = DataChannels::new(config.sctp(), rng.fork());
         let generations = Generations::new(generation::parameters(&config, &certificate, ice.local_credentials()));
         let capture = config.capture.as_ref().map(|capture| capture.interface(ice.local_credentials().ufrag()));
         Ok(Self {
@@ -179,6 +184,7 @@ impl PeerConnection {
             channels,
             channels_wanted: false,
             to_replace: Vec::new(),
+            tidy_at: None,
             restart_by: None,
             path: None,
             sockets: candidates::Sockets::default(),
@@ -193,7 +199,7 @@ impl PeerConnection {
             tally: Tally::default(),
             capture,
             servers,
-            rng,
+            seed: Seed::draw(&mut rng),
             config,
         })
     }
@@ -265,6 +271,11 @@ impl PeerConnection {
         &self.config
     }
 
+    #[cfg(feature = "net")]
+    pub(crate) fn shared_config(&self) -> SharedConfig {
+        self.config.clone()
+    }
+
     /// Closes the connection: what is queued is dropped, the peer is told at once (SCTP ABORT, DTLS close_notify), and
     /// nothing more is reported. Drain [`poll_transmit`](Self::poll_transmit) once more to let the farewell out. To lose
     /// nothing, close the channels and wait for their `Closed` first.
@@ -303,35 +314,3 @@ impl Default for States {
         }
     }
 }
-
-fn ice_config(config: &Config) -> weft_ice::Config {
-    weft_ice::Config {
-        policy: config.ice_transport_policy,
-        hide_addresses: config.mdns == MdnsPolicy::Hide,
-        max_remote_candidates: config.max_remote_candidates,
-        max_pairs: config.max_candidate_pairs,
-        report_checks: config.report_checks,
-        ..weft_ice::Config::default()
-    }
-}
-
-/// SCTP over DTLS over ICE: consent decides death, so retransmission never gives up.
-fn sctp_config(config: &Config) -> weft_sctp::Config {
-    weft_sctp::Config {
-        mtu: config.max_datagram.saturating_sub(DTLS_OVERHEAD),
-        max_message_size: config.max_message_size as usize,
-        controller: config.controller,
-        interleaving: config.interleaving,
-        send_buffer: config.send_buffer,
-        receive_buffer: config.receive_buffer.max(config.max_message_size as usize),
-        min_mtu: LEAST_DATAGRAM - DTLS_OVERHEAD,
-        max_mtu: config.max_probed_datagram.max(config.max_datagram).saturating_sub(DTLS_OVERHEAD),
-        ..weft_sctp::Config::rtc()
-    }
-}
-
-/// What every IPv4 host takes: 576 bytes less the IP and UDP headers.
-const LEAST_DATAGRAM: usize = 548;
-
-/// What the costliest DTLS protection adds to a record: 13 bytes of header, 8 of explicit nonce, 16 of tag.
-const DTLS_OVERHEAD: usize = 37;

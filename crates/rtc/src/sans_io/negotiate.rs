@@ -129,7 +129,7 @@ impl PeerConnection {
     /// [`Error::Closed`]; [`Error::Negotiation`] when it is malformed or for a section or generation there is not.
     pub fn add_ice_candidate(&mut self, now: Instant, candidate: &IceCandidate) -> Result<(), Error> {
         self.ensure_open()?;
-        if self.negotiator.remote_description().is_none() {
+        if !self.negotiator.has_remote_description() {
             if !candidate.candidate.is_empty() {
                 // Checked now: nobody would hear of it later.
                 candidate.candidate.parse::<weft_sdp::Candidate>().map_err(NegotiationError::from)?;
@@ -170,6 +170,7 @@ impl PeerConnection {
     }
 
     fn apply_candidate(&mut self, now: Instant, candidate: &IceCandidate) -> Result<(), Error> {
+        self.stirred(now);
         let trickled = self.negotiator.add_remote_candidate(candidate)?;
         if !self.remote_is_in_use() {
             // It waits in the description until that is answered.
@@ -185,6 +186,7 @@ impl PeerConnection {
 
     /// Reports the signaling state and whether another exchange is needed.
     fn negotiated(&mut self, now: Instant) {
+        self.stirred(now);
         let state = self.negotiator.signaling_state();
         if self.dtls_role().is_some() {
             self.timeline.negotiated.get_or_insert(now);

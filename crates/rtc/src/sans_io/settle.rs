@@ -93,7 +93,7 @@ impl PeerConnection {
                 self.requests.push_back(Request::OpenStream(*path, kind.clone()));
             }
             weft_ice::Event::CloseStream(path) => self.requests.push_back(Request::CloseStream(*path)),
-            weft_ice::Event::Check(path, result) => self.events.push_back(Event::IceCheck(*path, *result)),
+            weft_ice::Event::Check(path, result) => self.events.push_back(Event::IceCheck(Box::new(*path), *result)),
             weft_ice::Event::BetterPair(pair) => self.events.push_back(Event::BetterPair(Box::new(*pair))),
             weft_ice::Event::RestartNeeded(reason) => self.restart_needed(*reason),
             _ => {}
@@ -139,13 +139,11 @@ impl PeerConnection {
                 return;
             }
             ChannelEvent::Incoming(id) => {
-                self.tally.opened(id);
-                self.timeline.channel_open.get_or_insert(now);
+                self.opened(now, id);
                 Event::DataChannel(id)
             }
             ChannelEvent::Opened(id) => {
-                self.tally.opened(id);
-                self.timeline.channel_open.get_or_insert(now);
+                self.opened(now, id);
                 Event::Open(id)
             }
             ChannelEvent::Readable(id) => Event::Readable(id),
@@ -161,6 +159,14 @@ impl PeerConnection {
             }
         };
         self.events.push_back(event);
+    }
+
+    fn opened(&mut self, now: Instant, id: weft_sctp::ChannelId) {
+        self.tally.opened(id);
+        if self.timeline.channel_open.is_none() {
+            self.timeline.channel_open = Some(now);
+            self.tidy_when_open(now);
+        }
     }
 
     pub(super) fn fail(&mut self, failure: Failure) {

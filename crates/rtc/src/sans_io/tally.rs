@@ -1,7 +1,5 @@
 //! What went through the channels.
 
-use std::collections::BTreeMap;
-
 use weft_sctp::ChannelId;
 
 /// Messages and bytes of a channel.
@@ -25,7 +23,8 @@ pub(super) struct Tally {
     pub(super) opened: u64,
     /// Of those, channels that are closed.
     pub(super) closed: u64,
-    channels: BTreeMap<ChannelId, Entry>,
+    /// In order: most are made at its end.
+    channels: Vec<(ChannelId, Entry)>,
 }
 
 #[derive(Debug, Default)]
@@ -35,24 +34,46 @@ struct Entry {
 }
 
 impl Tally {
+    fn get_mut(&mut self, id: ChannelId) -> Option<&mut Entry> {
+        let at = self.find(id).ok()?;
+        self.channels.get_mut(at).map(|(_, entry)| entry)
+    }
+
+    fn find(&self, id: ChannelId) -> Result<usize, usize> {
+        self.channels.binary_search_by_key(&id, |(id, _)| *id)
+    }
+
+    fn insert(&mut self, id: ChannelId) {
+        if let Err(at) = self.find(id) {
+            self.channels.insert(at, (id, Entry::default()));
+        }
+    }
+
+    pub(super) fn shrink_to_fit(&mut self) {
+        self.channels.shrink_to_fit();
+    }
+
     pub(super) fn created(&mut self, id: ChannelId) {
-        self.channels.entry(id).or_default();
+        self.insert(id);
     }
 
     pub(super) fn opened(&mut self, id: ChannelId) {
         self.opened += 1;
-        self.channels.entry(id).or_default().open = true;
+        self.insert(id);
+        if let Some(entry) = self.get_mut(id) {
+            entry.open = true;
+        }
     }
 
     pub(super) fn closed(&mut self, id: ChannelId) {
-        if self.channels.remove(&id).is_some_and(|entry| entry.open) {
-            self.closed += 1;
-        }
+        let Ok(at) = self.find(id) else { return };
+        let (_, entry) = self.channels.remove(at);
+        self.closed += u64::from(entry.open);
     }
 
     /// Bytes were queued; with `last` they end a message.
     pub(super) fn sent(&mut self, id: ChannelId, bytes: usize, last: bool) {
-        if let Some(Entry { traffic, .. }) = self.channels.get_mut(&id) {
+        if let Some(Entry { traffic, .. }) = self.get_mut(id) {
             traffic.bytes_sent += bytes as u64;
             traffic.messages_sent += u64::from(last);
         }
@@ -60,7 +81,7 @@ impl Tally {
 
     /// Bytes were taken; with `last` they end a message.
     pub(super) fn received(&mut self, id: ChannelId, bytes: usize, last: bool) {
-        if let Some(Entry { traffic, .. }) = self.channels.get_mut(&id) {
+        if let Some(Entry { traffic, .. }) = self.get_mut(id) {
             traffic.bytes_received += bytes as u64;
             traffic.messages_received += u64::from(last);
         }

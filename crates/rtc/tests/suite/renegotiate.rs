@@ -368,7 +368,7 @@ fn negotiation_is_needed_when_w3c_says_so() {
         while let Some(event) = pair.a.pc.poll_event() {
             count += usize::from(matches!(event, Event::NegotiationNeeded));
             if let Event::IceCandidate(candidate) = event {
-                pair.a.candidates.push(candidate);
+                pair.a.candidates.push(*candidate);
             }
         }
         count

@@ -63,7 +63,7 @@ impl World {
             let candidates: Vec<_> = self.peers[from]
                 .2
                 .extract_if(.., |event| matches!(event, Event::IceCandidate(_)))
-                .filter_map(|event| if let Event::IceCandidate(candidate) = event { Some(candidate) } else { None })
+                .filter_map(|event| if let Event::IceCandidate(candidate) = event { Some(*candidate) } else { None })
                 .collect();
             for candidate in candidates {
                 assert!(candidate.candidate.is_empty() || candidate.candidate.contains("typ relay"), "{candidate:?}");

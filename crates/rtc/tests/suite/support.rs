@@ -42,7 +42,7 @@ impl Peer {
     fn drain(&mut self) {
         while let Some(event) = self.pc.poll_event() {
             match event {
-                Event::IceCandidate(candidate) => self.candidates.push(candidate),
+                Event::IceCandidate(candidate) => self.candidates.push(*candidate),
                 Event::Readable(id) if self.read => {
                     while let Some(message) = self.pc.receive(id) {
                         self.messages.push((id, message));

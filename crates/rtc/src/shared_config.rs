@@ -1,0 +1,88 @@
+//! Settings that many connections have in common.
+
+use std::ops::Deref;
+use std::sync::Arc;
+
+use crate::config::{Config, MdnsPolicy};
+
+/// Settings that many connections share, with what their layers are told: a clone is one word. Whoever makes thousands of
+/// connections with the same settings makes one of these and gives each a clone; a [`Config`] does as well, and costs each of
+/// them half a kilobyte.
+///
+/// ```
+/// use weft_rtc::{Config, Endpoint, SharedConfig};
+///
+/// # #[tokio::main(flavor = "current_thread")]
+/// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// let config = SharedConfig::from(Config::default().with_loopback(true));
+/// let endpoint = Endpoint::bind(&config)?;
+/// let peers = [endpoint.peer_connection(config.clone())?, endpoint.peer_connection(config)?];
+/// # drop(peers);
+/// # Ok(())
+/// # }
+/// ```
+#[derive(Clone, Debug)]
+pub struct SharedConfig(Arc<Shared>);
+
+#[derive(Debug)]
+struct Shared {
+    config: Config,
+    ice: Arc<weft_ice::Config>,
+    sctp: Arc<weft_sctp::Config>,
+}
+
+impl SharedConfig {
+    pub(crate) fn ice(&self) -> Arc<weft_ice::Config> {
+        Arc::clone(&self.0.ice)
+    }
+
+    pub(crate) fn sctp(&self) -> Arc<weft_sctp::Config> {
+        Arc::clone(&self.0.sctp)
+    }
+}
+
+impl From<Config> for SharedConfig {
+    fn from(config: Config) -> Self {
+        Self(Arc::new(Shared { ice: Arc::new(ice(&config)), sctp: Arc::new(sctp(&config)), config }))
+    }
+}
+
+impl Deref for SharedConfig {
+    type Target = Config;
+
+    fn deref(&self) -> &Config {
+        &self.0.config
+    }
+}
+
+fn ice(config: &Config) -> weft_ice::Config {
+    weft_ice::Config {
+        policy: config.ice_transport_policy,
+        hide_addresses: config.mdns == MdnsPolicy::Hide,
+        max_remote_candidates: config.max_remote_candidates,
+        max_pairs: config.max_candidate_pairs,
+        report_checks: config.report_checks,
+        ..weft_ice::Config::default()
+    }
+}
+
+/// SCTP over DTLS over ICE: consent decides death, so retransmission never gives up.
+fn sctp(config: &Config) -> weft_sctp::Config {
+    weft_sctp::Config {
+        mtu: config.max_datagram.saturating_sub(DTLS_OVERHEAD),
+        max_message_size: config.max_message_size as usize,
+        controller: config.controller,
+        interleaving: config.interleaving,
+        send_buffer: config.send_buffer,
+        receive_buffer: config.receive_buffer.max(config.max_message_size as usize),
+        min_mtu: LEAST_DATAGRAM - DTLS_OVERHEAD,
+        max_mtu: config.max_probed_datagram.max(config.max_datagram).saturating_sub(DTLS_OVERHEAD),
+        ..weft_sctp::Config::rtc()
+    }
+}
+
+/// What every IPv4 host takes: 576 bytes less the IP and UDP headers.
+const LEAST_DATAGRAM: usize = 548;
+
+/// What the costliest DTLS protection adds to a record: 13 bytes of header, 8 of explicit nonce, 16 of tag.
+const DTLS_OVERHEAD: usize = 37;
