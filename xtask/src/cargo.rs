@@ -99,6 +99,14 @@ pub(crate) fn replay(quiet: bool) -> Result<Outcome> {
     Ok(Outcome::new(ok, "fuzz corpora replayed".to_owned()))
 }
 
+/// Figures for the crate `metrics`, which nothing else asks for.
+pub(crate) fn metrics(quiet: bool) -> Result<Outcome> {
+    let mut test = shell::cargo();
+    test.args(["test", "--package", "weft-rtc", "--features", "metrics", "--test", "metrics"]);
+    let ok = shell::run(&mut test, quiet)?;
+    Ok(Outcome::new(ok, "figures as a recorder sees them".to_owned()))
+}
+
 /// Against other stacks: those that are crates, in one process, and usrsctp's programs.
 pub(crate) fn peers(quiet: bool) -> Result<Outcome> {
     let mut test = shell::cargo();

@@ -31,6 +31,7 @@ const STEPS: &[Step] = &[
     ("godot 3", godot::Command::ci3),
     ("godot 4", godot::Command::ci4),
     ("suites' own tests", cargo::suites),
+    ("metrics", cargo::metrics),
     ("turn", |json| cargo::netlab("turn", &[], json)),
     ("mtu", |json| cargo::netlab("mtu", &[], json)),
     ("doctor", |json| cargo::doctor(&[], json)),

@@ -107,6 +107,8 @@ mod error;
 mod event;
 #[cfg(feature = "net")]
 pub mod io;
+#[cfg(feature = "metrics")]
+pub mod metrics;
 #[cfg(feature = "net")]
 pub mod polled;
 pub mod sans_io;

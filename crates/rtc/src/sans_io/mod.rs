@@ -12,6 +12,8 @@ mod candidates;
 mod channel;
 mod generation;
 mod input;
+#[cfg(feature = "metrics")]
+mod meter;
 mod negotiate;
 mod output;
 mod pieces;
@@ -93,6 +95,8 @@ pub struct PeerConnection {
     timeline: Timeline,
     counters: Counters,
     tally: Tally,
+    #[cfg(feature = "metrics")]
+    meter: crate::metrics::Meter,
     /// Where SCTP packets are written to.
     capture: Option<Interface>,
     /// What the servers are called in our settings.
@@ -197,6 +201,8 @@ impl PeerConnection {
             timeline: Timeline { created: now, ..Timeline::default() },
             counters: Counters::default(),
             tally: Tally::default(),
+            #[cfg(feature = "metrics")]
+            meter: crate::metrics::Meter::new(now),
             capture,
             servers,
             seed: Seed::draw(&mut rng),
@@ -292,6 +298,8 @@ impl PeerConnection {
         self.states.sctp = self.states.sctp.map(|_| SctpState::Closed);
         self.states.dtls = DtlsState::Closed;
         self.events.clear();
+        #[cfg(feature = "metrics")]
+        self.measure(now);
     }
 
     /// Whether [`close`](Self::close) was called.

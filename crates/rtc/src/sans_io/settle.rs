@@ -37,6 +37,8 @@ impl PeerConnection {
             }
         }
         self.report_states();
+        #[cfg(feature = "metrics")]
+        self.measure(now);
     }
 
     fn poll_dtls(&mut self) -> Option<weft_dtls::Event> {
@@ -165,12 +167,16 @@ impl PeerConnection {
         self.tally.opened(id);
         if self.timeline.channel_open.is_none() {
             self.timeline.channel_open = Some(now);
+            #[cfg(feature = "metrics")]
+            crate::metrics::Meter::set_up(now - self.timeline.created);
             self.tidy_when_open(now);
         }
     }
 
     pub(super) fn fail(&mut self, failure: Failure) {
         tracing::debug!(%failure, "peer connection failed");
+        #[cfg(feature = "metrics")]
+        crate::metrics::Meter::failed(&failure);
         self.events.push_back(Event::Failed(failure));
     }
 

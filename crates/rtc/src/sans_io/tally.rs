@@ -16,6 +16,16 @@ pub struct Traffic {
     pub bytes_received: u64,
 }
 
+#[cfg(feature = "metrics")]
+impl Traffic {
+    fn add(&mut self, other: &Self) {
+        self.messages_sent += other.messages_sent;
+        self.bytes_sent += other.bytes_sent;
+        self.messages_received += other.messages_received;
+        self.bytes_received += other.bytes_received;
+    }
+}
+
 /// The channels there are, and how many there were.
 #[derive(Debug, Default)]
 pub(super) struct Tally {
@@ -23,6 +33,9 @@ pub(super) struct Tally {
     pub(super) opened: u64,
     /// Of those, channels that are closed.
     pub(super) closed: u64,
+    /// What went through channels that are no more.
+    #[cfg(feature = "metrics")]
+    past: Traffic,
     /// In order: most are made at its end.
     channels: Vec<(ChannelId, Entry)>,
 }
@@ -69,6 +82,8 @@ impl Tally {
         let Ok(at) = self.find(id) else { return };
         let (_, entry) = self.channels.remove(at);
         self.closed += u64::from(entry.open);
+        #[cfg(feature = "metrics")]
+        self.past.add(&entry.traffic);
     }
 
     /// Bytes were queued; with `last` they end a message.
@@ -85,6 +100,14 @@ impl Tally {
             traffic.bytes_received += bytes as u64;
             traffic.messages_received += u64::from(last);
         }
+    }
+
+    /// What went through all channels there were.
+    #[cfg(feature = "metrics")]
+    pub(super) fn total(&self) -> Traffic {
+        let mut total = self.past;
+        self.channels.iter().for_each(|(_, entry)| total.add(&entry.traffic));
+        total
     }
 
     pub(super) fn iter(&self) -> impl Iterator<Item = (ChannelId, Traffic)> {

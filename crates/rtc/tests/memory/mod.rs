@@ -116,6 +116,12 @@ impl Pair {
         }
     }
 
+    /// What an end has counted: 0 is the sender.
+    #[allow(dead_code)] // not by all who share this
+    pub(crate) fn counters(&self, end: usize) -> weft_rtc::Counters {
+        self.ends[end].connection.stats().counters
+    }
+
     /// Datagrams that the sender has sent; few of them carry no data.
     pub(crate) fn sent(&self) -> u64 {
         self.ends[0].connection.stats().counters.datagrams_sent

@@ -1,0 +1,123 @@
+//! Figures of all connections, as a recorder sees them. A binary of its own: there is one recorder for a process.
+#![cfg(feature = "metrics")]
+#![allow(clippy::unwrap_used, clippy::indexing_slicing)]
+
+#[allow(dead_code)] // shared with tests of allocations
+mod memory;
+
+use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex};
+
+use bytes::Bytes;
+use memory::Pair;
+use metrics::{
+    Counter, CounterFn, Gauge, GaugeFn, Histogram, HistogramFn, Key, KeyName, Metadata, Recorder, SharedString, Unit,
+};
+
+/// Sums of everything; of histograms the number of values.
+type Seen = Arc<Mutex<BTreeMap<String, f64>>>;
+
+#[derive(Clone, Default)]
+struct Book {
+    seen: Seen,
+    described: Arc<Mutex<Vec<String>>>,
+}
+
+struct Line(Seen, String);
+
+impl Line {
+    fn add(&self, value: f64) {
+        *self.0.lock().unwrap().entry(self.1.clone()).or_default() += value;
+    }
+}
+
+impl CounterFn for Line {
+    fn increment(&self, value: u64) {
+        self.add(value as f64);
+    }
+    fn absolute(&self, _: u64) {}
+}
+
+impl GaugeFn for Line {
+    fn increment(&self, value: f64) {
+        self.add(value);
+    }
+    fn decrement(&self, value: f64) {
+        self.add(-value);
+    }
+    fn set(&self, _: f64) {}
+}
+
+impl HistogramFn for Line {
+    fn record(&self, value: f64) {
+        assert!((0.0..10.0).contains(&value), "{}: {value} s", self.1);
+        self.add(1.0);
+    }
+}
+
+impl Book {
+    fn line(&self, key: &Key) -> Arc<Line> {
+        let labels: Vec<_> = key.labels().map(|label| label.value().to_owned()).collect();
+        Arc::new(Line(self.seen.clone(), [vec![key.name().to_owned()], labels].concat().join(" ")))
+    }
+
+    fn get(&self, name: &str) -> u64 {
+        self.seen.lock().unwrap().get(name).copied().unwrap_or_default().round() as u64
+    }
+}
+
+impl Recorder for Book {
+    fn describe_counter(&self, key: KeyName, _: Option<Unit>, _: SharedString) {
+        self.described.lock().unwrap().push(key.as_str().to_owned());
+    }
+    fn describe_gauge(&self, key: KeyName, unit: Option<Unit>, text: SharedString) {
+        self.describe_counter(key, unit, text);
+    }
+    fn describe_histogram(&self, key: KeyName, unit: Option<Unit>, text: SharedString) {
+        self.describe_counter(key, unit, text);
+    }
+    fn register_counter(&self, key: &Key, _: &Metadata<'_>) -> Counter {
+        Counter::from_arc(self.line(key))
+    }
+    fn register_gauge(&self, key: &Key, _: &Metadata<'_>) -> Gauge {
+        Gauge::from_arc(self.line(key))
+    }
+    fn register_histogram(&self, key: &Key, _: &Metadata<'_>) -> Histogram {
+        Histogram::from_arc(self.line(key))
+    }
+}
+
+#[test]
+fn all_connections_together_add_up() {
+    let book = Book::default();
+    metrics::set_global_recorder(book.clone()).ok().unwrap();
+    weft_rtc::metrics::describe();
+
+    let mut pair = Pair::connected();
+    assert_eq!(book.get("weft_connections connected"), 2);
+    assert_eq!((book.get("weft_connections new"), book.get("weft_connections connecting")), (0, 0));
+    assert_eq!((book.get("weft_connections_total"), book.get("weft_setup_seconds")), (2, 2));
+    let message = Bytes::from(vec![0; 1000]);
+    pair.transfer(50, &message);
+    let (sent, datagrams) = (pair.counters(0).bytes_sent, pair.sent());
+    let other = pair.counters(1);
+    drop(pair);
+
+    assert_eq!(book.get("weft_connections connected"), 0, "none is left");
+    assert_eq!((book.get("weft_messages_total sent"), book.get("weft_messages_total received")), (50, 50));
+    assert_eq!(book.get("weft_message_bytes_total sent"), 50_000);
+    assert_eq!(book.get("weft_message_bytes_total received"), 50_000);
+    assert_eq!(book.get("weft_bytes_total sent"), sent + other.bytes_sent);
+    assert_eq!(book.get("weft_datagrams_total sent"), datagrams + other.datagrams_sent);
+    assert_eq!(book.get("weft_channels_opened_total"), 2);
+    assert_eq!(book.get("weft_retransmissions_total"), 0);
+    assert!(book.get("weft_round_trip_seconds") >= 2);
+
+    // Whatever is told is described.
+    let described = book.described.lock().unwrap().clone();
+    for name in book.seen.lock().unwrap().keys() {
+        let name = name.split(' ').next().unwrap();
+        assert!(described.iter().any(|known| known == name), "{name} is not described");
+    }
+    assert_eq!(described.len(), 15);
+}
