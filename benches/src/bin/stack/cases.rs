@@ -2,8 +2,8 @@
 
 use std::time::{Duration, Instant};
 
+use super::cpu_seconds;
 use serde_json::{Value, json};
-use weft_benches::cpu_seconds;
 
 /// A case by name.
 pub(crate) struct Case {

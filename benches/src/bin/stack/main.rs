@@ -21,6 +21,7 @@ use std::process::{Command, ExitCode, Stdio};
 
 use clap::Parser;
 use serde_json::{Value, json};
+use weft_benches::cpu_seconds;
 
 use cases::{CASES, Case};
 
