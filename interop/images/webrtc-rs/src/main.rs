@@ -190,6 +190,11 @@ impl Peer {
         if text(command, "dtls").is_some_and(|version| version == "1.3") {
             return Err(Refusal("Unsupported", "webrtc-rs speaks DTLS 1.2 alone".to_owned()));
         }
+        let servers = command.get("ice_servers").and_then(Value::as_array).into_iter().flatten();
+        let mut urls = servers.filter_map(|server| server.get("urls")?.as_array()).flatten().filter_map(Value::as_str);
+        if urls.any(|url| url.starts_with("turns:") || url.ends_with("transport=tcp")) {
+            return Err(Refusal("Unsupported", "webrtc-rs reaches TURN servers over UDP alone".to_owned()));
+        }
         if let Some(trickle) = command.get("trickle").and_then(Value::as_bool) {
             self.trickle = trickle;
         }
