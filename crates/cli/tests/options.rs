@@ -219,6 +219,8 @@ fn servers_give_candidates_or_errors() {
     };
     let candidate = peer.wait_for("a server-reflexive candidate", is_reflexive);
     assert!(candidate["candidate"].as_str().unwrap().contains(" 192.0.2.9 4242 "), "{candidate}");
+    assert_eq!(candidate["url"], format!("stun:127.0.0.1:{good}"));
+    assert_eq!(candidate["relay_protocol"], Value::Null);
     let error = peer.wait("ice_error");
     assert_eq!((&error["code"], &error["text"]), (&403.into(), &"no!".into()), "{error}");
     assert_eq!(error["url"], format!("stun:127.0.0.1:{bad}"));

@@ -5,10 +5,12 @@ use std::collections::BTreeMap;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD as BASE64;
 use serde_json::{Value, json};
+use weft_rtc::core::Transport;
 use weft_rtc::dtls;
 use weft_rtc::ice;
 use weft_rtc::sans_io::PeerConnection;
 use weft_rtc::sctp::{AssociationError, CloseReason};
+use weft_rtc::stun::ServerUrl;
 use weft_rtc::{ChannelId, Description, Event, Failure, IceCandidate};
 
 use super::channels::{Channel, Channels};
@@ -111,7 +113,8 @@ impl Session {
                 self.reporter.stale = true;
                 self.tell_state();
                 if self.settings.trickle {
-                    self.out.event("candidate", &reported(candidate));
+                    let server = self.link.as_ref().and_then(|link| link.pc.candidate_server(candidate));
+                    self.out.event("candidate", &reported(candidate, server));
                 }
                 return;
             }
@@ -375,15 +378,17 @@ pub(super) fn pair_of(pc: &PeerConnection, pair: &ice::PairInfo) -> ReportedPair
     let remote = negotiator.remote();
     let mid = remote.and_then(|remote| remote.mid.clone());
     let index = remote.and_then(|remote| u16::try_from(remote.mline_index).ok());
-    let end = |candidate: &ice::Candidate, ufrag: Option<String>| ReportedCandidate {
+    let end = |candidate: &ice::Candidate, ufrag: Option<String>, server: Option<&ServerUrl>| ReportedCandidate {
         candidate: candidate_line(candidate),
         mid: mid.clone(),
         index,
         ufrag,
+        url: server.map(ToString::to_string),
+        relay_protocol: server.filter(|_| candidate.kind == ice::CandidateKind::Relayed).and_then(relay_protocol),
     };
     ReportedPair {
-        local: end(&pair.local, local_ufrag(pc)),
-        remote: end(&pair.remote, remote.map(|remote| remote.ufrag.clone())),
+        local: end(&pair.local, local_ufrag(pc), pc.server_of(&pair.local)),
+        remote: end(&pair.remote, remote.map(|remote| remote.ufrag.clone()), None),
     }
 }
 
@@ -414,11 +419,25 @@ pub(super) fn role_name(role: ice::Role) -> &'static str {
     }
 }
 
-fn reported(candidate: &IceCandidate) -> ReportedCandidate {
+/// `RTCIceServerTransportProtocol`: how the client reaches the server that relays.
+fn relay_protocol(server: &ServerUrl) -> Option<&'static str> {
+    match server.transport() {
+        _ if !server.scheme().is_turn() => None,
+        Transport::Udp => Some("udp"),
+        Transport::Tcp => Some("tcp"),
+        Transport::Tls => Some("tls"),
+        _ => None,
+    }
+}
+
+fn reported(candidate: &IceCandidate, server: Option<&ServerUrl>) -> ReportedCandidate {
+    let relayed = candidate.candidate.contains(" typ relay");
     ReportedCandidate {
         candidate: candidate.candidate.clone(),
         mid: candidate.sdp_mid.clone(),
         index: candidate.sdp_mline_index,
         ufrag: candidate.username_fragment.clone(),
+        url: server.map(ToString::to_string),
+        relay_protocol: server.filter(|_| relayed).and_then(relay_protocol),
     }
 }

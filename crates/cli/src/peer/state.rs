@@ -19,6 +19,9 @@ pub(super) struct ReportedCandidate {
     pub(super) mid: Option<String>,
     pub(super) index: Option<u16>,
     pub(super) ufrag: Option<String>,
+    /// The server it is from, and how a relay is reached; null for others and for those of the other side.
+    pub(super) url: Option<String>,
+    pub(super) relay_protocol: Option<&'static str>,
 }
 
 /// The two ends of the selected pair.

@@ -11,7 +11,7 @@ use weft_core::{Frame, Instant, Layer, Path, Transport};
 use weft_stun::{Message, Step, TransactionId};
 
 use crate::agent::Agent;
-use crate::candidate::{DISCARD, LocalCandidate};
+use crate::candidate::{Candidate, CandidateKind, DISCARD, LocalCandidate};
 use crate::config::Policy;
 use crate::event::{Event, GatheringError};
 use reflexive::{Asking, Reflexive};
@@ -164,6 +164,22 @@ impl Agent {
             }
         }
         self.settle(now);
+    }
+
+    /// The server that a candidate of ours is from; `None` for one of no server, or of one that no longer answers for it.
+    pub fn server_of(&self, candidate: &Candidate) -> Option<ServerId> {
+        let is_from = |job: &&Job| match (&job.state, candidate.kind) {
+            (JobState::Reflexive(reflexive), CandidateKind::ServerReflexive) => reflexive.mapped == candidate.address,
+            (JobState::Relay(relay), kind) => relay.client.allocation().is_some_and(|allocation| match kind {
+                CandidateKind::ServerReflexive => allocation.mapped == candidate.address,
+                CandidateKind::Relayed => {
+                    [Some(allocation.relayed), allocation.additional].contains(&Some(candidate.address))
+                }
+                CandidateKind::Host | CandidateKind::PeerReflexive => false,
+            }),
+            _ => false,
+        };
+        self.gatherer.jobs.iter().find(is_from).map(|job| job.server)
     }
 
     /// The server with this id.

@@ -125,6 +125,18 @@ impl PeerConnection {
         self.servers.iter().find(|(id, _)| *id == server).map(|(_, url)| url)
     }
 
+    /// The URL of the server that one of our candidates, as it was signalled, is from (`RTCIceCandidate.url`); `None` for a
+    /// candidate of no server.
+    pub fn candidate_server(&self, candidate: &weft_sdp::jsep::IceCandidate) -> Option<&weft_stun::ServerUrl> {
+        let signalled = |known: &&weft_ice::Candidate| self.to_sdp(known).to_string() == candidate.candidate;
+        self.server_of(self.ice.local_candidates().find(signalled)?)
+    }
+
+    /// The same for a candidate of ours as the agent knows it, as that of a pair.
+    pub fn server_of(&self, candidate: &weft_ice::Candidate) -> Option<&weft_stun::ServerUrl> {
+        self.ice_server(self.ice.server_of(candidate)?)
+    }
+
     /// The addresses of a server's name; none if it has none.
     pub fn server_resolved(&mut self, now: Instant, server: weft_ice::ServerId, addresses: &[IpAddr]) {
         self.ice.server_resolved(now, server, addresses);

@@ -113,11 +113,13 @@ fn relays_carry_a_connection_that_has_no_other_way() {
     world.peers[0].1.set_remote_description(now, &answer).unwrap();
     world.run(Duration::from_secs(3));
     assert_eq!(world.peers[0].1.gathering_state(), GatheringState::Complete);
-    for (_, _, events) in &world.peers {
+    for (_, pc, events) in &world.peers {
         let pair =
             events.iter().find_map(|event| if let Event::SelectedPair(pair) = event { Some(pair) } else { None });
         let pair = pair.expect("a pair was selected");
         assert_eq!((pair.local.kind, pair.remote.kind), (CandidateKind::Relayed, CandidateKind::Relayed));
+        let url = pc.server_of(&pair.local).map(ToString::to_string);
+        assert_eq!(url, Some(turn().urls[0].to_string()));
     }
     let now = world.now;
     let message = Bytes::from(vec![7; 100_000]);
