@@ -5,6 +5,7 @@ mod asynchronous;
 mod bad_input;
 mod connect;
 mod drivers;
+mod farewells;
 mod frames;
 mod paths;
 mod polled;

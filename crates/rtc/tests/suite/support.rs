@@ -15,6 +15,9 @@ pub(crate) struct Peer {
     pub(crate) candidates: Vec<IceCandidate>,
     pub(crate) messages: Vec<(ChannelId, Message)>,
     pub(crate) read: bool,
+    /// Events so far, and the one from within which it is closed, by number.
+    pub(crate) seen: usize,
+    pub(crate) close_at: Option<usize>,
     batch: Batch<Path>,
 }
 
@@ -27,6 +30,8 @@ impl Peer {
             candidates: Vec::new(),
             messages: Vec::new(),
             read: true,
+            seen: 0,
+            close_at: None,
             batch: Batch::new(4096, Limits::SINGLE),
         }
     }
@@ -39,8 +44,12 @@ impl Peer {
         self.events.iter().find_map(|e| if let Event::DataChannel(id) = e { Some(*id) } else { None })
     }
 
-    fn drain(&mut self) {
+    fn drain(&mut self, now: Instant) {
         while let Some(event) = self.pc.poll_event() {
+            if self.close_at == Some(self.seen) {
+                self.pc.close(now);
+            }
+            self.seen += 1;
             match event {
                 Event::IceCandidate(candidate) => self.candidates.push(*candidate),
                 Event::Readable(id) if self.read => {
@@ -70,8 +79,8 @@ impl Host for Peer {
         Some(path)
     }
 
-    fn settle(&mut self, _: Instant) {
-        self.drain();
+    fn settle(&mut self, now: Instant) {
+        self.drain(now);
     }
 
     fn timeout(&mut self, now: Instant) {
