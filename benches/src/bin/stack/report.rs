@@ -16,7 +16,9 @@ pub(crate) fn machine() -> String {
     let kernel = fs::read_to_string("/proc/sys/kernel/osrelease").unwrap_or_default();
     let buffer = fs::read_to_string("/proc/sys/net/core/rmem_max").unwrap_or_default();
     let cores = std::thread::available_parallelism().map_or(0, usize::from);
-    format!("{cores} × {model}, Linux {}, net.core.rmem_max {}", kernel.trim(), buffer.trim())
+    // What follows a dash is the distributor's.
+    let kernel = kernel.trim().split('-').next().unwrap_or_default();
+    format!("{cores} × {model}, Linux {kernel}, net.core.rmem_max {}", buffer.trim())
 }
 
 pub(crate) fn number(value: &Value, key: &str) -> Option<f64> {
