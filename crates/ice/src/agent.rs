@@ -189,7 +189,8 @@ impl Agent {
         // Restarted twice before the first was answered: what still carries data stays.
         let carried = self.previous.take().and_then(|previous| previous.in_use);
         let in_use = in_use.or(carried).filter(|_| !self.mute);
-        self.previous = Some(Box::new(Previous { credentials: old.credentials, key: old.key, in_use }));
+        let path = in_use.as_ref().map(|in_use| in_use.info.path);
+        self.previous = Some(Box::new(Previous { credentials: old.credentials, key: old.key, in_use, path }));
         self.responses.clear();
         self.gather_again();
         self.mute = false;

@@ -48,7 +48,7 @@ impl Agent {
             self.stats.limited += 1;
             return;
         }
-        let (key, username, integrity) = match self.authenticate(message) {
+        let (key, username, integrity) = match self.authenticate(&path, message) {
             Ok(authentic) => authentic,
             Err(code) => return self.refuse_unauthenticated(now, path, message, code),
         };
@@ -85,7 +85,11 @@ impl Agent {
     }
 
     /// Whose password the request was made with, and the peer's username fragment.
-    fn authenticate<'m>(&self, message: &Message<'m>) -> Result<(ResponseKey, &'m str, Integrity), ErrorCode<'static>> {
+    fn authenticate<'m>(
+        &self,
+        path: &Path,
+        message: &Message<'m>,
+    ) -> Result<(ResponseKey, &'m str, Integrity), ErrorCode<'static>> {
         let protected =
             message.has(AttributeType::MESSAGE_INTEGRITY) || message.has(AttributeType::MESSAGE_INTEGRITY_SHA256);
         let username = message.get::<Username<'m>>().ok().flatten();
@@ -95,7 +99,7 @@ impl Agent {
         };
         let (which, key): (_, &IntegrityKey) = if ours == self.session.credentials.ufrag() {
             (ResponseKey::Current, &self.session.key)
-        } else if let Some(previous) = self.previous.as_ref().filter(|previous| ours == previous.credentials.ufrag()) {
+        } else if let Some(previous) = self.previous.as_ref().filter(|previous| previous.is_for(ours, path)) {
             (ResponseKey::Previous, &previous.key)
         } else {
             return Err(ErrorCode::UNAUTHENTICATED);

@@ -184,6 +184,17 @@ pub(crate) struct Previous {
     pub(crate) key: IntegrityKey,
     /// What was in use, if anything.
     pub(crate) in_use: Option<InUse>,
+    /// The path that was in use, also when it no longer is.
+    pub(crate) path: Option<Path>,
+}
+
+impl Previous {
+    /// Whether a check for the username fragment `ours` is one of this session that has an answer still: consent of the pair
+    /// that was in use. On another path a peer that has not seen our new description yet would find a pair that works, whose
+    /// data we do not take, and may never check it anew.
+    pub(crate) fn is_for(&self, ours: &str, path: &Path) -> bool {
+        ours == self.credentials.ufrag() && self.path.is_none_or(|used| used == *path)
+    }
 }
 
 /// The pair of the session before.

@@ -116,6 +116,22 @@ fn consent_checks_of_the_session_before_are_answered() {
     assert_eq!(error_code(&lone.transmit().unwrap().1), Some(401));
 }
 
+// A browser that restarts opens other sockets, and pairs them with the candidates it has before it sees our new ones.
+#[test]
+fn checks_of_the_session_before_are_answered_on_the_pair_in_use_alone() {
+    let mut lone = Lone::new(Role::Controlled, true);
+    lone.connect();
+    let old = lone.check();
+    lone.agent.restart(lone.now);
+    let mut elsewhere = path();
+    elsewhere.remote.set_port(elsewhere.remote.port() + 1);
+    lone.receive(elsewhere, &old.bytes());
+    assert_eq!(error_code(&lone.transmit().unwrap().1), Some(401));
+    assert_eq!(lone.agent.remote_candidates().count(), 0);
+    lone.receive(path(), &old.bytes());
+    assert_eq!(Message::parse(&lone.transmit().unwrap().1).unwrap().class(), Class::Success);
+}
+
 #[test]
 fn a_second_restart_before_the_first_is_answered_keeps_the_pair() {
     let mut pair = connected(link(10), 1);
