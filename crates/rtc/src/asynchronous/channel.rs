@@ -121,7 +121,8 @@ impl DataChannel {
         .await
     }
 
-    /// Sends a binary message, after waiting until the channel is open and buffers have room.
+    /// Sends a binary message, after waiting until buffers have room. It may be given before the channel is open: once both
+    /// descriptions are known it is queued, and leaves as soon as SCTP may send, a round trip before the channel opens.
     ///
     /// Cancel-safe: a message is queued whole or not at all.
     ///
@@ -155,16 +156,16 @@ impl DataChannel {
         room: &mut Waiter,
     ) -> Poll<Result<(), Error>> {
         let mut state = at.shared.lock();
-        match state.state_of(at.id) {
-            ChannelState::Connecting => {
-                opening.register(at.shared, &mut state, cx);
-                return Poll::Pending;
-            }
-            ChannelState::Open => {}
-            ChannelState::Closing | ChannelState::Closed => return Poll::Ready(Err(Error::Closed)),
+        if matches!(state.state_of(at.id), ChannelState::Closing | ChannelState::Closed) {
+            return Poll::Ready(Err(Error::Closed));
         }
         let (now, alone) = (at.shared.now(), state.is_drained());
         match state.core.send(now, at.id, kind, data.clone()) {
+            // It has no stream before the descriptions are exchanged.
+            Err(Error::Send(SendError::NotOpen)) => {
+                opening.register(at.shared, &mut state, cx);
+                Poll::Pending
+            }
             Err(Error::Send(SendError::Full)) => {
                 room.register(at.shared, &mut state, cx);
                 Poll::Pending

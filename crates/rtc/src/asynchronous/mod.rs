@@ -171,6 +171,10 @@ impl State {
     /// Hands the events of the connection to those who wait for them.
     fn dispatch(&mut self) {
         while let Some(event) = self.core.poll_event() {
+            if matches!(event, Event::SctpState(SctpState::Connecting)) {
+                // Channels have their streams: messages can be queued.
+                self.channels.values_mut().for_each(|channel| channel.state.wake());
+            }
             match event {
                 Event::DataChannel(id) => {
                     self.channels.entry(id).or_default();

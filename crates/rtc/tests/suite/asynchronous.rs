@@ -6,8 +6,8 @@ use futures_util::{FutureExt, SinkExt, StreamExt};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::time::timeout;
 use weft_rtc::{
-    Config, ConnectionState, DataChannel, DataChannelInit, Endpoint, Error, Message, MessageKind, OfferOptions,
-    PeerConnection, PeerEvent,
+    ChannelState, Config, ConnectionState, DataChannel, DataChannelInit, Endpoint, Error, Message, MessageKind,
+    OfferOptions, PeerConnection, PeerEvent,
 };
 
 const PATIENCE: Duration = Duration::from_secs(20);
@@ -47,6 +47,24 @@ async fn moves_a_few_megabytes_with_backpressure() {
     }
     assert_eq!(count, 200);
     timeout(PATIENCE, sender).await.unwrap().unwrap();
+}
+
+/// What is sent before the channel is open leaves with the first that SCTP may send.
+#[tokio::test]
+async fn a_message_may_be_given_before_the_channel_is_open() {
+    let (a, b) = (peer(), peer());
+    // Without a channel of its own A offers no association.
+    let _kept = a.create_data_channel(DataChannelInit::new("theirs")).unwrap();
+    let here = b.create_data_channel(DataChannelInit::new("ours")).unwrap();
+    let mut early = Box::pin(here.send("early"));
+    assert!(early.as_mut().now_or_never().is_none(), "no stream yet");
+    let answer = b.answer(&a.offer().await.unwrap()).await.unwrap();
+    timeout(PATIENCE, early).await.unwrap().unwrap();
+    assert_eq!(here.state(), ChannelState::Connecting, "A has no answer yet");
+    a.set_remote_description(&answer).unwrap();
+    let there = timeout(PATIENCE, a.accept()).await.unwrap().unwrap();
+    assert_eq!(there.label(), "ours");
+    assert_eq!(timeout(PATIENCE, there.recv()).await.unwrap().unwrap().data, "early");
 }
 
 /// A message there and back: nothing is queued or under way at `here` when it is done.

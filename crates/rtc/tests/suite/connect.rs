@@ -2,9 +2,11 @@
 
 use std::time::Duration;
 
+use bytes::Bytes;
 use weft_dtls::ProtocolVersion;
 use weft_rtc::{
-    ChannelState, Config, ConnectionState, DataChannelInit, DtlsState, Error, Event, SctpState, SignalingState,
+    ChannelState, Config, ConnectionState, DataChannelInit, DtlsState, Error, Event, MessageKind, SctpState,
+    SignalingState,
 };
 use weft_testkit::{LinkConfig, Loss, Side, Verdict, for_seeds};
 
@@ -230,6 +232,26 @@ fn dtls_repeats_itself_by_the_round_trip_of_ice() {
         assert!(waits.len() >= 2, "{waits:?}");
         assert_eq!(waits[..2], [first, first * 2], "{waits:?}");
     }
+}
+
+/// A check, two round trips of DTLS 1.3, INIT and INIT ACK: then data goes with COOKIE ECHO one way, with COOKIE ACK the other.
+#[test]
+fn the_first_byte_arrives_after_three_and_a_half_round_trips() {
+    for_seeds("the_first_byte_arrives_after_three_and_a_half_round_trips", 200, |seed| {
+        let rtt = Duration::from_millis(100);
+        let mut pair = peers(link(100), seed);
+        let now = pair.now();
+        let server = pair.a.pc.create_data_channel(now, DataChannelInit::new("of the server")).unwrap();
+        let client = pair.b.pc.create_data_channel(now, DataChannelInit::new("of the client")).unwrap();
+        negotiate(&mut pair);
+        pair.a.pc.send(now, server, MessageKind::Text, Bytes::from("x")).unwrap();
+        pair.b.pc.send(now, client, MessageKind::Text, Bytes::from("x")).unwrap();
+        let from_client = pair.run_until(Duration::from_secs(5), |p| !p.a.messages.is_empty()).unwrap();
+        assert_eq!(pair.a.pc.dtls_role(), Some(weft_dtls::Role::Server));
+        assert!(from_client <= rtt.mul_f64(3.6), "from the client: {from_client:?}");
+        let more = pair.run_until(Duration::from_secs(5), |p| !p.b.messages.is_empty()).unwrap();
+        assert!(from_client + more <= rtt.mul_f64(4.1), "from the server: {:?}", from_client + more);
+    });
 }
 
 /// The client's path works before the server knows that it does: its hello must not have to be repeated.
