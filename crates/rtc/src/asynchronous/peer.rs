@@ -23,7 +23,7 @@ pub enum PeerEvent {
     IceCandidate(IceCandidate),
     /// A STUN or TURN server gave no candidate: which, from where, with what code and why.
     IceCandidateError(Box<weft_ice::GatheringError>),
-    /// A connectivity check ended ([`Config::report_checks`]).
+    /// A connectivity check ended ([`Config::report_checks`](crate::Config::report_checks)).
     IceCheck(Path, CheckResult),
     /// Data now travels over this pair.
     SelectedPair(Box<PairInfo>),
