@@ -191,17 +191,19 @@ impl Connection {
     /// Ends the connection in an orderly way: the peer is sent close_notify, and nothing can be wrapped any more. What
     /// still comes is dropped.
     pub fn close(&mut self, _now: Instant) {
-        match self.phase {
-            Phase::Connected | Phase::Handshaking => self.shut(Some(Alert::CLOSE_NOTIFY)),
-            Phase::Idle | Phase::Closed => self.phase = Phase::Closed,
-        }
+        self.end(Alert::CLOSE_NOTIFY);
     }
 
     /// Ends the connection at once with a fatal alert, for a reason of the application's own: `access_denied`, say. Nothing
-    /// can be wrapped any more, and what still comes is dropped. Does nothing before the handshake has begun.
+    /// can be wrapped any more, and what still comes is dropped. Before the handshake has begun there is nobody to tell: no
+    /// alert is sent.
     pub fn abort(&mut self, _now: Instant, alert: AlertDescription) {
+        self.end(Alert::fatal(alert));
+    }
+
+    fn end(&mut self, alert: Alert) {
         match self.phase {
-            Phase::Connected | Phase::Handshaking => self.shut(Some(Alert::fatal(alert))),
+            Phase::Connected | Phase::Handshaking => self.shut(Some(alert)),
             Phase::Idle | Phase::Closed => self.phase = Phase::Closed,
         }
     }
@@ -288,6 +290,8 @@ impl Connection {
         self.early.clear();
         self.undelivered.clear();
         self.core.transcript.clear();
+        // A peer that has not seen our flight has no use for the epoch after it.
+        self.alert_epoch = self.core.flight.unsent_epoch();
         self.core.flight.begin();
         self.alert = last;
         if last.is_none() {
@@ -298,8 +302,6 @@ impl Connection {
     /// Dies of `error`, telling the peer if there is something to tell.
     pub(crate) fn fail(&mut self, error: Error) -> Error {
         tracing::debug!(%error, "connection failed");
-        // A peer that has not seen our flight has no use for the epoch after it.
-        self.alert_epoch = self.core.flight.unsent_epoch();
         self.shut(error.alert_sent().map(Alert::fatal));
         self.dead = Some(error);
         error

@@ -57,6 +57,9 @@ pub(crate) fn begin(core: &mut Core) {
     core.application_protocol = None;
     core.server_name = None;
     core.records.set_content_limit(MAX_PLAINTEXT);
+    if let Some(id) = &core.connection_id {
+        core.records.connection_ids.offer(id);
+    }
 }
 
 /// Takes a server's answer to one of these. `None` if it is none of these, or was not offered.
@@ -160,7 +163,6 @@ pub(crate) fn answer(core: &mut Core, version: ProtocolVersion, offer: &Extensio
     if let (Some(data), Some(own)) = (offer.get(ExtensionType::CONNECTION_ID), &core.connection_id) {
         let peer = connection_id(data)?;
         answers.hello.push((ExtensionType::CONNECTION_ID, put_connection_id(own)));
-        core.records.connection_ids.offer(own);
         core.records.connection_ids.agree(peer);
     } else {
         core.records.connection_ids.withdraw();

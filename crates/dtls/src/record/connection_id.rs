@@ -22,10 +22,10 @@ pub(crate) struct ConnectionIds {
 }
 
 impl ConnectionIds {
-    /// The id that we ask the peer for. Until it agrees, records may carry it or not.
+    /// The id that we ask the peer for; nothing is agreed on yet. Until it is, records may carry the id or not.
     pub(crate) fn offer(&mut self, own: &[u8]) {
-        self.own = vec![own.get(..MAX_CONNECTION_ID).unwrap_or(own).to_vec()];
-        self.agreed = false;
+        let own = vec![own.get(..MAX_CONNECTION_ID).unwrap_or(own).to_vec()];
+        *self = Self { own, ..Self::default() };
     }
 
     /// Both sides agreed; `peer` is the id that the peer asks for.

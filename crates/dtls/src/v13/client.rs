@@ -205,6 +205,7 @@ impl Client {
         let offer = self.offers.iter().find(|offer| offer.group() == group);
         let offer = offer.ok_or(illegal("the server chose a group without a share of ours"))?;
         let shared = offer.finish(share).map_err(|Failed| illegal("the server's public key is not acceptable"))?;
+        options::begin(core);
         if let Some(id) = hello.extensions.get(ExtensionType::CONNECTION_ID) {
             options::take_answer(core, ProtocolVersion::DTLS_1_3, ExtensionType::CONNECTION_ID, id)?;
         }

@@ -4,9 +4,9 @@ use std::time::Duration;
 
 use weft_core::{Layer, Spent, Wrap};
 use weft_dtls::wire::{Alert, ContentType};
-use weft_dtls::{AlertDescription, Blame, Error, Event};
+use weft_dtls::{AlertDescription, Blame, Error, Event, Role};
 
-use crate::link::Pair;
+use crate::link::{PERFECT, Pair, config_any};
 use crate::pitfalls::plaintext;
 
 fn forged_alert(description: AlertDescription) -> Vec<u8> {
@@ -25,11 +25,40 @@ fn an_application_ends_a_connection_with_an_alert_of_its_choice() {
 
     let mut pair = Pair::plain(4);
     pair.ends[0].start(pair.now);
+    let hello = pair.take(0).pop().unwrap();
     pair.ends[0].abort(pair.now, alert);
     let last = pair.take(0).pop().unwrap();
     assert!(last.ends_with(&[2, alert.0]) && pair.take(0).is_empty());
     pair.ends[1].abort(pair.now, alert);
-    assert!(pair.take(1).is_empty());
+    assert!(pair.take(1).is_empty(), "nobody to tell");
+    pair.inject(1, &hello);
+    assert!(pair.take(1).is_empty(), "and nothing begins any more");
+}
+
+/// A client that likes not what it sees once it is connected ends before its last flight has left: the server has no keys
+/// for what comes after that flight.
+#[test]
+fn an_end_before_the_last_flight_has_left_is_understood() {
+    let endings: [fn(&mut Pair); 2] =
+        [|pair| pair.ends[0].abort(pair.now, AlertDescription::ACCESS_DENIED), |pair| pair.ends[0].close(pair.now)];
+    for end in endings {
+        let mut pair = Pair::new(config_any(Role::Client), config_any(Role::Server), PERFECT, 5);
+        pair.ends[0].start(pair.now);
+        while !pair.ends[0].is_connected() {
+            for (from, to) in [(0, 1), (1, 0)] {
+                for datagram in pair.take(from) {
+                    pair.inject(to, &datagram);
+                }
+            }
+        }
+        end(&mut pair);
+        assert!(!pair.ends[1].is_connected());
+        for datagram in pair.take(0) {
+            pair.inject(1, &datagram);
+        }
+        let told = pair.errors[1].is_some() || pair.ends[1].poll_event().is_some_and(|e| e == Event::PeerClosed);
+        assert!(told, "{:?}", pair.errors);
+    }
 }
 
 //= rfc5246#7.2.1

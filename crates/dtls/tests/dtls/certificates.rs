@@ -5,8 +5,8 @@ use std::time::Duration;
 
 use weft_dtls::crypto::KeyKind;
 use weft_dtls::{
-    AlertDescription, Certificate, ChainVerifier, ChainVerifierError, CipherSuite, Config, Error, ProtocolVersion,
-    Rejection, Role, SignatureScheme, Verifier,
+    AlertDescription, Certificate, ChainVerifier, ChainVerifierError, CipherSuite, Config, Error, NamedGroup,
+    ProtocolVersion, Rejection, Role, SignatureScheme, Verifier,
 };
 
 use crate::link::{PERFECT, Pair, fingerprint_of};
@@ -131,7 +131,7 @@ fn a_certificate_is_chosen_that_the_peer_can_verify() {
                 assert_eq!(pair.ends[end].info().unwrap().peer_certificate.as_deref(), Some(wanted.der()));
             }
         }
-        // In 1.2 the client's suites and curves count, too; nothing that fits is refused.
+        // If nothing fits, what is wrong with the preferred one is told.
         let mut pair = pair(p256, p256, |role, config| {
             config.versions = vec![version];
             if role == Role::Server {
@@ -142,6 +142,29 @@ fn a_certificate_is_chosen_that_the_peer_can_verify() {
         });
         pair.connect(Duration::from_secs(5));
         assert_eq!(pair.errors[1].unwrap().alert_sent(), Some(AlertDescription::HANDSHAKE_FAILURE), "{version}");
+    }
+}
+
+/// In 1.2 the client's suites and curves say which certificates it takes, too (RFC 8422 section 5.3).
+#[test]
+fn a_certificate_is_chosen_by_suite_and_by_curve() {
+    let [p256, _, ed25519, rsa] = &*OF_EACH_KIND;
+    let by_suite = |config: &mut Config| config.cipher_suites = vec![CipherSuite::ECDHE_RSA_AES_128_GCM_SHA256];
+    let by_curve = |config: &mut Config| config.groups = vec![NamedGroup::X25519];
+    let changes: [(&Arc<Certificate>, &dyn Fn(&mut Config)); 2] = [(rsa, &by_suite), (ed25519, &by_curve)];
+    for (wanted, change) in changes {
+        let mut pair = pair(p256, p256, |role, config| {
+            config.versions = vec![ProtocolVersion::DTLS_1_2];
+            if role == Role::Server {
+                config.other_certificates = vec![wanted.clone()];
+            } else {
+                config.verifier = fingerprint_of(wanted);
+                change(config);
+            }
+        });
+        pair.connect(Duration::from_secs(5));
+        assert!(pair.both_connected(), "{:?} {:?}", wanted.key_kind(), pair.errors);
+        assert_eq!(pair.ends[0].info().unwrap().peer_certificate.as_deref(), Some(wanted.der()));
     }
 }
 

@@ -215,19 +215,33 @@ fn malformed_extensions_of_a_forged_hello_leave_nothing_behind() {
             talk(&mut pair);
         }
     }
-    // A server's, too: it answers what is offered, and then what is malformed.
-    let mut pair = pair(V12, |role, config| {
-        if role == Role::Client {
-            config.srtp_profiles = vec![SrtpProfile::AEAD_AES_128_GCM];
-        }
-    });
-    pair.ends[0].start(pair.now);
-    let forged = server_hello().without(23).with(14, &[0, 2, 0, 7, 0]).with(28, &[0, 64]).with(23, &[1]);
-    pair.inject(0, &record(HandshakeType::SERVER_HELLO, 0, &forged.server_body()));
-    assert_eq!((pair.ends[0].counters().bad_messages, pair.errors[0]), (1, None));
-    connect(&mut pair);
-    assert_eq!(pair.ends[0].info().unwrap().srtp_profile, None);
-    pair.send_data(0, &[7; 1000]);
+    // A server's, too: it answers what is offered, and then what is malformed. A client of both versions takes it for one of
+    // 1.2 while the true server is of 1.3.
+    for versions in [vec![V12], vec![V13, V12]] {
+        let mut pair = pair(V12, |role, config| {
+            config.versions.clone_from(&versions);
+            if role == Role::Client {
+                config.srtp_profiles = vec![SrtpProfile::AEAD_AES_128_GCM];
+                config.application_protocols = vec![b"coap".to_vec()];
+            }
+        });
+        pair.ends[0].use_connection_id(b"id").unwrap();
+        pair.ends[0].start(pair.now);
+        let answers: [(u16, &[u8]); 4] =
+            [(14, &[0, 2, 0, 7, 0]), (28, &[0, 64]), (16, &[0, 5, 4, b'c', b'o', b'a', b'p']), (54, &[3, 9, 9, 9])];
+        let forged = answers.iter().fold(server_hello().without(23), |hello, (kind, data)| hello.with(*kind, data));
+        let forged = forged.with(23, &[1]);
+        pair.inject(0, &record(HandshakeType::SERVER_HELLO, 0, &forged.server_body()));
+        assert_eq!((pair.ends[0].counters().bad_messages, pair.errors[0]), (1, None));
+        connect(&mut pair);
+        let info = pair.ends[0].info().unwrap();
+        assert_eq!((info.version, info.srtp_profile, &info.application_protocol), (versions[0], None, &None));
+        assert_eq!(pair.ends[0].peer_connection_id(), b"");
+        // No limit of the forged hello's holds.
+        pair.send_data(0, &[7; 1000]);
+        pair.run_for(Duration::from_secs(1));
+        talk(&mut pair);
+    }
 }
 
 //= rfc8449#4

@@ -184,26 +184,21 @@ impl Interleaved {
                 ppid: message.ppid,
                 unordered,
                 begun: message.begun,
-                payload: Spares::freeze(spares.as_deref(), message.head),
+                payload: Spares::freeze(message.head),
             }),
             None => Added::Nothing,
         }
     }
 
     /// Hands out what came without a gap of an ordered message, and whether that is its beginning.
-    pub(super) fn take_head(
-        &mut self,
-        stream: u16,
-        mid: Serial32,
-        spares: Option<&Spares>,
-    ) -> Option<(u32, bool, Bytes)> {
+    pub(super) fn take_head(&mut self, stream: u16, mid: Serial32) -> Option<(u32, bool, Bytes)> {
         let slot = *self.index.get(&(stream, false, mid.0))?;
         let message = self.slab.get_mut(slot as usize).filter(|m| !m.head.is_empty())?;
         let head = core::mem::take(&mut message.head);
         self.charge = self.charge.saturating_sub(head.len());
         message.len -= head.len();
         let first = !core::mem::replace(&mut message.begun, true);
-        Some((message.ppid, first, Spares::freeze(spares, head)))
+        Some((message.ppid, first, Spares::freeze(head)))
     }
 
     fn take_out(&mut self, key: Key) -> Option<Partial> {

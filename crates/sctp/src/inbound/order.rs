@@ -84,10 +84,9 @@ impl Inbound {
         if mid.is_some_and(|mid| mid != next) {
             return;
         }
-        let spares = self.spares.as_deref();
         let head = match (&mut self.interleaved, &mut self.reassembly) {
-            (Some(interleaved), _) => interleaved.take_head(id, next, spares),
-            (None, Some(spans)) => spans.take_head(id, next, spares),
+            (Some(interleaved), _) => interleaved.take_head(id, next),
+            (None, Some(spans)) => spans.take_head(id, next),
             (None, None) => None,
         };
         if let Some((ppid, first, payload)) = head {

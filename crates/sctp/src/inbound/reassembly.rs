@@ -166,9 +166,7 @@ impl Reassembly {
             self.join(here);
         }
         if self.spans.get(here).is_some_and(|s| s.has(data::BEGIN) && s.has(data::END)) {
-            return self
-                .take_out(here)
-                .map_or(Added::Nothing, |span| Added::Whole(self.finish(span, spares.as_deref())));
+            return self.take_out(here).map_or(Added::Nothing, |span| Added::Whole(self.finish(span)));
         }
         Added::Grown
     }
@@ -253,9 +251,9 @@ impl Reassembly {
         self.put_in(at, left);
     }
 
-    fn finish(&mut self, mut span: Span, spares: Option<&Spares>) -> Whole {
+    fn finish(&mut self, mut span: Span) -> Whole {
         let mut parts = core::mem::take(&mut span.parts);
-        let payload = join_parts(span.len, &mut parts, spares);
+        let payload = join_parts(span.len, &mut parts);
         if parts.capacity() <= KEPT_PARTS {
             self.spare = parts;
         }
@@ -270,19 +268,14 @@ impl Reassembly {
     }
 
     /// Hands out what came without a gap of an ordered message, and whether that is its beginning.
-    pub(super) fn take_head(
-        &mut self,
-        stream: u16,
-        mid: Serial32,
-        spares: Option<&Spares>,
-    ) -> Option<(u32, bool, Bytes)> {
+    pub(super) fn take_head(&mut self, stream: u16, mid: Serial32) -> Option<(u32, bool, Bytes)> {
         let span = self.spans.iter_mut().find(|s| {
             s.stream == stream && s.mid == mid && s.has(data::BEGIN) && !s.has(data::UNORDERED) && s.len > 0
         })?;
         self.charge = self.charge.saturating_sub(span.charge());
         self.entries = self.entries.saturating_sub(span.parts.len());
         let first = !core::mem::replace(&mut span.begun, true);
-        Some((span.ppid, first, join_parts(core::mem::take(&mut span.len), &mut span.parts, spares)))
+        Some((span.ppid, first, join_parts(core::mem::take(&mut span.len), &mut span.parts)))
     }
 
     /// Throws all away.
@@ -327,9 +320,9 @@ impl Reassembly {
 }
 
 /// Empties `parts`, which hold `len` bytes.
-fn join_parts(len: usize, parts: &mut VecDeque<BytesMut>, spares: Option<&Spares>) -> Bytes {
+fn join_parts(len: usize, parts: &mut VecDeque<BytesMut>) -> Bytes {
     match (parts.len(), parts.pop_front()) {
-        (1, Some(part)) => Spares::freeze(spares, part),
+        (1, Some(part)) => Spares::freeze(part),
         (_, first) => {
             let mut all = Vec::with_capacity(len);
             for part in first.iter().chain(&*parts) {

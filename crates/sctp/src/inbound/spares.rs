@@ -16,9 +16,10 @@ pub(crate) struct Spares {
 }
 
 impl Spares {
-    /// An empty buffer with room for `len` bytes; out of `spares`, if messages are read in place.
+    /// An empty buffer with room for `len` bytes; out of `spares`, if messages are read in place. Never a much longer one: what
+    /// is held for a message is what it is charged, or little more.
     pub(super) fn buffer(spares: &mut Option<Box<Self>>, len: usize) -> BytesMut {
-        let Some(mut buffer) = spares.as_mut().and_then(|spares| spares.take()) else {
+        let Some(mut buffer) = spares.as_mut().and_then(|spares| spares.take(len)) else {
             return BytesMut::with_capacity(len);
         };
         buffer.reserve(len);
@@ -46,17 +47,16 @@ impl Spares {
         Bytes::from(buffer)
     }
 
-    /// What was put into a buffer, for the application. One half empty would be held as long as the message is, unless it
-    /// comes back.
-    pub(super) fn freeze(spares: Option<&Self>, buffer: BytesMut) -> Bytes {
-        if spares.is_none() && buffer.capacity() > buffer.len() + buffer.len() / 2 {
+    /// What was put into a buffer, for the application. One half empty would be held as long as the message is.
+    pub(super) fn freeze(buffer: BytesMut) -> Bytes {
+        if is_spacious(buffer.capacity(), buffer.len()) {
             return Bytes::copy_from_slice(&buffer);
         }
         buffer.freeze()
     }
 
-    fn take(&mut self) -> Option<BytesMut> {
-        let buffer = self.buffers.pop()?;
+    fn take(&mut self, len: usize) -> Option<BytesMut> {
+        let buffer = self.buffers.pop_if(|buffer| !is_spacious(buffer.capacity(), len))?;
         self.bytes -= buffer.capacity();
         Some(buffer)
     }
@@ -65,6 +65,8 @@ impl Spares {
     pub(crate) fn keep(&mut self, payload: Bytes) {
         let Ok(mut buffer) = payload.try_into_mut() else { return };
         buffer.clear();
+        // What was read of it last may lie at its end: with what is before that it is whole, and counts whole.
+        let _whole = buffer.try_reclaim(buffer.capacity() + 1);
         let bytes = self.bytes + buffer.capacity();
         if bytes <= MOST_BYTES && self.buffers.len() < MOST {
             // From now on it may be shared, if it could not be before.
@@ -73,6 +75,11 @@ impl Spares {
             self.buffers.push(buffer);
         }
     }
+}
+
+/// Whether a buffer of `capacity` is more than `len` bytes should hold on to.
+fn is_spacious(capacity: usize, len: usize) -> bool {
+    capacity > len + len / 2
 }
 
 #[cfg(test)]
@@ -90,14 +97,23 @@ mod tests {
         kept.keep(first);
         assert!(kept.buffers.is_empty(), "part of it is still to be read");
         kept.keep(second);
-        // The first time round it is what the last message left of it.
-        for _ in 0..3 {
-            let again = Spares::copy(&mut spares, &[8; 900]);
-            assert_eq!(again, [8; 900][..]);
-            spares.as_mut().unwrap().keep(again);
+        assert!(kept.bytes >= 3000, "all of it counts, not only what was read last");
+        let again = Spares::copy(&mut spares, &[9; 3000]);
+        assert_eq!((again.as_ptr(), &again[..]), (start, &[9; 3000][..]));
+    }
+
+    #[test]
+    fn a_little_message_does_not_hold_a_large_buffer() {
+        let mut spares = Some(Box::new(Spares::default()));
+        spares.as_mut().unwrap().keep(Bytes::from(vec![0; 65_536]));
+        for len in [0, 1, 1000, 40_000] {
+            assert!(Spares::buffer(&mut spares, len).capacity() <= len + len / 2, "{len}");
         }
-        let whole = Spares::copy(&mut spares, &[9; 3000]);
-        assert_eq!((whole.as_ptr(), whole.len()), (start, 3000));
+        // Nor does one that turned out to be shorter than was hoped for.
+        let mut hoped = Spares::buffer(&mut spares, 60_000);
+        assert_eq!(spares.as_ref().unwrap().bytes, 0, "this one fits");
+        hoped.extend_from_slice(&[7; 100]);
+        assert!(Spares::freeze(hoped).try_into_mut().unwrap().capacity() <= 150);
     }
 
     #[test]
