@@ -149,10 +149,9 @@ fn a_certificate_is_chosen_that_the_peer_can_verify() {
 #[test]
 fn a_certificate_is_chosen_by_suite_and_by_curve() {
     let [p256, _, ed25519, rsa] = &*OF_EACH_KIND;
-    let by_suite = |config: &mut Config| config.cipher_suites = vec![CipherSuite::ECDHE_RSA_AES_128_GCM_SHA256];
-    let by_curve = |config: &mut Config| config.groups = vec![NamedGroup::X25519];
-    let changes: [(&Arc<Certificate>, &dyn Fn(&mut Config)); 2] = [(rsa, &by_suite), (ed25519, &by_curve)];
-    for (wanted, change) in changes {
+    let by_suite: fn(&mut Config) = |config| config.cipher_suites = vec![CipherSuite::ECDHE_RSA_AES_128_GCM_SHA256];
+    let by_curve: fn(&mut Config) = |config| config.groups = vec![NamedGroup::X25519];
+    for (wanted, change) in [(rsa, by_suite), (ed25519, by_curve)] {
         let mut pair = pair(p256, p256, |role, config| {
             config.versions = vec![ProtocolVersion::DTLS_1_2];
             if role == Role::Server {
