@@ -167,7 +167,8 @@ impl Container {
         let mut command = Command::new("docker");
         command
             .args(["run", "--interactive", "--rm", "--name", &name, "--hostname", stack, "--network", &network.name])
-            .args(["--label", &format!("{LABEL}={process}"), "--shm-size", "512m"]);
+            .args(["--label", &format!("{LABEL}={process}"), "--shm-size", "512m"])
+            .args(["--add-host", &format!("{}:{}", weft_netlab::coturn::NAME, network.gateway)]);
         for (key, value) in environment {
             command.arg("--env").arg(format!("{key}={value}"));
         }

@@ -3,7 +3,7 @@
 use std::time::{Duration, Instant};
 
 use serde_json::{Map, Value, json};
-use weft_netlab::coturn::USER;
+use weft_netlab::coturn::{NAME, USER};
 use weft_netlab::relay::Bad;
 
 use super::lane::Lane;
@@ -185,7 +185,8 @@ impl<'l> Table<'l> {
     fn servers(&mut self, transport: &str) -> Outcome<Value> {
         let coturn = self.lane.coturn()?;
         let url = match transport {
-            "tls" => format!("turns:{}?transport=tcp", coturn.tls_address()),
+            // By name: Firefox opens no connection over TLS to a server that is named by its address.
+            "tls" => format!("turns:{NAME}:{}?transport=tcp", coturn.tls_address().port()),
             _ => format!("turn:{}?transport={transport}", coturn.address()),
         };
         Ok(json!([{"urls": [url], "username": USER.0, "credential": USER.1}]))

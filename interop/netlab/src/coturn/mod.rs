@@ -10,6 +10,9 @@ use tempfile::TempDir;
 
 /// The secret of REST credentials.
 pub const SECRET: &str = "topsecret";
+/// A name that its certificate is good for, besides its address and `localhost`. Nothing resolves it (RFC 6761 6.2): who wants
+/// to use it puts it into a hosts file.
+pub const NAME: &str = "turn.test";
 /// The account of long-term credentials.
 pub const USER: (&str, &str) = ("alice", "secret");
 
@@ -68,7 +71,7 @@ impl Coturn {
     /// [`StartError`].
     pub fn start_in(namespace: Option<&str>, ip: IpAddr, auth: Auth, extra: &[&str]) -> Result<Self, StartError> {
         let dir = tempfile::tempdir()?;
-        let key = rcgen::generate_simple_self_signed([ip.to_string(), "localhost".to_owned()])?;
+        let key = rcgen::generate_simple_self_signed([ip.to_string(), "localhost".to_owned(), NAME.to_owned()])?;
         let (cert_path, key_path) = (dir.path().join("cert.pem"), dir.path().join("key.pem"));
         std::fs::write(&cert_path, key.cert.pem())?;
         std::fs::write(&key_path, key.signing_key.serialize_pem())?;
