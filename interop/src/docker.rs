@@ -58,16 +58,18 @@ pub async fn base(images: &Path) -> Outcome {
     if status.doing("base.sh")?.success() { Ok(()) } else { Err(Failure::new("the base image cannot be made")) }
 }
 
-/// Builds the image of a stack unless the present one was built from the same files. Whether it was built. `folder` is the
-/// one with all images; `also` are the files the image takes besides its own and the shared ones.
-pub async fn build(images: &Path, stack: &str, also: &[PathBuf]) -> Outcome<bool> {
-    let tag = tag(stack);
+/// What the image of a stack is to be built from, unless the present one was built from the same. `images` is the folder with
+/// all of them; `also` are the files the image takes besides its own and the shared ones.
+pub async fn stale(images: &Path, stack: &str, also: &[PathBuf]) -> Outcome<Option<String>> {
     let sources = sources(images, stack, also).doing(format_args!("the files of the image {stack}"))?;
     let label = format!("{{{{index .Config.Labels {SOURCES:?}}}}}");
-    let present = docker(&["image", "inspect", "--format", &label, &tag]).await;
-    if present.is_ok_and(|present| present == sources) {
-        return Ok(false);
-    }
+    let present = docker(&["image", "inspect", "--format", &label, &tag(stack)]).await;
+    Ok(present.map_or(true, |present| present != sources).then_some(sources))
+}
+
+/// Builds the image of a stack from what [`stale`] found.
+pub async fn build(images: &Path, stack: &str, sources: &str) -> Outcome {
+    let tag = tag(stack);
     let dockerfile = images.join(stack).join("Dockerfile");
     let output = Command::new("docker")
         .args(["build", "--force-rm", "--tag", &tag, "--label", &format!("{SOURCES}={sources}"), "--file"])
@@ -79,7 +81,7 @@ pub async fn build(images: &Path, stack: &str, also: &[PathBuf]) -> Outcome<bool
         .await
         .doing("docker build")?;
     if output.status.success() {
-        return Ok(true);
+        return Ok(());
     }
     let said = [output.stdout, output.stderr].concat();
     let said = String::from_utf8_lossy(&said);

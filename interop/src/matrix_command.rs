@@ -123,10 +123,12 @@ async fn images(workspace: &Path, units: &[Unit], weft: Option<&Path>) -> Outcom
     let images = workspace.join("interop/images");
     docker::base(&images).await?;
     for stack in STACKS.iter().filter(|stack| units.iter().any(|unit| unit.stacks.contains(stack))) {
-        let started = Instant::now();
         let also = stack.program(workspace, &images, weft).await?;
-        if docker::build(&images, stack.name, &also).await? {
-            eprintln!("image of {} built in {:.0} s", stack.name, started.elapsed().as_secs_f64());
+        if let Some(sources) = docker::stale(&images, stack.name, &also).await? {
+            let started = Instant::now();
+            eprint!("image of {} … ", stack.name);
+            docker::build(&images, stack.name, &sources).await?;
+            eprintln!("built in {:.0} s", started.elapsed().as_secs_f64());
         }
     }
     Ok(())
