@@ -24,7 +24,8 @@ impl Capture {
     /// Begins to write what goes over `bridge` to `path`. None where tcpdump is missing or may not.
     pub async fn start(bridge: &str, path: &Path) -> Option<Self> {
         let mut child = Command::new("tcpdump")
-            .args(["-i", bridge, "-n", "-U", "-c", PACKETS, "-w"])
+            // At once: the kernel hands packets over in blocks else, up to a second later.
+            .args(["-i", bridge, "-n", "--immediate-mode", "-U", "-c", PACKETS, "-w"])
             .arg(path)
             .stdin(Stdio::null())
             .stdout(Stdio::null())
