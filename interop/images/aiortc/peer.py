@@ -29,7 +29,8 @@ class Aiortc(Peer):
 
     def __init__(self):
         super().__init__()
-        self.pc, self.early, self.configuration = None, [], {}
+        # Without a list of servers aiortc asks a public one, which takes it 5 s where there is no way out.
+        self.pc, self.early, self.configuration = None, [], {'iceServers': []}
 
     async def do_configure(self, c):
         for field in ('groups', 'mdns', 'certificate_pem', 'port', 'interfaces', 'max_message_size'):
