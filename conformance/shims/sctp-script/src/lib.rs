@@ -38,6 +38,9 @@ impl Driver {
     /// Carries out `command`.
     pub fn carry_out(&mut self, command: &Command) -> Answer {
         if let Command::New { role, config } = command {
+            if let Err(why) = config.check() {
+                return self.refuse(why);
+            }
             let mut endpoint = Endpoint::new(*role, config);
             let answer = endpoint.answer(None);
             self.endpoint = Some(endpoint);

@@ -10,6 +10,10 @@ use crate::command::Settings;
 /// The contract's default for the largest packet.
 const MTU: usize = 1480;
 
+/// What an association can keep to.
+const LEAST_MTU: usize = 508;
+const MOST_MTU: usize = 65_000;
+
 impl Settings {
     /// What they mean for an association: RFC 9260's values where they say nothing.
     pub(crate) fn config(&self) -> Config {
@@ -31,6 +35,7 @@ impl Settings {
             cookie_lifetime: time(self.cookie_life_ms, base.cookie_lifetime),
             max_burst: self.max_burst.unwrap_or(base.max_burst),
             initial_window: self.initial_cwnd_mtus,
+            interleaving: self.i_data.unwrap_or(false),
             partial_reliability: self.pr_sctp.unwrap_or(true),
             stream_reset: self.reconfig.unwrap_or(true),
             zero_checksum: self.zero_checksum.unwrap_or(false),
@@ -38,6 +43,20 @@ impl Settings {
             rack: self.rack.unwrap_or(false),
             controller: self.controller.as_deref().and_then(ControllerKind::from_name).unwrap_or(base.controller),
             ..base
+        }
+    }
+
+    /// Refuses what an association could not do exactly as it is asked.
+    pub(crate) fn check(&self) -> Result<(), String> {
+        if let Some(mtu) = self.mtu.filter(|mtu| !(LEAST_MTU..=MOST_MTU).contains(mtu)) {
+            return Err(format!("`mtu` is {mtu}, not {LEAST_MTU} to {MOST_MTU}"));
+        }
+        if self.out_streams == Some(0) || self.in_streams == Some(0) {
+            return Err("an INIT must not ask for 0 streams".to_owned());
+        }
+        match &self.controller {
+            Some(name) if ControllerKind::from_name(name).is_none() => Err(format!("no controller `{name}`")),
+            _ => Ok(()),
         }
     }
 
