@@ -38,7 +38,7 @@ impl Association {
         self.answered = 0;
         let (mut chunks, mut n, mut no_run_before) = (packet.chunks(), 0, 0);
         let result = loop {
-            let here = chunks.clone();
+            let left = chunks.rest().len();
             let Some(chunk) = chunks.next() else {
                 if !chunks.is_done() {
                     self.stats.chunks_dropped += 1; // what is left is no whole chunk
@@ -54,7 +54,7 @@ impl Association {
                 had_data = true;
                 let interleaving = chunk.kind == kind::I_DATA;
                 if data.is_whole() && n > no_run_before {
-                    if let Some(rest) = self.on_run(&data, interleaving, &here) {
+                    if let Some(rest) = self.on_run(&data, interleaving, &packet.last(left)) {
                         chunks = rest;
                         continue;
                     }

@@ -411,11 +411,11 @@ impl Association {
     /// Small messages of one stream, one after the other; gives their bytes. `None` where none may leave so.
     #[inline]
     fn fill_run(&mut self, now: Instant, frame: &mut Frame<'_>, window: usize) -> Option<usize> {
+        let mut run = self.queue.run(frame.remaining())?;
         let burst = if self.pacer.is_idle() { self.burst } else { usize::MAX };
         let limits = Limits { window, burst, outstanding: MAX_OUTSTANDING };
-        let mut run = self.queue.run(frame.remaining())?;
-        self.flight.push_run(now, &mut run, frame, &limits);
-        let (id, taken) = (run.id, run.taken);
+        let taken = self.flight.push_run(now, &mut run, frame, &limits);
+        let id = run.id;
         self.queue.end_run(id, &taken);
         self.stats.data_chunks_sent += taken.count as u64;
         (taken.count > 0).then_some(taken.bytes)

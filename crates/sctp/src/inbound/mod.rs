@@ -174,7 +174,13 @@ impl Inbound {
 
     #[inline]
     fn has_room(&self, tsn: Serial32, len: usize) -> bool {
-        (self.received.is_empty() && tsn == self.cumulative.next() && self.has_plenty()) || self.finds_room(tsn, len)
+        self.has_plenty_next(tsn) || self.finds_room(tsn, len)
+    }
+
+    /// Whether `tsn` is the next, nothing beyond it came yet, and there is room even if all that is held counted.
+    #[inline]
+    fn has_plenty_next(&self, tsn: Serial32) -> bool {
+        self.received.is_empty() && tsn == self.cumulative.next() && self.has_plenty()
     }
 
     /// Whether there is room even if all that is held counted.
@@ -211,7 +217,18 @@ impl Inbound {
             && (self.received.len() < MAX_RANGES || self.received.contains(tsn.previous()))
     }
 
+    #[inline]
     pub(crate) fn on_data(&mut self, chunk: &Fragment<'_>) -> Outcome {
+        let middle = chunk.flags & !data::UNORDERED == 0;
+        if middle && self.has_plenty_next(chunk.tsn) && self.append(chunk) {
+            // No limit was passed: a message that would grow too long is not lengthened so.
+            self.cumulative = chunk.tsn;
+            return Outcome::Accepted;
+        }
+        self.on_any_data(chunk)
+    }
+
+    fn on_any_data(&mut self, chunk: &Fragment<'_>) -> Outcome {
         let distance = chunk.tsn.since(self.cumulative);
         let in_order = distance == 1;
         if distance == 0 || distance > u32::MAX / 2 || (!in_order && self.received.contains(chunk.tsn)) {

@@ -5,6 +5,8 @@
 //! after the other and nothing else is in that buffer, so that what is held is never more than what is accounted for by
 //! more than the messages of the run already handed out.
 
+use weft_core::Serial32;
+
 use super::fragment::Fragment;
 use super::spares::Spares;
 use super::{ENTRY_CHARGE, Inbound};
@@ -37,6 +39,7 @@ impl Run {
         let mut run = Self { messages: [(0, 0, 0); MOST], count: 0, bytes: 0, end: 0, next: 0 };
         let (kind, header) =
             if interleaving { (kind::I_DATA, i_data::I_DATA_HEADER_LEN) } else { (kind::DATA, data::DATA_HEADER_LEN) };
+        let all = if interleaving { u32::MAX } else { 0xFFFF };
         let (mut tsn, mut mid, mut ahead) = (first.tsn, first.mid, chunks.clone());
         for slot in &mut run.messages {
             let Some(chunk) = ahead.next().filter(|chunk| chunk.kind == kind) else { break };
@@ -52,10 +55,7 @@ impl Run {
             run.count += 1;
             run.bytes += len;
             tsn = tsn.next();
-            mid = mid.next();
-            if !interleaving {
-                mid.0 &= 0xFFFF;
-            }
+            mid = Serial32(mid.next().0 & all);
         }
         run
     }

@@ -5,6 +5,7 @@ use std::collections::VecDeque;
 use weft_core::{Frame, Instant, Serial32};
 
 use super::chunk::{OutChunk, Piece, wire_len};
+use super::message::OutMessage;
 use super::notices::Notices;
 use super::queue::{Run, Taken};
 use crate::ranges::Ranges;
@@ -31,6 +32,14 @@ pub(super) struct Sent {
     pub(super) transmissions: u16,
     /// Number of its last [`Transmission`].
     pub(super) transmission: u32,
+}
+
+impl Sent {
+    /// One that leaves for the first time, by this transmission.
+    #[inline]
+    fn new(piece: Piece, transmission: u32) -> Self {
+        Self { piece, state: ChunkState::InFlight, misses: 0, transmissions: 1, transmission }
+    }
 }
 
 /// "Mark the DATA chunk(s) as being fast retransmitted so that they will be ineligible for a subsequent fast
@@ -188,36 +197,43 @@ impl Flight {
         if let Some(number) = notice {
             self.note(tsn, number);
         }
-        self.ring.push_back(Sent { piece, state: ChunkState::InFlight, misses: 0, transmissions: 1, transmission });
+        self.ring.push_back(Sent::new(piece, transmission));
         Some(OutChunk { tsn, piece: &self.ring.back()?.piece, interleaving: self.interleaving })
     }
 
     /// Takes in the messages of a run and writes them, as long as the window, the peer's, `burst` and the frame have room.
     /// They leave in one packet, so that what is kept of that is written once.
-    pub(crate) fn push_run(&mut self, now: Instant, run: &mut Run<'_>, frame: &mut Frame<'_>, limits: &Limits) {
+    pub(crate) fn push_run(
+        &mut self,
+        now: Instant,
+        run: &mut Run<'_>,
+        frame: &mut Frame<'_>,
+        limits: &Limits,
+    ) -> Taken {
         let interleaving = self.interleaving;
         let first = self.next_tsn();
-        let (before, mut first_len, mut last) = (frame.len(), 0, first);
+        let (before, mut first_len, mut last, mut taken) = (frame.len(), 0, first, Taken::default());
         let most = limits.outstanding.saturating_sub(self.ring.len()).min(MAX_RUN);
-        let window = limits.window.saturating_sub(self.in_flight);
+        let window = limits.window.saturating_sub(self.in_flight).min(limits.burst);
         let room = self.a_rwnd.saturating_sub(self.in_flight);
-        while run.taken.count < most && run.taken.bytes < window.min(limits.burst) {
-            let tsn = first.plus(run.taken.count as u32);
-            let room = frame.remaining().min(room.saturating_sub(run.taken.bytes));
-            let Some((piece, notice)) = run.next(now, room) else { break };
+        let mut waiting = run.waiting();
+        while taken.count < most && taken.bytes < window {
+            let tsn = first.plus(taken.count as u32);
+            let room = frame.remaining().min(room.saturating_sub(taken.bytes));
+            let Some(OutMessage { piece, notice, .. }) = waiting.next(now, room, &mut taken) else { break };
             // There is room, as was asked for.
             let _ = OutChunk { tsn, piece, interleaving }.write(frame);
             if tsn == first {
                 first_len = piece.payload.len();
             }
-            if let Some(number) = notice {
+            if let Some(number) = *notice {
                 self.note(tsn, number);
             }
             last = tsn;
         }
-        let Taken { count, bytes, .. } = run.taken;
+        let Taken { count, bytes, .. } = taken;
         if count == 0 {
-            return;
+            return taken;
         }
         let transmission = self.transmit(now, first, first_len, false);
         self.in_flight += bytes - first_len;
@@ -228,8 +244,9 @@ impl Flight {
         }
         for _ in 0..count {
             let Some(piece) = run.pop() else { break };
-            self.ring.push_back(Sent { piece, state: ChunkState::InFlight, misses: 0, transmissions: 1, transmission });
+            self.ring.push_back(Sent::new(piece, transmission));
         }
+        taken
     }
 
     /// The first chunk to be sent again, if it fits into `room`. Chunks whose message is to be given up are passed over.

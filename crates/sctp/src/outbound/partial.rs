@@ -86,6 +86,7 @@ impl Flight {
     }
 
     /// Takes a TSN for a chunk that never leaves, of a message given up of which nothing else is outstanding.
+    #[cold]
     pub(crate) fn push_abandoned(&mut self, piece: Piece) {
         self.ring.push_back(Sent {
             piece,

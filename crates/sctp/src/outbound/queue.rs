@@ -4,7 +4,7 @@
 //! nor, but for a logarithm, on how many streams there are. Without interleaving a message once begun is finished first:
 //! its fragments must have TSNs in a row (RFC 9260 section 6.9).
 
-use std::collections::VecDeque;
+use std::collections::{VecDeque, vec_deque};
 
 use bytes::Bytes;
 use weft_core::{Instant, Serial32};
@@ -97,7 +97,14 @@ pub(crate) struct Run<'q> {
     interleaving: bool,
     stream: &'q mut OutStream,
     pub(crate) id: u16,
-    pub(crate) taken: Taken,
+}
+
+/// The messages of a [`Run`], and what their numbers are taken from.
+#[derive(Debug)]
+pub(crate) struct Waiting<'q> {
+    interleaving: bool,
+    messages: vec_deque::IterMut<'q, OutMessage>,
+    next_mid: &'q mut [Serial32; 2],
 }
 
 /// What a [`Run`] took: messages, their bytes, those of them that count, and those of the last.
@@ -110,31 +117,40 @@ pub(crate) struct Taken {
 }
 
 impl Run<'_> {
-    /// The next message, if it takes at most `room` bytes of the packet and goes the usual way; and its notice.
     #[inline]
-    pub(crate) fn next(&mut self, now: Instant, room: usize) -> Option<(&Piece, Option<u64>)> {
-        let message = self.stream.queue.get_mut(self.taken.count)?;
-        let len = message.piece.payload.len();
-        let usual = message.pieces.is_none() && !message.begun() && message.piece.expires > now;
-        if !usual || wire_len(self.interleaving, len) > room {
-            return None;
-        }
-        let [ordered, unordered] = &mut self.stream.next_mid;
-        let next = if message.is_unordered() { unordered } else { ordered };
-        message.piece.flags |= data::END;
-        message.piece.mid = *next;
-        *next = next.next();
-        self.taken.count += 1;
-        self.taken.bytes += len;
-        self.taken.counted += if message.counted { len } else { 0 };
-        self.taken.last = len;
-        Some((&message.piece, message.notice))
+    pub(crate) fn waiting(&mut self) -> Waiting<'_> {
+        let OutStream { queue, next_mid, .. } = &mut *self.stream;
+        Waiting { interleaving: self.interleaving, messages: queue.iter_mut(), next_mid }
     }
 
     /// Moves the first of what was taken out of the queue.
     #[inline]
     pub(crate) fn pop(&mut self) -> Option<Piece> {
         self.stream.queue.pop_front().map(|message| message.piece)
+    }
+}
+
+impl Waiting<'_> {
+    /// The next message, if it takes at most `room` bytes of the packet and goes the usual way; it is added to `taken`.
+    /// None follows after one that is not.
+    #[inline]
+    pub(crate) fn next(&mut self, now: Instant, room: usize, taken: &mut Taken) -> Option<&OutMessage> {
+        let message = self.messages.next()?;
+        let len = message.piece.payload.len();
+        let usual = message.pieces.is_none() && !message.begun() && message.piece.expires > now;
+        if !usual || wire_len(self.interleaving, len) > room {
+            return None;
+        }
+        let [ordered, unordered] = &mut *self.next_mid;
+        let next = if message.is_unordered() { unordered } else { ordered };
+        message.piece.flags |= data::END;
+        message.piece.mid = *next;
+        *next = next.next();
+        taken.count += 1;
+        taken.bytes += len;
+        taken.counted += if message.counted { len } else { 0 };
+        taken.last = len;
+        Some(message)
     }
 }
 
@@ -384,8 +400,7 @@ impl SendQueue {
     /// leaves, whose TSN the receiver is told to skip.
     pub(crate) fn stub(&self, id: u16) -> Option<Piece> {
         let message = self.front(id).filter(|m| m.begun())?;
-        let Piece { ppid, mid, fsn, stream, max_retransmits, flags, expires, .. } = message.piece;
-        Some(Piece { payload: Bytes::new(), ppid, mid, fsn, stream, max_retransmits, flags, expires })
+        Some(Piece { payload: Bytes::new(), ..message.piece })
     }
 
     /// If it was the message of stream `id` that others wait for, they need wait no longer.
@@ -438,11 +453,10 @@ impl SendQueue {
         let len = payload.len();
         let ends = message.is_complete() && message.remaining() == 0;
         let end = if ends { data::END } else { 0 };
-        let Piece { ppid, mid, fsn, stream: _, max_retransmits, flags, expires, .. } = message.piece;
-        let piece = Piece { payload, ppid, mid, fsn, stream: id, max_retransmits, flags: flags | end, expires };
+        let piece = Piece { payload, flags: message.piece.flags | end, ..message.piece };
         let notice = message.notice.filter(|_| ends);
         message.piece.flags &= !data::BEGIN;
-        message.piece.fsn = fsn.wrapping_add(1);
+        message.piece.fsn = message.piece.fsn.wrapping_add(1);
         self.bytes -= len;
         let counted = message.counted;
         if ends {
@@ -466,7 +480,7 @@ impl SendQueue {
             return None;
         }
         let stream = self.streams.get_mut(head.id)?;
-        Some(Run { interleaving: self.interleaving, stream, id: head.id, taken: Taken::default() })
+        Some(Run { interleaving: self.interleaving, stream, id: head.id })
     }
 
     /// What a [`Run`] took is accounted for, as if each message had had its turn.

@@ -93,9 +93,9 @@ impl Unknown {
     }
 }
 
-/// `n` rounded up to a multiple of four.
+/// `n`, the length of something in memory, rounded up to a multiple of four.
 pub(crate) const fn padded(n: usize) -> usize {
-    n.saturating_add(3) & !3
+    (n + 3) & !3
 }
 
 #[inline]

@@ -99,6 +99,12 @@ impl<'a> Packet<'a> {
     pub fn chunks(&self) -> Chunks<'a> {
         Chunks(self.bytes.get(HEADER_LEN..).unwrap_or_default())
     }
+
+    /// The chunks in the last `len` bytes, as far as they are chunks.
+    #[inline]
+    pub(crate) fn last(&self, len: usize) -> Chunks<'a> {
+        Chunks(self.bytes.get(self.bytes.len().saturating_sub(len)..).unwrap_or_default())
+    }
 }
 
 #[inline]
