@@ -150,7 +150,7 @@ fn the_buffer_tells_when_it_is_low() {
 
 #[test]
 fn certificates_of_each_algorithm_connect() {
-    for algorithm in ["ecdsa-p256", "ecdsa-p384", "ed25519", "rsa-2048"] {
+    for algorithm in ["ecdsa-p256", "ecdsa-p384", "ed25519", "rsa-2048", "rsa-3072"] {
         let mut a = Peer::start("offerer");
         let made = a.ok(json!({"do": "certificate", "algorithm": algorithm, "expires_ms": 86_400_000.0}));
         let now = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap();
@@ -169,8 +169,11 @@ fn certificates_of_each_algorithm_connect() {
         b.quit();
     }
     let mut peer = Peer::start("peer");
-    assert_eq!(peer.refused(json!({"do": "certificate", "algorithm": "rsa-4096"})), "Unsupported");
+    assert_eq!(peer.refused(json!({"do": "certificate", "algorithm": "rsa-1024"})), "NotSupportedError");
     assert_eq!(peer.refused(json!({"do": "certificate", "expires_ms": -1})), "TypeError");
+    let over = peer.ok(json!({"do": "certificate", "expires_ms": 0}))["certificate_pem"].clone();
+    std::thread::sleep(Duration::from_millis(1100));
+    assert_eq!(peer.refused(json!({"do": "configure", "certificate_pem": over})), "InvalidAccessError");
     peer.quit();
 }
 

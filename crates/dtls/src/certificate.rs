@@ -65,12 +65,30 @@ impl Certificate {
     /// The same, valid until `expires` after the beginning of 1970 (UTC, whole seconds) where it is given, but not
     /// beyond the year 4095.
     pub fn generate_until(kind: KeyKind, expires: Option<Duration>) -> Result<Self, CertificateError> {
-        let key = match kind {
-            KeyKind::P256 => rcgen::KeyPair::generate_for(&rcgen::PKCS_ECDSA_P256_SHA256),
-            KeyKind::P384 => rcgen::KeyPair::generate_for(&rcgen::PKCS_ECDSA_P384_SHA384),
-            KeyKind::Ed25519 => rcgen::KeyPair::generate_for(&rcgen::PKCS_ED25519),
-            KeyKind::Rsa => rcgen::KeyPair::generate_rsa_for(&rcgen::PKCS_RSA_SHA256, rcgen::RsaKeySize::_2048),
+        let algorithm = match kind {
+            KeyKind::P256 => &rcgen::PKCS_ECDSA_P256_SHA256,
+            KeyKind::P384 => &rcgen::PKCS_ECDSA_P384_SHA384,
+            KeyKind::Ed25519 => &rcgen::PKCS_ED25519,
+            KeyKind::Rsa => return Self::generate_rsa(2048, expires),
         };
+        Self::self_signed(rcgen::KeyPair::generate_for(algorithm), expires)
+    }
+
+    /// The same with an RSA key of 2048, 3072 or 4096 bits, which may take seconds; [`CertificateError::Key`] for any other.
+    pub fn generate_rsa(bits: u16, expires: Option<Duration>) -> Result<Self, CertificateError> {
+        let size = match bits {
+            2048 => rcgen::RsaKeySize::_2048,
+            3072 => rcgen::RsaKeySize::_3072,
+            4096 => rcgen::RsaKeySize::_4096,
+            _ => return Err(CertificateError::Key),
+        };
+        Self::self_signed(rcgen::KeyPair::generate_rsa_for(&rcgen::PKCS_RSA_SHA256, size), expires)
+    }
+
+    fn self_signed(
+        key: Result<rcgen::KeyPair, rcgen::Error>,
+        expires: Option<Duration>,
+    ) -> Result<Self, CertificateError> {
         let key = key.map_err(|_| CertificateError::Generation)?;
         let mut params = rcgen::CertificateParams::default();
         params.distinguished_name = rcgen::DistinguishedName::new();
@@ -134,6 +152,12 @@ impl Certificate {
             put_pem_block(&mut out, label, key);
         }
         out
+    }
+
+    /// When its validity ends, in time since the beginning of 1970 (UTC), zero if that was before; `None` where it does not say
+    /// so in a form that is known (RFC 5280 section 4.1.2.5).
+    pub fn expires(&self) -> Option<Duration> {
+        der::not_after(self.der())
     }
 
     /// The certificate in DER.
@@ -245,6 +269,26 @@ mod tests {
             let elsewhere = Certificate::with_signing_key(vec![certificate.der().to_vec()], certificate.key.clone());
             assert!(!elsewhere.unwrap().to_pem().contains("PRIVATE"));
         }
+    }
+
+    #[test]
+    fn an_rsa_key_has_the_size_asked_for() {
+        for bits in [2048_u16, 3072] {
+            let certificate = Certificate::generate_rsa(bits, None).unwrap();
+            // RSAPublicKey: a sequence, in it the modulus, whose first bit is set: a zero goes before it (RFC 8017 A.1.1).
+            let length = (bits / 8 + 1).to_be_bytes();
+            let modulus = [0x02, 0x82, length[0], length[1], 0];
+            assert!(certificate.der().windows(5).any(|bytes| bytes == modulus), "{bits} bits");
+        }
+        assert_eq!(Certificate::generate_rsa(1024, None).unwrap_err(), CertificateError::Key);
+    }
+
+    #[test]
+    fn it_tells_when_it_expires() {
+        let until = Duration::from_secs(1_234_567_890);
+        assert_eq!(Certificate::generate_until(KeyKind::P256, Some(until)).unwrap().expires(), Some(until));
+        let new_year_4096 = Duration::from_secs(67_090_118_400);
+        assert_eq!(Certificate::generate().unwrap().expires(), Some(new_year_4096));
     }
 
     #[test]

@@ -1,4 +1,5 @@
-//! As much DER as it takes to find the public key of an X.509 certificate (RFC 5280 section 4.1), of any version.
+//! As much DER as it takes to find the public key of an X.509 certificate (RFC 5280 section 4.1), of any version, and the end
+//! of its validity.
 //!
 //! ```text
 //! Certificate    ::= SEQUENCE { tbsCertificate, signatureAlgorithm, signatureValue }
@@ -9,12 +10,16 @@
 //! Everything else in a certificate that a fingerprint vouches for is passed over: serial number, validity, names and
 //! extensions may hold anything (RFC 8122 section 5).
 
+use core::time::Duration;
+
 use crate::crypto::{KeyKind, PublicKey};
 use crate::wire::{DecodeError, Reader};
 
 const INTEGER: u8 = 0x02;
 const BIT_STRING: u8 = 0x03;
 const OID: u8 = 0x06;
+const UTC_TIME: u8 = 0x17;
+const GENERALIZED_TIME: u8 = 0x18;
 const SEQUENCE: u8 = 0x30;
 const VERSION: u8 = 0xA0;
 
@@ -59,6 +64,57 @@ fn expect<'a>(r: &mut Reader<'a>, tag: u8) -> Result<&'a [u8], DecodeError> {
 
 /// Finds the public key in a certificate.
 pub(crate) fn subject_public_key(certificate: &[u8]) -> Result<PublicKey<'_>, NoKey> {
+    let mut tbs = after_serial_number(certificate)?;
+    for _signature_issuer_validity_subject in 0..4 {
+        expect(&mut tbs, SEQUENCE)?;
+    }
+    public_key_info(expect(&mut tbs, SEQUENCE)?)
+}
+
+/// When a certificate's validity ends, in time since 1970 (UTC); zero for what ended before.
+pub(crate) fn not_after(certificate: &[u8]) -> Option<Duration> {
+    let mut tbs = after_serial_number(certificate).ok()?;
+    for _signature_issuer in 0..2 {
+        expect(&mut tbs, SEQUENCE).ok()?;
+    }
+    let mut validity = Reader::new(expect(&mut tbs, SEQUENCE).ok()?);
+    let (_not_before, (tag, text)) = (element(&mut validity).ok()?, element(&mut validity).ok()?);
+    time(tag, core::str::from_utf8(text).ok()?)
+}
+
+/// A time in either form (RFC 5280 section 4.1.2.5): UTCTime has two digits for the years from 1950 to 2049.
+fn time(tag: u8, text: &str) -> Option<Duration> {
+    let digits = text.strip_suffix('Z').filter(|digits| digits.bytes().all(|byte| byte.is_ascii_digit()))?;
+    let (year, rest) = match (tag, digits.len()) {
+        (UTC_TIME, 12) => {
+            let (year, rest) = digits.split_at(2);
+            let year: i64 = year.parse().ok()?;
+            (if year < 50 { year + 2000 } else { year + 1900 }, rest)
+        }
+        (GENERALIZED_TIME, 14) => (digits.get(..4)?.parse().ok()?, digits.get(4..)?),
+        _ => return None,
+    };
+    let field = |at: usize| rest.get(at..at + 2)?.parse::<i64>().ok();
+    let (month, day) = (field(0)?, field(2)?);
+    let seconds = (field(4)? * 60 + field(6)?) * 60 + field(8)?;
+    if !(1..=12).contains(&month) || !(1..=31).contains(&day) {
+        return None;
+    }
+    // Years begin in March here, so that a leap day is the last of its year; 306 days later it is January.
+    let (year, month) = if month > 2 { (year, month - 3) } else { (year - 1, month + 9) };
+    let days = year * 365 + year.div_euclid(4) - year.div_euclid(100)
+        + year.div_euclid(400)
+        + (153 * month + 2) / 5
+        + (day - 1)
+        - MARCH_1_OF_YEAR_0_TO_1970;
+    Some(Duration::from_secs((days * 86_400 + seconds).try_into().unwrap_or(0)))
+}
+
+/// Days from 1 March of the year 0 to 1 January 1970.
+const MARCH_1_OF_YEAR_0_TO_1970: i64 = 719_468;
+
+/// What is to be signed of a certificate, after its serial number.
+fn after_serial_number(certificate: &[u8]) -> Result<Reader<'_>, NoKey> {
     let mut outer = Reader::new(certificate);
     let mut body = Reader::new(expect(&mut outer, SEQUENCE)?);
     outer.finish()?;
@@ -70,10 +126,7 @@ pub(crate) fn subject_public_key(certificate: &[u8]) -> Result<PublicKey<'_>, No
         INTEGER => {}
         _ => return Err(NoKey::Malformed),
     }
-    for _signature_issuer_validity_subject in 0..4 {
-        expect(&mut tbs, SEQUENCE)?;
-    }
-    public_key_info(expect(&mut tbs, SEQUENCE)?)
+    Ok(tbs)
 }
 
 fn public_key_info(info: &[u8]) -> Result<PublicKey<'_>, NoKey> {
@@ -136,6 +189,28 @@ mod tests {
             let algorithm = tlv(SEQUENCE, &[tlv(OID, &oid), vec![5, 0]].concat());
             let info = [algorithm, tlv(BIT_STRING, &[0, 1])].concat();
             assert_eq!(public_key_info(&info).map(|key| key.kind), expected);
+        }
+    }
+
+    #[test]
+    fn times_are_read_in_both_forms() {
+        let at = |tag, text| time(tag, text).map(|time| time.as_secs());
+        assert_eq!(at(UTC_TIME, "700101000000Z"), Some(0));
+        assert_eq!(at(UTC_TIME, "491231235959Z"), Some(2_524_607_999));
+        assert_eq!(at(UTC_TIME, "500101000000Z"), Some(0), "1950");
+        assert_eq!(at(GENERALIZED_TIME, "20000229120000Z"), Some(951_825_600));
+        assert_eq!(at(GENERALIZED_TIME, "20000301000000Z"), Some(951_868_800));
+        assert_eq!(at(GENERALIZED_TIME, "21000301000000Z"), Some(4_107_542_400));
+        for (tag, text) in [
+            (UTC_TIME, "20000301000000Z"),
+            (GENERALIZED_TIME, "700101000000Z"),
+            (UTC_TIME, "700101000000"),
+            (UTC_TIME, "7001010000+0Z"),
+            (UTC_TIME, "701301000000Z"),
+            (UTC_TIME, ""),
+            (INTEGER, "700101000000Z"),
+        ] {
+            assert_eq!(at(tag, text), None, "{text}");
         }
     }
 

@@ -16,19 +16,17 @@ const EXPIRES_AT_MS: u64 = 67_090_118_400_000;
 
 /// Makes a certificate with a key of its own.
 pub(super) fn make(asked: &command::Certificate) -> Result<Outcome, Refusal> {
-    let kind = match asked.algorithm.as_deref().unwrap_or("ecdsa-p256") {
-        "ecdsa-p256" => KeyKind::P256,
-        "ecdsa-p384" => KeyKind::P384,
-        "ed25519" => KeyKind::Ed25519,
-        "rsa-2048" => KeyKind::Rsa,
-        known @ ("rsa-3072" | "rsa-4096") => {
-            return Err(Refusal::unsupported(format!("not supported: certificates with {known} keys")));
-        }
+    let expires = asked.expires_ms.map(expiry).transpose()?;
+    let certificate = match asked.algorithm.as_deref().unwrap_or("ecdsa-p256") {
+        "ecdsa-p256" => Certificate::generate_until(KeyKind::P256, expires),
+        "ecdsa-p384" => Certificate::generate_until(KeyKind::P384, expires),
+        "ed25519" => Certificate::generate_until(KeyKind::Ed25519, expires),
+        "rsa-2048" => Certificate::generate_rsa(2048, expires),
+        "rsa-3072" => Certificate::generate_rsa(3072, expires),
+        "rsa-4096" => Certificate::generate_rsa(4096, expires),
         other => return Err(Refusal::not_supported(format!("unknown algorithm {other:?}"))),
     };
-    let expires = asked.expires_ms.map(expiry).transpose()?;
-    let certificate =
-        Certificate::generate_until(kind, expires).map_err(|error| Refusal::operation(error.to_string()))?;
+    let certificate = certificate.map_err(|error| Refusal::operation(error.to_string()))?;
     let fingerprint = certificate.fingerprint(HashAlgorithm::Sha256).to_string();
     let value = fingerprint.split_once(' ').map_or("", |(_, value)| value);
     Ok(Outcome::with(json!({

@@ -1,6 +1,7 @@
 //! What `configure` asks for, checked as webrtc-pc checks a configuration, then measured by what this stack has.
 
 use std::sync::Arc;
+use std::time::SystemTime;
 
 use weft_rtc::dtls::NamedGroup;
 use weft_rtc::ice::Policy;
@@ -73,6 +74,11 @@ pub(super) fn first(asked: &Configure) -> Result<(Settings, Config), Refusal> {
     config.dtls_groups = asked.groups.as_deref().map(groups).transpose()?;
     if let Some(pem) = &asked.certificate_pem {
         let certificate = Certificate::from_pem(pem).map_err(|error| Refusal::invalid_access(error.to_string()))?;
+        // As the constructor of RTCPeerConnection has it.
+        let now = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
+        if certificate.expires().is_some_and(|expires| expires < now) {
+            return Err(Refusal::invalid_access("the certificate has expired"));
+        }
         config.certificate = Some(Arc::new(certificate));
     }
     Ok((settings, config))
