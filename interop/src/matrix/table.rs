@@ -58,6 +58,8 @@ pub struct Table<'l> {
     finished: bool,
     /// Who does what the setup asks of one side.
     pub held: Vec<Role>,
+    /// The certificate (PEM) that was made for whom [`held`](Self::held) names first.
+    pub certificate: Option<String>,
     /// Who said what of itself: the stack and its version.
     pub versions: [Option<String>; 2],
 }
@@ -74,6 +76,7 @@ impl<'l> Table<'l> {
             transcripts: Vec::new(),
             finished: false,
             held: Vec::new(),
+            certificate: None,
             versions: [None, None],
         }
     }
@@ -119,7 +122,10 @@ impl<'l> Table<'l> {
             }
             if let (Some(algorithm), false) = (setup.certificate, wish.is_empty()) {
                 match certificate(&mut peer, algorithm).await? {
-                    Ok(pem) => _ = wish.insert("certificate_pem".to_owned(), pem),
+                    Ok(pem) => {
+                        self.certificate = pem.as_str().map(str::to_owned);
+                        wish.insert("certificate_pem".to_owned(), pem);
+                    }
                     Err(refused) => {
                         wish.clear();
                         refusal = refusal.filter(|_| !self.stack(role).is_weft()).or(Some(refused));

@@ -2,23 +2,22 @@
 
 use std::time::Duration;
 
+use base64::Engine as _;
+use sha2::{Digest as _, Sha256};
+
 use super::Case;
 use super::connect::held;
 use super::transfer::{begin, end, rate};
-use crate::failure::{Failure, Outcome};
+use crate::failure::{Doing as _, Failure, Outcome};
 use crate::matrix::table::{BOTH, Setup, Table, say};
 use crate::pair::Role;
 use crate::peer::at;
 use crate::{ensure, ensure_eq};
 
 pub(super) const CASES: &[Case] = &[
-    Case::new("dtls/1.2/x25519", "DTLS 1.2 with X25519, or with P-256 where the other side prefers that.", |table| {
-        Box::pin(group_of_1_2(table, "X25519"))
-    }),
+    Case::new("dtls/1.2/x25519", "DTLS 1.2 with X25519.", |table| Box::pin(group_of_1_2(table, "X25519"))),
     Case::new("dtls/1.2/p-256", "DTLS 1.2 with P-256.", |table| Box::pin(group_of_1_2(table, "P-256"))),
-    Case::new("dtls/1.2/p-384", "DTLS 1.2 with P-384, or with P-256 where the other side prefers that.", |table| {
-        Box::pin(group_of_1_2(table, "P-384"))
-    }),
+    Case::new("dtls/1.2/p-384", "DTLS 1.2 with P-384.", |table| Box::pin(group_of_1_2(table, "P-384"))),
     Case::new(
         "dtls/1.3/p-256",
         "DTLS 1.3 with P-256, which takes a HelloRetryRequest where it is not preferred.",
@@ -53,15 +52,19 @@ async fn group(table: &mut Table<'_>, group: &'static str) -> Outcome<String> {
     Ok(remark)
 }
 
-/// The DTLS server chooses, which is the offerer: if that is not the side that is held, it may choose P-256.
+/// The DTLS server chooses, which is the offerer as a rule: if that is not the side that is held, it may prefer P-256, which
+/// says nothing of the group.
 async fn group_of_1_2(table: &mut Table<'_>, group: &'static str) -> Outcome<String> {
     let setup = Setup { dtls: Some("1.2"), group: Some(group), ..Setup::default() };
     let remark = held(table, setup, "/dtls/version", "1.2").await?;
     let chooses = table.held.contains(&Role::Offerer);
     let told = tell(table, "/dtls/group").await?;
     for (role, told) in &told {
-        let fits = told == group || !chooses && told == "P-256";
-        ensure!(fits, "the {role:?} says that the group is {told}, not {group}");
+        if told != group && !chooses && told == "P-256" {
+            let prefers = table.stack(Role::Offerer).name;
+            return Err(Failure::unsupported(prefers, format!("{prefers} chooses P-256 where it may")));
+        }
+        ensure_eq!(told, group, "the group that the {role:?} tells");
     }
     Ok(format!("{remark}; {}", told.first().map_or("", |(_, told)| told)))
 }
@@ -69,7 +72,25 @@ async fn group_of_1_2(table: &mut Table<'_>, group: &'static str) -> Outcome<Str
 async fn certificate(table: &mut Table<'_>, version: &'static str, algorithm: &'static str) -> Outcome<String> {
     let setup = Setup { dtls: Some(version), certificate: Some(algorithm), ..Setup::default() };
     let remark = held(table, setup, "/dtls/version", version).await?;
+    let by = table.held.first().copied().ok_or_else(|| Failure::new("nobody has the certificate"))?;
+    let pem = table.certificate.take().ok_or_else(|| Failure::new("no certificate was made"))?;
+    // That is what the other side holds its peer to.
+    let line = format!("a=fingerprint:sha-256 {}", fingerprint(&pem)?);
+    let descriptions = &table.pair()?.view(by).descriptions;
+    let sdp = descriptions.last().map_or("", |description| description.sdp.as_str());
+    let announced = sdp.lines().any(|said| said.trim_end().eq_ignore_ascii_case(&line));
+    ensure!(announced, "the {by:?} was given a certificate, but does not announce {line}:\n{sdp}");
     Ok(format!("{remark}, with a certificate of {algorithm}"))
+}
+
+/// The SHA-256 fingerprint of the first certificate in a PEM text, as SDP writes it (RFC 8122 section 5).
+fn fingerprint(pem: &str) -> Outcome<String> {
+    let (_, rest) = pem.split_once("-----BEGIN CERTIFICATE-----").ok_or_else(|| Failure::new("there is no PEM"))?;
+    let (body, _) = rest.split_once("-----END").ok_or_else(|| Failure::new("the PEM has no end"))?;
+    let body: String = body.split_whitespace().collect();
+    let der = base64::engine::general_purpose::STANDARD.decode(body).doing("the PEM is not base64")?;
+    let bytes: Vec<String> = Sha256::digest(der).iter().map(|byte| format!("{byte:02X}")).collect();
+    Ok(bytes.join(":"))
 }
 
 /// What the statistics of both sides say, as far as they say something.
