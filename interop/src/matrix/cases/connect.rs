@@ -115,8 +115,10 @@ pub(super) async fn held(table: &mut Table<'_>, setup: Setup, pointer: &str, exp
     let init = ChannelInit { handle: "d", label: "d", ..ChannelInit::default() };
     let handles = pair.connect(&init, CONNECT).await?;
     say(pair, &handles, "hello").await?;
-    let times = told(pair, pointer, expected).await?;
-    ensure!(times > 0, "neither side tells what {pointer} is");
+    if told(pair, pointer, expected).await? == 0 {
+        let silent = table.stack(by).name;
+        return Err(Failure::unsupported(silent, format!("neither side tells what {pointer} is")));
+    }
     Ok(format!("held to it: the {by:?}"))
 }
 
