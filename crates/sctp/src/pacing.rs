@@ -1,8 +1,12 @@
 //! Pacing: what may leave is spread over the round trip, by a bucket of tokens that fills at the pacing rate.
 //!
-//! A timer is no finer than a tick of about a millisecond. So the bucket holds a few ticks' worth, and a deadline is set
-//! for half a tick's worth at a time, never for single packets. Where the whole round trip is of the order of a tick, no
-//! timer could pace it: there acknowledgements do, as each of them lets about as much leave as it acknowledged.
+//! A timer is no finer than a tick of about a millisecond. So the bucket holds a few ticks' worth. Where the whole round
+//! trip is of the order of a tick, no timer could pace it: there acknowledgements do, as each of them lets about as much
+//! leave as it acknowledged.
+//!
+//! What leaves together costs one call of the system and one SACK. So a burst begins only when there are tokens for one that
+//! is worth that, and goes on while there are any. Else each SACK would let go the few packets it came too early for, and be
+//! answered for them by another: with many associations in one process there would soon be a call for every few packets.
 
 use core::time::Duration;
 
@@ -14,6 +18,12 @@ const TICK: Duration = Duration::from_millis(1);
 /// How many ticks' worth may leave at once when a timer was late.
 const LATE_TICKS: f64 = 4.0;
 
+/// What is worth a burst, bytes, on a round trip as short as within a machine or a building: calls are what limits there, and
+/// no queue of the network. It takes no longer than this, nor than the round trip.
+const WORTH: f64 = 32_768.0;
+const SHORT_RTT: Duration = Duration::from_millis(16);
+const LONGEST: Duration = Duration::from_millis(5);
+
 /// How much faster than a window a round trip a controller without a rate of its own is paced (RFC 9002 section 7.7).
 const WINDOW_GAIN: f64 = 1.25;
 const SLOW_START_GAIN: f64 = 2.0;
@@ -23,6 +33,12 @@ pub(crate) struct Pacer {
     enabled: bool,
     /// Bytes a second; `None` while round trips are too short, or none was measured.
     rate: Option<f64>,
+    /// Bytes for which a timer is set.
+    quantum: f64,
+    /// Bytes with which a burst begins.
+    least: f64,
+    /// One has begun, and has tokens left.
+    bursting: bool,
     tokens: f64,
     at: Instant,
     /// Bytes the bucket holds at the least and at the most.
@@ -33,7 +49,16 @@ impl Pacer {
     /// `least` and `most` are the bounds of what may leave at once, bytes.
     pub(crate) fn new(enabled: bool, least: usize, most: usize) -> Self {
         let bounds = (least as f64, most.max(least) as f64);
-        Self { enabled, rate: None, tokens: bounds.0, at: Instant::ORIGIN, bounds }
+        Self {
+            enabled,
+            rate: None,
+            quantum: 0.0,
+            least: 0.0,
+            bursting: false,
+            tokens: bounds.0,
+            at: Instant::ORIGIN,
+            bounds,
+        }
     }
 
     /// `own` is the controller's rate; without one, `window` bytes leave in a round trip.
@@ -43,12 +68,20 @@ impl Pacer {
             return;
         };
         let gain = if slow_start { SLOW_START_GAIN } else { WINDOW_GAIN };
-        let rate = own.unwrap_or_else(|| window as f64 * gain / srtt.as_secs_f64());
-        self.rate = Some(rate.max(self.bounds.0));
+        let rate = own.unwrap_or_else(|| window as f64 * gain / srtt.as_secs_f64()).max(self.bounds.0);
+        let quantum = |time: Duration| (rate * time.as_secs_f64()).clamp(self.bounds.0 / 2.0, self.bounds.1);
+        self.quantum = quantum(TICK / 2);
+        self.least = f64::MIN_POSITIVE;
+        if srtt < SHORT_RTT {
+            self.quantum = quantum(LONGEST.min(srtt)).min(WORTH).max(self.quantum);
+            self.least = self.quantum - 1.0; // the deadline is one of whole nanoseconds
+        }
+        self.rate = Some(rate);
     }
 
     fn capacity(&self, rate: f64) -> f64 {
-        (rate * TICK.as_secs_f64() * LATE_TICKS).clamp(self.bounds.0, self.bounds.1)
+        let ticks = |count: f64| rate * TICK.as_secs_f64() * count;
+        ticks(LATE_TICKS).max(self.quantum + ticks(LATE_TICKS / 2.0)).clamp(self.bounds.0, self.bounds.1)
     }
 
     /// Whether acknowledgements have to pace, for want of a rate that a timer could keep.
@@ -62,7 +95,9 @@ impl Pacer {
         let elapsed = (now - self.at).as_secs_f64();
         self.at = now;
         self.tokens = (self.tokens + elapsed * rate).min(self.capacity(rate));
-        self.tokens > 0.0
+        let least = if self.bursting { f64::MIN_POSITIVE } else { self.least };
+        self.bursting = self.tokens >= least;
+        self.bursting
     }
 
     /// `bytes` left.
@@ -72,11 +107,10 @@ impl Pacer {
         }
     }
 
-    /// When something worth a timer may leave; after [`may_send`](Self::may_send) said no.
+    /// When a burst may begin; after [`may_send`](Self::may_send) said no.
     pub(crate) fn next(&self) -> Option<Instant> {
         let rate = self.rate?;
-        let quantum = (rate * TICK.as_secs_f64() / 2.0).clamp(self.bounds.0 / 2.0, self.bounds.1);
-        Some(self.at + Duration::from_secs_f64(((quantum - self.tokens) / rate).clamp(1e-6, 1.0)))
+        Some(self.at + Duration::from_secs_f64(((self.quantum - self.tokens) / rate).clamp(1e-6, 1.0)))
     }
 }
 
@@ -113,6 +147,37 @@ mod tests {
             burst += 1200;
         }
         assert!((49_000..52_000).contains(&burst), "four milliseconds' worth: {burst}");
+    }
+
+    /// SACKs come in all the time, as they do from a machine that has many to answer.
+    fn bursts(srtt: Duration) -> Vec<usize> {
+        let mut pacer = Pacer::new(true, 2400, 131_072);
+        pacer.set_rate(Some(8_000_000.0), 0, false, Some(srtt));
+        let mut bursts = Vec::new();
+        for n in 0..10_000 {
+            let mut burst = 0;
+            while pacer.may_send(Instant::from_nanos(100_000 * n)) {
+                pacer.spend(1200);
+                burst += 1200;
+            }
+            bursts.extend((burst > 0).then_some(burst));
+        }
+        let sent: usize = bursts.iter().sum();
+        assert!((7_900_000..8_100_000).contains(&sent), "a second's worth: {sent}");
+        bursts
+    }
+
+    #[test]
+    fn on_a_short_round_trip_a_burst_is_worth_a_call() {
+        for (millis, worth) in [(3, 24_000), (6, 32_000)] {
+            let bursts = bursts(Duration::from_millis(millis));
+            assert!(bursts.iter().skip(1).all(|burst| (worth..worth + 3600).contains(burst)), "{bursts:?}");
+        }
+    }
+
+    #[test]
+    fn on_a_long_round_trip_packets_are_spread() {
+        assert!(bursts(Duration::from_millis(16)).iter().skip(1).all(|burst| *burst <= 2400));
     }
 
     #[test]

@@ -9,6 +9,7 @@ mod ends;
 mod hostile;
 mod interleave;
 mod lifecycle;
+mod many;
 mod new_path;
 mod partial;
 mod path_mtu;
