@@ -132,6 +132,16 @@ fn checks_of_the_session_before_are_answered_on_the_pair_in_use_alone() {
     assert_eq!(Message::parse(&lone.transmit().unwrap().1).unwrap().class(), Class::Success);
 }
 
+// Where no pair was in use there is no consent to give, and the other side may take any answer for a path that works.
+#[test]
+fn checks_of_a_session_that_had_no_pair_are_not_answered() {
+    let mut lone = Lone::new(Role::Controlled, true);
+    let old = lone.check();
+    lone.agent.restart(lone.now);
+    lone.receive(path(), &old.bytes());
+    assert_eq!(error_code(&lone.transmit().unwrap().1), Some(401));
+}
+
 #[test]
 fn a_second_restart_before_the_first_is_answered_keeps_the_pair() {
     let mut pair = connected(link(10), 1);

@@ -41,7 +41,7 @@ impl Shared {
         let batch = outgoing.batch();
         batch.set_limits(outlet.limits());
         state.core.transmit_channels(now, batch);
-        state.dispatch();
+        let owes = state.dispatch();
         let deadline = state.core.poll_timeout();
         drop(state);
         while let Some((run, bytes)) = batch.front() {
@@ -61,7 +61,7 @@ impl Shared {
         }
         outgoing.give_back();
         // The task rings early rather than late: it need only hear of what is due before that.
-        if deadline.is_some_and(|at| self.alarm().is_none_or(|alarm| at < alarm)) {
+        if owes || deadline.is_some_and(|at| self.alarm().is_none_or(|alarm| at < alarm)) {
             self.notify();
         }
     }

@@ -250,10 +250,9 @@ impl Driver {
             let out = self.batch.batch();
             out.set_limits(limits);
             state.core.poll_transmit(now, out);
-            let more = self.batch.is_long();
-            // Gathering and checks ask for connections when it is time to.
-            state = serve(&mut self.streams, &mut self.names, now, &shared, state);
-            state.dispatch();
+            // Checks may ask for connections, and what nobody reads may leave room that the peer waits for.
+            let more = self.batch.is_long() | state.core.has_requests() | state.dispatch();
+            // Read before the lock is let go: who closes after that has not had the farewell in this batch.
             let (closed, deadline) = (state.core.is_closed(), state.core.poll_timeout());
             drop(state);
             blocked |= self.send(key);

@@ -169,7 +169,10 @@ impl State {
     }
 
     /// Hands the events of the connection to those who wait for them.
-    fn dispatch(&mut self) {
+    ///
+    /// Whether the peer is to hear of room that this has made.
+    fn dispatch(&mut self) -> bool {
+        let mut discarded = false;
         while let Some(event) = self.core.poll_event() {
             if matches!(event, Event::SctpState(SctpState::Connecting)) {
                 // Channels have their streams: messages can be queued.
@@ -183,7 +186,10 @@ impl State {
                     self.events.shrink_to_fit();
                 }
                 // Nobody holds the channel any more: its messages may not keep the window shut.
-                Event::Readable(id) if !self.channels.contains_key(&id) => self.core.discard(id),
+                Event::Readable(id) if !self.channels.contains_key(&id) => {
+                    self.core.discard(id);
+                    discarded = true;
+                }
                 Event::Readable(id) => self.with_channel(id, |channel| channel.readable.wake()),
                 Event::Writable(id) => self.with_channel(id, |channel| channel.writable.wake()),
                 Event::BufferedAmountLow(id) => self.with_channel(id, |channel| channel.low.wake()),
@@ -207,6 +213,7 @@ impl State {
                 }
             }
         }
+        discarded && self.core.data_channels().association().owes_sack()
     }
 
     /// A channel that was never accepted and has nothing to read leaves no trace: a peer can open and close without end.

@@ -133,7 +133,9 @@ impl PeerConnection {
             return;
         }
         if news {
-            // Another peer than the one before answers, or offers: only the agent's view of the peer starts over.
+            // Another peer than the one before answers, or offers: only the agent's view of the peer starts over, and what
+            // was to come of the names of the one before is not this one's.
+            self.unresolved = Unresolved::default();
             if let Ok(credentials) = self.credentials_of_current() {
                 self.ice.restart_with(now, credentials);
             }

@@ -82,6 +82,26 @@ async fn where_udp_does_not_pass_a_connection_goes_by_tcp() {
     }
 }
 
+/// Between two looks at a connection its driver reads and writes TCP without the lock: a farewell that falls in between leaves.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_connection_over_tcp_says_farewell_in_the_midst_of_a_transfer() {
+    let server = Endpoint::bind(&passive()).unwrap();
+    for round in 0..100_u32 {
+        let (a, b) = (server.peer_connection(passive()).unwrap(), PeerConnection::new(config()).unwrap());
+        let (here, there) = join(&a, &b, [" udp ", " udp "]).await;
+        let sender = tokio::spawn(async move { while here.send(vec![1; 10_000]).await.is_ok() {} });
+        for _ in 0..20 {
+            assert!(timeout(PATIENCE, there.recv()).await.unwrap().is_some());
+        }
+        let reader = tokio::spawn(async move { while there.recv().await.is_some() {} });
+        tokio::time::sleep(Duration::from_micros(u64::from(round) * 11)).await;
+        a.close();
+        // Without a farewell it takes until consent has run out: 30 s.
+        timeout(Duration::from_secs(5), reader).await.unwrap_or_else(|_| panic!("round {round}: not told")).unwrap();
+        timeout(PATIENCE, sender).await.unwrap().unwrap();
+    }
+}
+
 #[tokio::test]
 async fn strangers_at_a_listener_disturb_nobody() {
     use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};

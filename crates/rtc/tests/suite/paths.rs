@@ -6,7 +6,7 @@ use std::time::Duration;
 use bytes::Bytes;
 use weft_rtc::ice::{CandidateKind, CheckResult, RestartReason};
 use weft_rtc::sdp::Candidate;
-use weft_rtc::{ChannelId, Config, Event, IceCandidate, MdnsPolicy, MessageKind, Request, TcpCandidates};
+use weft_rtc::{ChannelId, Config, Description, Event, IceCandidate, MdnsPolicy, MessageKind, Request, TcpCandidates};
 use weft_testkit::{A_V4, B_V4, LinkConfig, Nat, NatConfig, for_seeds};
 
 use crate::support::{Peer, Peers, connected, link, negotiate, peers, peers_with, send_some};
@@ -253,6 +253,34 @@ fn an_end_of_candidates_does_not_outlive_its_session() {
         pair.b.pc.add_ice_candidate(now, &candidate).unwrap();
     }
     assert_eq!(pair.b.pc.stats().counters.ignored_candidates, 0);
+    pair.run_until(Duration::from_secs(1), connected).unwrap();
+}
+
+/// So is a name: what is found of it is no candidate of another peer, who answered the same offer.
+#[test]
+fn names_and_the_end_of_candidates_are_those_of_the_peer_who_gave_them() {
+    let name = "9b36eaac-bb2e-49bb-bb78-21c41c499900.local";
+    let mut pair = peers_with(link(20), 6, quiet(), quiet());
+    let mut fork = peers_with(link(20), 7, quiet(), quiet());
+    let now = pair.now();
+    pair.a.pc.create_data_channel(now, weft_rtc::DataChannelInit::new("x")).unwrap();
+    let offer = pair.a.pc.create_offer().unwrap();
+    pair.a.pc.set_local_description(now, Some(offer.clone())).unwrap();
+    fork.b.pc.set_remote_description(now, &offer).unwrap();
+    let early = fork.b.pc.create_answer().unwrap();
+    let candidates = format!("a=candidate:1 1 udp 2130706431 {name} 4000 typ host\r\na=end-of-candidates\r\n");
+    let early = Description::pranswer(format!("{}{candidates}", early.sdp));
+    pair.a.pc.set_remote_description(now, &early).unwrap();
+    pair.b.pc.set_remote_description(now, &offer).unwrap();
+    let answer = pair.b.pc.create_answer().unwrap();
+    pair.b.pc.set_local_description(now, Some(answer.clone())).unwrap();
+    pair.a.pc.set_remote_description(now, &answer).unwrap();
+    pair.flush();
+    pair.a.pc.candidate_resolved(now, name, &[]);
+    for candidate in std::mem::take(&mut pair.b.candidates) {
+        pair.a.pc.add_ice_candidate(now, &candidate).unwrap();
+    }
+    assert_eq!(pair.a.pc.stats().counters.ignored_candidates, 0);
     pair.run_until(Duration::from_secs(1), connected).unwrap();
 }
 
