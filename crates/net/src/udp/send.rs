@@ -7,7 +7,7 @@ use std::sync::atomic::Ordering;
 use quinn_udp::{Transmit, UdpSockRef};
 use weft_core::{Path, Run, Transport};
 
-use super::fragment::{self, Io};
+use super::fragment::Io;
 use super::noise::is_noise;
 use super::plain;
 use super::socket::{Core, count};
@@ -22,18 +22,10 @@ impl Core {
         S: Io,
         for<'a> UdpSockRef<'a>: From<&'a S>,
     {
-        let ipv6 = self.bound.is_ipv6();
-        if run.may_fragment {
-            fragment::set(io, ipv6, true);
-        }
         let mut call = |transmit: &Transmit<'_>| {
             plain::send(io, transmit).unwrap_or_else(|| self.state.try_send(io.into(), transmit))
         };
-        let sent = self.send_by(&mut call, run, bytes);
-        if run.may_fragment {
-            fragment::set(io, ipv6, false);
-        }
-        sent
+        self.fragmenting.with(io, self.bound.is_ipv6(), run.may_fragment, || self.send_by(&mut call, run, bytes))
     }
 
     fn send_by(&self, call: Call<'_>, run: &Run<Path>, bytes: &[u8]) -> io::Result<()> {

@@ -9,6 +9,7 @@ use quinn_udp::{UdpSockRef, UdpSocketState};
 use socket2::{Domain, Protocol, SockRef, Socket, Type};
 use weft_core::{Limits, Path, Run};
 
+use super::fragment::Switch;
 use crate::RecvBuffer;
 
 /// How to set up a [`UdpSocket`].
@@ -71,6 +72,7 @@ pub(super) struct Core {
     pub(super) bound: SocketAddr,
     /// Datagrams one call may carry: 1 after the system refused segmentation offload.
     pub(super) max_segments: AtomicUsize,
+    pub(super) fragmenting: Switch,
     pub(super) counters: Counters,
 }
 
@@ -96,8 +98,9 @@ impl Core {
 
 /// A non-blocking UDP socket for runs of datagrams.
 ///
-/// It fragments nothing but runs that may be, does not mark ECN, and tells for each datagram at which address it arrived. All methods take
-/// `&self` and may be called from several threads.
+/// It fragments nothing but runs that may be, does not mark ECN, and tells for each datagram at which address it arrived.
+/// All methods take `&self` and may be called from several threads; while a run leaves that may be fragmented, the others
+/// wait to send.
 #[derive(Debug)]
 pub struct UdpSocket {
     pub(super) io: StdSocket,
@@ -155,7 +158,13 @@ impl UdpSocket {
         let state = UdpSocketState::new(UdpSockRef::from(&io))?;
         raise_buffers(&SockRef::from(&io), config);
         let max_segments = if config.segmentation_offload { state.max_gso_segments().max(1) } else { 1 };
-        let core = Core { state, bound, max_segments: max_segments.into(), counters: Counters::default() };
+        let core = Core {
+            state,
+            bound,
+            max_segments: max_segments.into(),
+            fragmenting: Switch::default(),
+            counters: Counters::default(),
+        };
         Ok(Self { io, core })
     }
 
@@ -179,7 +188,7 @@ impl UdpSocket {
     /// datagram by datagram, and [`limits`](Self::limits) shrinks. A run that outgrows the limits is split, too; if the
     /// socket blocks in the middle of such a run, its rest is dropped.
     ///
-    /// Runs that may be fragmented go out with DF clear on Linux. Elsewhere DF stays set: those longer than the
+    /// Runs that may be fragmented go out with DF clear on Linux, and no others do. Elsewhere DF stays set: those longer than the
     /// interface's MTU are dropped and counted.
     ///
     /// # Errors
