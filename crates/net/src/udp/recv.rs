@@ -13,6 +13,9 @@ use super::socket::{Core, count};
 
 /// The longest the kernel hands over at once: a full IP packet, or what GRO made of many.
 const SLOT: usize = 65_536;
+/// Whether a call goes on until there is no slot or no datagram left: elsewhere it brings one datagram, or one run that the
+/// system put together.
+const GOES_ON: bool = cfg!(any(target_os = "linux", target_os = "android", target_os = "freebsd"));
 /// Errors that are read away in one call before datagrams get their turn again.
 const MAX_NOISE: usize = 64;
 
@@ -78,9 +81,11 @@ impl RecvBuffer {
         all - metas.first().map_or(0, |meta| self.offset.checked_div(meta.stride).unwrap_or(0))
     }
 
-    /// Whether the last call filled every slot, so that more may wait on the socket.
+    /// Whether the last call brought as much as one call can, so that more may wait on the socket: on Linux, Android and
+    /// FreeBSD if it filled every slot; elsewhere, where a call fills one, if it brought anything.
     pub fn was_filled(&self) -> bool {
-        self.filled * SLOT >= self.storage.len()
+        let most = if GOES_ON { self.storage.len() / SLOT } else { 1 };
+        self.filled >= most
     }
 
     /// Whether none is left.

@@ -58,8 +58,8 @@ impl AsyncUdpSocket {
         self.io.try_io(Interest::WRITABLE, || self.core.send(&self.io, run, bytes))
     }
 
-    /// As [`UdpSocket::try_recv`]. A call that leaves slots of `buffer` empty clears the readiness, too: there was nothing
-    /// left to fill them with, and no further call is needed to learn that.
+    /// As [`UdpSocket::try_recv`]. A call after which `buffer` [was not filled](RecvBuffer::was_filled) clears the readiness,
+    /// too: nothing is left, and no further call is needed to learn that.
     ///
     /// # Errors
     /// As [`UdpSocket::try_recv`].
