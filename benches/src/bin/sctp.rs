@@ -61,7 +61,7 @@ struct Wire {
 }
 
 impl Wire {
-    fn connected(stack: &str) -> Self {
+    fn connected(stack: &str) -> Result<Self, String> {
         let mut wire =
             Self { now: Instant::ORIGIN, ends: [make(stack, 1), make(stack, 2)], buffer: vec![0; 2048], packets: 0 };
         let [a, _] = &mut wire.ends;
@@ -69,10 +69,10 @@ impl Wire {
         for _ in 0..10_000 {
             wire.turn();
             if wire.ends.iter().all(|end| end.is_up()) {
-                break;
+                return Ok(wire);
             }
         }
-        wire
+        Err(format!("{stack}: no association after 10,000 turns"))
     }
 
     fn turn(&mut self) {
@@ -136,22 +136,22 @@ fn cpu_seconds() -> f64 {
 }
 
 /// Instructions of this program when it moves `count` messages, by callgrind.
-fn instructions(stack: &str, size: usize, count: u64) -> Option<f64> {
-    let own = std::env::current_exe().ok()?;
+fn instructions(stack: &str, size: usize, count: u64) -> Result<f64, String> {
+    let own = std::env::current_exe().map_err(|e| e.to_string())?;
     let out = Command::new("valgrind")
         .args(["--tool=callgrind", "--callgrind-out-file=/dev/null"])
         .arg(own)
         .args(["--stack", stack, "--sizes", &size.to_string(), "--count", &count.to_string()])
         .output()
-        .ok()?;
-    let text = String::from_utf8_lossy(&out.stderr).into_owned();
-    let line = text.lines().find(|line| line.contains("Collected :"))?;
-    line.split(':').next_back()?.trim().parse().ok()
+        .map_err(|e| format!("valgrind: {e} (Debian's package `valgrind`; --no-instructions does without)"))?;
+    let text = String::from_utf8_lossy(&out.stderr);
+    let total = text.lines().find_map(|line| line.split_once("Collected :")?.1.trim().parse().ok());
+    total.filter(|_| out.status.success()).ok_or_else(|| format!("nothing was counted:\n{text}"))
 }
 
-fn measure(args: &Args, stack: &str, size: usize) -> Value {
+fn measure(args: &Args, stack: &str, size: usize) -> Result<Value, String> {
     let message = Bytes::from(vec![0x5A; size]);
-    let mut wire = Wire::connected(stack);
+    let mut wire = Wire::connected(stack)?;
     let count = enough(stack, size);
     wire.transfer(count / 4 + 1, &message);
     let (before, packets) = (cpu_seconds(), wire.packets);
@@ -171,34 +171,53 @@ fn measure(args: &Args, stack: &str, size: usize) -> Value {
     });
     if !args.no_instructions {
         let (small, large) = counted(stack, size);
-        if let (Some(a), Some(b), Some(map)) =
-            (instructions(stack, size, small), instructions(stack, size, large), value.as_object_mut())
-        {
-            let per_message = (b - a) / (large - small) as f64;
+        let (a, b) = (instructions(stack, size, small)?, instructions(stack, size, large)?);
+        let per_message = (b - a) / (large - small) as f64;
+        if let Some(map) = value.as_object_mut() {
             map.insert("instructions_per_message".to_owned(), json!(per_message));
             map.insert("instructions_per_packet".to_owned(), json!(per_message / per_packet));
         }
     }
-    value
+    Ok(value)
 }
 
-fn main() -> ExitCode {
-    let args = Args::parse();
+/// How many measurements failed.
+fn run(args: &Args) -> Result<u32, String> {
+    if let Some(stack) = args.stack.as_ref().filter(|stack| !stacks().contains(&stack.as_str())) {
+        return Err(format!("no such stack is built in: {stack}; {}", stacks().join(", ")));
+    }
     if let (Some(count), Some(stack)) = (args.count, &args.stack) {
         let message = Bytes::from(vec![0x5A; args.sizes.first().copied().unwrap_or(1200)]);
-        Wire::connected(stack).transfer(count, &message);
-        return ExitCode::SUCCESS;
+        Wire::connected(stack)?.transfer(count, &message);
+        return Ok(0);
     }
+    let mut failed = 0;
     let mut all: BTreeMap<&str, Map<String, Value>> = BTreeMap::new();
     for &size in &args.sizes {
         for stack in stacks().into_iter().filter(|stack| args.stack.as_ref().is_none_or(|only| only == stack)) {
-            let value = measure(&args, stack, size);
-            eprintln!("{size:>6} B {stack:10} {value}");
-            all.entry(stack).or_default().insert(size.to_string(), value);
+            match measure(args, stack, size) {
+                Ok(value) => {
+                    eprintln!("{size:>6} B {stack:10} {value}");
+                    all.entry(stack).or_default().insert(size.to_string(), value);
+                }
+                Err(error) => {
+                    eprintln!("{size:>6} B {stack:10} failed: {error}");
+                    failed += 1;
+                }
+            }
         }
     }
     if args.json {
         println!("{}", json!(all));
     }
-    ExitCode::SUCCESS
+    Ok(failed)
+}
+
+fn main() -> ExitCode {
+    match run(&Args::parse()) {
+        Ok(0) => return ExitCode::SUCCESS,
+        Ok(failed) => eprintln!("{failed} measurements failed"),
+        Err(error) => eprintln!("error: {error}"),
+    }
+    ExitCode::FAILURE
 }
