@@ -23,8 +23,10 @@ pub(crate) fn serve() -> Result<()> {
         while let Some(line) = lines.next_line().await? {
             let (config, to_write) = (config.clone(), to_write.clone());
             tokio::spawn(async move {
-                if let Err(error) = answer(config, &line, &to_write).await {
-                    eprintln!("far: {error}");
+                let value: Value = serde_json::from_str(&line).unwrap_or_default();
+                if let Err(error) = answer(config, &value, &to_write).await {
+                    let error = json!({ "id": value.get("id"), "error": error.to_string() });
+                    let _ = to_write.send(format!("{error}\n"));
                 }
             });
         }
@@ -33,8 +35,7 @@ pub(crate) fn serve() -> Result<()> {
 }
 
 /// Answers, and keeps what was made until the process ends.
-async fn answer(config: SharedConfig, line: &str, to_write: &mpsc::UnboundedSender<String>) -> Result<()> {
-    let value: Value = serde_json::from_str(line)?;
+async fn answer(config: SharedConfig, value: &Value, to_write: &mpsc::UnboundedSender<String>) -> Result<()> {
     let offer = value.get("sdp").and_then(Value::as_str).ok_or("no offer")?;
     let peer = PeerConnection::new(config)?;
     let answer = peer.answer(&Description::offer(offer)).await?;
