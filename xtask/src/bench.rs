@@ -1,6 +1,6 @@
 //! `cargo xtask bench`: the benchmarks of `benches` that print tables and JSON.
 
-use crate::{Outcome, Result, shell};
+use crate::{Outcome, Result, root, shell};
 
 #[derive(clap::Args)]
 pub(crate) struct Command {
@@ -17,8 +17,8 @@ pub(crate) struct Command {
     /// `sctp` and `link`: without the other stacks, which are then not built either.
     #[arg(long)]
     ours: bool,
-    /// Handed on; `--help` among them lists what there is. A run of all cases of `stack` writes its section of
-    /// BENCHMARKS.md and the plots in benches/plots, but with `--dry`.
+    /// Handed on; `--help` among them lists what there is. A run of all cases of `stack` with all other stacks or with no
+    /// `--peer` writes its section of BENCHMARKS.md and the plots in benches/plots, unless `--dry` is given.
     #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
     args: Vec<String>,
 }
@@ -38,7 +38,8 @@ impl Command {
         let (program, feature) = match self.what.as_str() {
             "setup" => {
                 args.extend(["--only", "setup"].map(str::to_owned));
-                peers |= args.iter().any(|arg| arg.starts_with("--peer"));
+                let named = args.iter().any(|arg| arg.starts_with("--peer"));
+                peers |= stack_arguments(&mut args)? && named;
                 ("stack", "stack-peers")
             }
             "stack" => {
@@ -62,6 +63,9 @@ impl Command {
     }
 }
 
+/// The other stacks that `--peer` of `stack` takes.
+const PEERS: [&str; 4] = ["str0m", "webrtc", "datachannel", "chromium"];
+
 /// Adds to the arguments of `stack` what only this program knows: where the tables and plots of a run of all cases go, and
 /// the program that measures libdatachannel. Whether stacks take part that are crates.
 fn stack_arguments(args: &mut Vec<String>) -> Result<bool> {
@@ -74,8 +78,11 @@ fn stack_arguments(args: &mut Vec<String>) -> Result<bool> {
             None => None,
         })
         .collect();
-    let whole = !args.iter().any(|arg| arg.starts_with("--only") || arg == "--help");
-    if !args.iter().any(|arg| arg == "--dry") && whole {
+    let elsewhere = ["--only", "--write", "--plots", "--help", "--dry"];
+    let cases = !args.iter().any(|arg| elsewhere.iter().any(|option| arg.starts_with(option)));
+    // A table without the other columns is not the one that is kept.
+    let columns = named.is_empty() || PEERS.iter().all(|peer| named.iter().any(|name| name == peer));
+    if cases && columns {
         args.extend(["--write", "BENCHMARKS.md", "--plots", "benches/plots"].map(str::to_owned));
     }
     args.retain(|arg| arg != "--dry");
@@ -83,10 +90,16 @@ fn stack_arguments(args: &mut Vec<String>) -> Result<bool> {
         let folder = "benches/datachannel";
         let mut build = shell::cargo();
         build.args(["build", "--release", "--manifest-path"]).arg(format!("{folder}/Cargo.toml"));
+        // Whatever CARGO_TARGET_DIR says: the program has to be found again.
+        build.args(["--target-dir", &format!("{folder}/target")]);
         if !shell::run(&mut build, true)? {
             return Err("libdatachannel does not build: see benches/datachannel/README.md".into());
         }
-        args.extend(["--datachannel".to_owned(), format!("{folder}/target/release/weft-bench-datachannel")]);
+        let program = format!("{folder}/target/release/weft-bench-datachannel{}", std::env::consts::EXE_SUFFIX);
+        if !root().join(&program).exists() {
+            return Err(format!("{program} was built, but is not there").into());
+        }
+        args.extend(["--datachannel".to_owned(), program]);
     }
     Ok(named.is_empty() || named.iter().any(|peer| peer == "str0m" || peer == "webrtc"))
 }

@@ -200,7 +200,7 @@ fn throughput(load: Load, seconds: f64) -> Result<Value> {
             None if began.elapsed() > WARM_UP => {
                 window = Some(Window::open(load.size, arrived.load(Ordering::Relaxed)));
             }
-            Some(window) if window.seconds() > seconds => return Ok(window.close(arrived.load(Ordering::Relaxed))),
+            Some(window) if window.seconds() > seconds => return window.close(arrived.load(Ordering::Relaxed)),
             _ => {}
         }
     }
@@ -218,7 +218,7 @@ fn round_trip(seconds: f64) -> Result<Value> {
     }
     is_over.recv_timeout(PATIENCE + Duration::from_secs_f64(seconds))?;
     let mut samples = samples.lock().unwrap_or_else(PoisonError::into_inner);
-    Ok(std::mem::replace(&mut *samples, Samples::round_trips(0.0)).report())
+    std::mem::replace(&mut *samples, Samples::round_trips(0.0)).report()
 }
 
 fn setup(seconds: f64) -> Result<Value> {
@@ -228,7 +228,7 @@ fn setup(seconds: f64) -> Result<Value> {
         samples.done();
         drop(pair);
     }
-    Ok(samples.report())
+    samples.report()
 }
 
 fn measure(case: &Case, seconds: f64) -> Result<Option<Value>> {

@@ -12,12 +12,12 @@ use weft_netlab::coturn::{Auth, Coturn, USER};
 use weft_rtc::ice::Policy;
 use weft_rtc::{Certificate, Config, DataChannel, DataChannelInit, Description, Endpoint, IceServer, PeerConnection};
 
-use super::cases::{Browser, Case, Load, Samples, WARM_UP, What, Window};
+use super::cases::{Browser, Case, Load, Samples, WARM_UP, What, Window, limit};
 use super::{Result, chromium};
 
 pub(crate) fn measure(case: &Case, seconds: f64) -> Result<Option<Value>> {
     let runtime = runtime()?;
-    runtime.block_on(async {
+    runtime.block_on(within(seconds, async {
         match case.what {
             What::Throughput(load) => throughput(load, seconds).await.map(Some),
             What::RoundTrip => round_trip(seconds).await.map(Some),
@@ -27,7 +27,12 @@ pub(crate) fn measure(case: &Case, seconds: f64) -> Result<Option<Value>> {
                 None => Ok(None),
             },
         }
-    })
+    }))
+}
+
+/// Gives up what takes too long: unlike the end of the process, that ends what it has started, too.
+pub(crate) async fn within<T>(seconds: f64, work: impl Future<Output = Result<T>>) -> Result<T> {
+    tokio::time::timeout(limit(seconds), work).await.map_err(|_| "it does not end")?
 }
 
 /// As many threads as the machine this is tuned for has cores.
@@ -90,7 +95,7 @@ async fn throughput(load: Load, seconds: f64) -> Result<Value> {
     tokio::time::sleep(WARM_UP).await;
     let window = Window::open(load.size, arrived.load(Ordering::Relaxed));
     tokio::time::sleep(Duration::from_secs_f64(seconds)).await;
-    Ok(window.close(arrived.load(Ordering::Relaxed)))
+    window.close(arrived.load(Ordering::Relaxed))
 }
 
 /// With Chromium, which opens the channel.
@@ -118,7 +123,7 @@ async fn with_chromium(browser: &Path, does: Browser, seconds: f64) -> Result<Va
             tokio::time::sleep(WARM_UP).await;
             let window = Window::open(chromium::SIZE, arrived.load(Ordering::Relaxed));
             tokio::time::sleep(Duration::from_secs_f64(seconds)).await;
-            Ok(window.close(arrived.load(Ordering::Relaxed)))
+            window.close(arrived.load(Ordering::Relaxed))
         }
     }
 }
@@ -145,14 +150,13 @@ async fn round_trip(seconds: f64) -> Result<Value> {
     let client = tokio::spawn(async move {
         let mut samples = Samples::round_trips(seconds);
         while samples.more() {
-            if here.send(Bytes::from_static(&[1; 100])).await.is_err() || here.recv().await.is_none() {
-                break;
-            }
+            here.send(Bytes::from_static(&[1; 100])).await?;
+            here.recv().await.ok_or("closed")?;
             samples.done();
         }
         samples.report()
     });
-    Ok(client.await?)
+    client.await?
 }
 
 async fn setup(seconds: f64) -> Result<Value> {
@@ -163,5 +167,5 @@ async fn setup(seconds: f64) -> Result<Value> {
         samples.done();
         drop(pair);
     }
-    Ok(samples.report())
+    samples.report()
 }

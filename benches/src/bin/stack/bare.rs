@@ -49,7 +49,7 @@ fn blocking(seconds: f64) -> Result<Value> {
     let report = samples.report();
     STOP.store(true, Ordering::Relaxed);
     let _ = echo.join();
-    Ok(report)
+    report
 }
 
 /// A task for each end.
@@ -73,8 +73,8 @@ fn with_tokio(seconds: f64) -> Result<Value> {
                 a.recv(&mut buffer).await?;
                 samples.done();
             }
-            std::io::Result::Ok(samples.report())
+            samples.report()
         });
-        Ok(client.await??)
+        client.await?
     })
 }

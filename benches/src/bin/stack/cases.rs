@@ -2,7 +2,7 @@
 
 use std::time::{Duration, Instant};
 
-use super::cpu_seconds;
+use super::{Result, cpu_seconds};
 use serde_json::{Value, json};
 
 /// A case by name.
@@ -71,6 +71,11 @@ pub(crate) const CASES: &[Case] = &[
 /// Before anything is measured: slow start is over, buffers have grown.
 pub(crate) const WARM_UP: Duration = Duration::from_secs(1);
 
+/// What has not ended after this long, setting up included, is given up where `seconds` are to be measured.
+pub(crate) fn limit(seconds: f64) -> Duration {
+    Duration::from_secs(60) + WARM_UP + Duration::from_secs_f64(seconds)
+}
+
 /// One transfer: how much arrived over a while, and what it cost. Made when the while begins.
 pub(crate) struct Window {
     size: usize,
@@ -90,17 +95,20 @@ impl Window {
         self.start.elapsed().as_secs_f64()
     }
 
-    /// What it came to.
-    pub(crate) fn close(&self, arrived: u64) -> Value {
+    /// What it came to. An error if nothing arrived.
+    pub(crate) fn close(&self, arrived: u64) -> Result<Value> {
+        if arrived <= self.before {
+            return Err("nothing arrived".into());
+        }
         let (wall, cpu) = (self.seconds(), cpu_seconds() - self.cpu);
         let bytes = (arrived - self.before) as f64;
         let (mib, messages) = (bytes / 1_048_576.0, bytes / self.size as f64);
-        json!({
+        Ok(json!({
             "mib_per_second": mib / wall,
             "cpu_seconds_per_gib": cpu / (mib / 1024.0),
             "messages_per_second": messages / wall,
             "cpu_microseconds_per_message": cpu * 1e6 / messages,
-        })
+        }))
     }
 }
 
@@ -150,14 +158,17 @@ impl Samples {
         }
     }
 
-    /// What they came to: percentiles, and CPU for one, in the same unit.
-    pub(crate) fn report(mut self) -> Value {
+    /// What they came to: percentiles, and CPU for one, in the same unit. An error if none was done.
+    pub(crate) fn report(mut self) -> Result<Value> {
+        if self.times.is_empty() {
+            return Err("not one was done".into());
+        }
         let cpu = (cpu_seconds() - self.cpu) * self.in_a_second / self.times.len() as f64;
         self.times.sort_by(f64::total_cmp);
         let last = self.times.len().saturating_sub(1);
         let at = |share: f64| self.times.get(((self.times.len() as f64 * share) as usize).min(last));
         let spread: Vec<_> = (0..=100).filter_map(|n| at(f64::from(n) / 100.0)).collect();
-        json!({
+        Ok(json!({
             "count": self.times.len(),
             "unit": self.unit,
             "cpu": cpu,
@@ -165,6 +176,6 @@ impl Samples {
             "p90": at(0.9),
             "p99": at(0.99),
             "percentiles": spread,
-        })
+        }))
     }
 }

@@ -98,6 +98,9 @@ impl Page {
         let within = PATIENCE + WARM_UP + Duration::from_secs_f64(seconds);
         let Said::Result(result) = self.said(within).await? else { return Err("the page began anew".into()) };
         let bytes: f64 = result.parse().map_err(|_| format!("the page: {result}"))?;
+        if bytes <= 0.0 {
+            return Err("nothing arrived".into());
+        }
         Ok(json!({ "mib_per_second": bytes / 1_048_576.0 }))
     }
 

@@ -16,14 +16,16 @@ mod section;
 
 use std::collections::BTreeMap;
 use std::error::Error;
+use std::io::Read as _;
 use std::path::PathBuf;
 use std::process::{Command, ExitCode, Stdio};
+use std::time::{Duration, Instant};
 
 use clap::Parser;
 use serde_json::{Value, json};
 use weft_benches::cpu_seconds;
 
-use cases::{CASES, Case};
+use cases::{CASES, Case, limit};
 
 type Result<T> = std::result::Result<T, Box<dyn Error + Send + Sync>>;
 
@@ -95,22 +97,57 @@ fn stacks() -> Vec<Stack> {
     ]
 }
 
+/// Measures in a process of its own, which is killed if it does not end.
 fn apart(args: &Args, stack: &Stack, case: &Case, seconds: f64) -> Result<Option<Value>> {
     let program = match (&args.datachannel, stack.name) {
         (Some(program), "datachannel") => program.clone(),
         _ => std::env::current_exe()?,
     };
-    let out = Command::new(program)
+    let mut child = Command::new(program)
         .args(["--stack", stack.name, "--work", case.name, "--seconds", &seconds.to_string()])
-        .stderr(Stdio::inherit())
-        .output()?;
-    if !out.status.success() {
+        .stdin(Stdio::null())
+        .stdout(Stdio::piped())
+        .spawn()?;
+    let mut stdout = child.stdout.take().ok_or("no pipe")?;
+    let output = std::thread::spawn(move || {
+        let mut text = Vec::new();
+        stdout.read_to_end(&mut text).map(|_| text)
+    });
+    // What can give up by itself does so before.
+    let until = Instant::now() + limit(seconds) + Duration::from_secs(10);
+    let status = loop {
+        if let Some(status) = child.try_wait()? {
+            break status;
+        }
+        if Instant::now() > until {
+            child.kill()?;
+            child.wait()?;
+            return Err(format!("{} {}: failed, it does not end", stack.name, case.name).into());
+        }
+        std::thread::sleep(Duration::from_millis(20));
+    };
+    if !status.success() {
         return Err(format!("{} {}: failed", stack.name, case.name).into());
     }
-    Ok(serde_json::from_slice(&out.stdout)?)
+    Ok(serde_json::from_slice(&output.join().map_err(|_| "its output cannot be read")??)?)
+}
+
+/// Refuses names that nothing has: nothing would be measured, and that would be called a success.
+fn check_names(args: &Args) -> Result<()> {
+    if let Some(only) = args.only.iter().find(|only| !CASES.iter().any(|case| case.name.contains(only.as_str()))) {
+        let names: Vec<&str> = CASES.iter().map(|case| case.name).collect();
+        return Err(format!("no such case: {only}; {}", names.join(", ")).into());
+    }
+    let names: Vec<&str> =
+        stacks().iter().map(|stack| stack.name).chain(args.datachannel.is_some().then_some(DATACHANNEL.name)).collect();
+    match args.peer.iter().find(|peer| !names.contains(&peer.as_str())) {
+        Some(peer) => Err(format!("no such stack is built in: {peer}; {}", names.join(", ")).into()),
+        None => Ok(()),
+    }
 }
 
 fn run(args: &Args) -> Result<bool> {
+    check_names(args)?;
     let wanted = |case: &&Case| args.only.is_empty() || args.only.iter().any(|only| case.name.contains(only.as_str()));
     let stacks: Vec<Stack> = stacks()
         .into_iter()
@@ -135,14 +172,17 @@ fn run(args: &Args) -> Result<bool> {
                 Err(error) => {
                     eprintln!("{error}");
                     failed.push(format!("{} {}", stack.name, case.name));
+                    all.entry(stack.name).or_default().insert(case.name, json!(report::FAILED));
                 }
             }
         }
     }
-    if let Some(folder) = &args.plots {
+    // What another stack cannot do is its own affair.
+    let ok = !failed.iter().any(|name| name.starts_with("weft") || name.starts_with("bare"));
+    if let Some(folder) = args.plots.as_ref().filter(|_| ok) {
         plot::write(folder, &all)?;
     }
-    if let Some(path) = &args.write {
+    if let Some(path) = args.write.as_ref().filter(|_| ok) {
         section::write(path, &all, args.seconds)?;
     }
     let notes: BTreeMap<&str, &str> = stacks.iter().map(|s| (s.name, s.note)).collect();
@@ -151,8 +191,13 @@ fn run(args: &Args) -> Result<bool> {
     } else {
         print!("{}", report::table(&all, &notes));
     }
-    // What another stack cannot do is its own affair.
-    Ok(!failed.iter().any(|name| name.starts_with("weft") || name.starts_with("bare")))
+    if !failed.is_empty() {
+        eprintln!("{} failed: {}", failed.len(), failed.join(", "));
+    }
+    if !ok && (args.write.is_some() || args.plots.is_some()) {
+        eprintln!("nothing is written, as some of it is ours");
+    }
+    Ok(ok)
 }
 
 fn main() -> ExitCode {

@@ -142,7 +142,7 @@ fn throughput(load: Load, seconds: f64) -> Result<Value> {
     thread::sleep(Duration::from_secs_f64(seconds));
     let value = window.close(arrived.load(Ordering::Relaxed));
     stop.store(true, Ordering::Relaxed);
-    Ok(value)
+    value
 }
 
 fn round_trip(seconds: f64) -> Result<Value> {
@@ -170,7 +170,7 @@ fn round_trip(seconds: f64) -> Result<Value> {
         samples.done();
     }
     stop.store(true, Ordering::Relaxed);
-    Ok(samples.report())
+    samples.report()
 }
 
 fn setup(seconds: f64) -> Result<Value> {
@@ -180,5 +180,5 @@ fn setup(seconds: f64) -> Result<Value> {
         samples.done();
         drop(pair);
     }
-    Ok(samples.report())
+    samples.report()
 }

@@ -22,7 +22,7 @@ const SEND_BUFFER: usize = 1 << 20;
 
 pub(crate) fn measure(case: &Case, seconds: f64) -> Result<Option<Value>> {
     let runtime = super::asynchronous::runtime()?;
-    runtime.block_on(async {
+    runtime.block_on(super::asynchronous::within(seconds, async {
         match case.what {
             What::Browser(_) => Ok(None),
             What::Throughput(load) if !load.is_plain() => Ok(None),
@@ -30,7 +30,7 @@ pub(crate) fn measure(case: &Case, seconds: f64) -> Result<Option<Value>> {
             What::RoundTrip => round_trip(seconds).await.map(Some),
             What::Setup => setup(seconds).await.map(Some),
         }
-    })
+    }))
 }
 
 struct Handler {
@@ -130,7 +130,7 @@ async fn throughput(load: Load, seconds: f64) -> Result<Value> {
     tokio::time::sleep(WARM_UP).await;
     let window = Window::open(load.size, arrived.load(Ordering::Relaxed));
     tokio::time::sleep(Duration::from_secs_f64(seconds)).await;
-    Ok(window.close(arrived.load(Ordering::Relaxed)))
+    window.close(arrived.load(Ordering::Relaxed))
 }
 
 async fn message(channel: &dyn DataChannel) -> Option<BytesMut> {
@@ -153,14 +153,13 @@ async fn round_trip(seconds: f64) -> Result<Value> {
     let client = tokio::spawn(async move {
         let mut samples = Samples::round_trips(seconds);
         while samples.more() {
-            if here.send(BytesMut::from(&[1; 100][..])).await.is_err() || message(here.as_ref()).await.is_none() {
-                break;
-            }
+            here.send(BytesMut::from(&[1; 100][..])).await?;
+            message(here.as_ref()).await.ok_or("closed")?;
             samples.done();
         }
         samples.report()
     });
-    Ok(client.await?)
+    client.await?
 }
 
 async fn setup(seconds: f64) -> Result<Value> {
@@ -172,5 +171,5 @@ async fn setup(seconds: f64) -> Result<Value> {
         a.it.close().await?;
         b.it.close().await?;
     }
-    Ok(samples.report())
+    samples.report()
 }

@@ -22,7 +22,7 @@ struct Line {
     points: Vec<(f64, f64)>,
 }
 
-/// Writes `throughput.svg`, `cpu.svg` and `latency.svg`.
+/// Writes `throughput.svg`, `cpu.svg` and `latency.svg`, each only if there is something to draw.
 pub(crate) fn write(folder: &Path, all: &All<'_>) -> Result<()> {
     fs::create_dir_all(folder)?;
     let by_size = |key: &str| -> Vec<Line> {
@@ -37,8 +37,15 @@ pub(crate) fn write(folder: &Path, all: &All<'_>) -> Result<()> {
         lines.filter(|line| !line.points.is_empty()).collect()
     };
     let names = SIZES.map(str::to_owned);
-    fs::write(folder.join("throughput.svg"), draw("MiB/s by message size", &by_size("mib_per_second"), &names))?;
-    fs::write(folder.join("cpu.svg"), draw("CPU-s/GiB by message size", &by_size("cpu_seconds_per_gib"), &names))?;
+    let put = |file: &str, title: &str, lines: &[Line], marks: &[String]| {
+        // Without a point there is no scale.
+        if lines.iter().all(|line| line.points.is_empty()) {
+            return Ok(());
+        }
+        fs::write(folder.join(file), draw(title, lines, marks))
+    };
+    put("throughput.svg", "MiB/s by message size", &by_size("mib_per_second"), &names)?;
+    put("cpu.svg", "CPU-s/GiB by message size", &by_size("cpu_seconds_per_gib"), &names)?;
     let mut spread = Vec::new();
     for (stack, of) in all {
         let Some(value) = of.get("round-trip") else { continue };
@@ -48,7 +55,7 @@ pub(crate) fn write(folder: &Path, all: &All<'_>) -> Result<()> {
         }
     }
     let names: Vec<String> = [0, 25, 50, 75, 99].iter().map(|n| format!("{n} %")).collect();
-    fs::write(folder.join("latency.svg"), draw("round trip of 100 B, µs, by percentile", &spread, &names))?;
+    put("latency.svg", "round trip of 100 B, µs, by percentile", &spread, &names)?;
     Ok(())
 }
 

@@ -104,7 +104,7 @@ fn throughput(load: Load, seconds: f64) -> Result<Value> {
         bytes += b.read() as u64;
         match &window {
             None if began.elapsed() > WARM_UP => window = Some(Window::open(load.size, bytes)),
-            Some(window) if window.seconds() > seconds => return Ok(window.close(bytes)),
+            Some(window) if window.seconds() > seconds => return window.close(bytes),
             _ => {}
         }
     }
@@ -140,7 +140,7 @@ fn round_trip(seconds: f64) -> Result<Value> {
     let report = samples.report();
     STOP.store(true, Ordering::Relaxed);
     let _ = echo.join();
-    Ok(report)
+    report
 }
 
 fn setup(seconds: f64) -> Result<Value> {
@@ -150,5 +150,5 @@ fn setup(seconds: f64) -> Result<Value> {
         samples.done();
         drop(pair);
     }
-    Ok(samples.report())
+    samples.report()
 }

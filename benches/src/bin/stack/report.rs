@@ -25,8 +25,14 @@ pub(crate) fn number(value: &Value, key: &str) -> Option<f64> {
     value.get(key)?.as_f64()
 }
 
+/// Stands for what a stack should have given.
+pub(crate) const FAILED: &str = "failed";
+
 /// One measurement in a line.
 pub(crate) fn line(value: &Value) -> String {
+    if let Some(text) = value.as_str() {
+        return text.to_owned();
+    }
     if let Some(rate) = number(value, "mib_per_second") {
         if number(value, "cpu_seconds_per_gib").is_none() {
             return format!("{rate:8.1} MiB/s");

@@ -8,7 +8,7 @@ use std::process::Command;
 use serde_json::Value;
 
 use super::Result;
-use super::report::{All, machine, number};
+use super::report::{All, FAILED, machine, number};
 
 const BEGIN: &str = "<!-- cargo xtask bench stack writes from here -->";
 const END: &str = "<!-- to here -->";
@@ -85,6 +85,16 @@ fn figure(all: &All<'_>, stack: &str, case: &str, key: &str) -> Option<f64> {
     number(all.get(stack)?.get(case)?, key)
 }
 
+/// Whether `stack` was asked for that, and could not.
+fn has_failed(all: &All<'_>, stack: &str, case: &str) -> bool {
+    all.get(stack).and_then(|of| of.get(case)).and_then(Value::as_str) == Some(FAILED)
+}
+
+/// A cell, bold where the stack failed; empty where it does not take part.
+fn cell(all: &All<'_>, stack: &str, case: &str, text: Option<String>) -> String {
+    text.unwrap_or_else(|| if has_failed(all, stack, case) { marked(false, FAILED) } else { String::new() })
+}
+
 /// The least of other stacks.
 fn best_other(all: &All<'_>, case: &str, key: &str) -> Option<f64> {
     let others = STACKS.iter().filter(|stack| !stack.starts_with("weft"));
@@ -121,8 +131,8 @@ fn throughput(all: &All<'_>, stacks: &[&str]) -> String {
         for stack in stacks {
             let cpu = figure(all, stack, row.case, "cpu_seconds_per_gib");
             let rate = figure(all, stack, row.case, "mib_per_second");
-            let cell = cpu.zip(rate).map_or(String::new(), |(cpu, rate)| format!("{cpu:.2} ({rate:.0})"));
-            let _ = write!(out, " {cell} |");
+            let text = cpu.zip(rate).map(|(cpu, rate)| format!("{cpu:.2} ({rate:.0})"));
+            let _ = write!(out, " {} |", cell(all, stack, row.case, text));
         }
         let came: Vec<String> = ["weft", "weft-polled"]
             .iter()
@@ -137,12 +147,16 @@ fn throughput(all: &All<'_>, stacks: &[&str]) -> String {
 /// One line of the table of round trips, beside `bare` where there is something to be compared with.
 fn trip(out: &mut String, name: &str, value: Option<&Value>, bare: Option<f64>) {
     let Some(value) = value else { return };
-    let of = |key| number(value, key).unwrap_or_default();
+    let figures = number(value, "p50").zip(number(value, "p99")).zip(number(value, "cpu"));
+    let Some(((p50, p99), cpu)) = figures else {
+        let _ = writeln!(out, "| {name} | {} | | |", marked(false, FAILED));
+        return;
+    };
     let ratio = bare.map_or(String::new(), |bare| {
-        let ratio = of("p50") / bare;
+        let ratio = p50 / bare;
         format!(" = {}", marked(ratio <= 1.6, &format!("{ratio:.1} ×")))
     });
-    let _ = writeln!(out, "| {name} | {:.1} µs{ratio} | {:.1} µs | {:.1} µs |", of("p50"), of("p99"), of("cpu"));
+    let _ = writeln!(out, "| {name} | {p50:.1} µs{ratio} | {p99:.1} µs | {cpu:.1} µs |");
 }
 
 fn round_trips(all: &All<'_>) -> String {
@@ -174,11 +188,15 @@ fn setups(all: &All<'_>) -> String {
     let best = best_other(all, "setup", "cpu");
     for stack in STACKS {
         let Some(value) = case(stack) else { continue };
-        let of = |key| number(value, key).unwrap_or_default();
+        let figures = number(value, "p50").zip(number(value, "p99")).zip(number(value, "cpu"));
+        let Some(((p50, p99), cpu)) = figures else {
+            let _ = writeln!(out, "| {stack} | {} | | |", marked(false, FAILED));
+            continue;
+        };
         let ours = stack.starts_with("weft");
-        let p50 = marked(!ours || of("p50") <= 3.0, &format!("{:.2} ms", of("p50")));
-        let cpu = marked(!ours || best.is_none_or(|best| of("cpu") <= best / 2.0), &format!("{:.2} ms", of("cpu")));
-        let _ = writeln!(out, "| {stack} | {p50} | {:.2} ms | {cpu} |", of("p99"));
+        let p50 = marked(!ours || p50 <= 3.0, &format!("{p50:.2} ms"));
+        let cpu = marked(!ours || best.is_none_or(|best| cpu <= best / 2.0), &format!("{cpu:.2} ms"));
+        let _ = writeln!(out, "| {stack} | {p50} | {p99:.2} ms | {cpu} |");
     }
     out
 }
@@ -189,11 +207,14 @@ fn browsers(all: &All<'_>) -> String {
     for (case, name) in
         [("chromium-receives", "Chromium receives, 64 KiB"), ("chromium-sends", "Chromium sends, 64 KiB")]
     {
-        let Some((with_us, alone)) = rate("weft", case).zip(rate("chromium", case)) else { continue };
+        let Some(with_us) = rate("weft", case) else { continue };
+        let alone = rate("chromium", case);
         if out.is_empty() {
             out.push_str("| MiB/s | Chromium with weft | Chromium with itself (wanted: no more) |\n|---|---|---|\n");
         }
-        let _ = writeln!(out, "| {name} | {} | {alone:.0} |", marked(with_us >= alone, &format!("{with_us:.0}")));
+        let with_us = marked(alone.is_none_or(|alone| with_us >= alone), &format!("{with_us:.0}"));
+        let alone = cell(all, "chromium", case, alone.map(|rate| format!("{rate:.0}")));
+        let _ = writeln!(out, "| {name} | {with_us} | {alone} |");
     }
     out
 }
