@@ -40,6 +40,9 @@ impl EarlyRecords {
     pub(crate) fn pop(&mut self) -> Option<Vec<u8>> {
         let record = self.records.pop_front()?;
         self.bytes = self.bytes.saturating_sub(record.len());
+        if self.records.is_empty() {
+            self.clear();
+        }
         Some(record)
     }
 

@@ -173,6 +173,10 @@ impl Reassembly {
     pub(crate) fn advance(&mut self) {
         self.next = self.next.saturating_add(1);
         self.slots.pop_front();
+        if self.slots.is_empty() {
+            // Between flights, and for good after the last, there is nothing to keep room for.
+            self.slots = VecDeque::new();
+        }
     }
 
     /// Drops messages that were contradicted, so that a forged fragment cannot hold the place of a true one for longer

@@ -1,10 +1,14 @@
 //! Heap allocations of the whole stack in steady state, counted: none for a packet, one for a message that is handed over,
-//! none for a message that is read in place.
+//! none for a message that is read in place. And the bytes that an idle connection keeps.
 
 mod memory;
 
+use std::sync::Arc;
+use std::time::Duration;
+
 use bytes::Bytes;
 use memory::Pair;
+use weft_rtc::{Certificate, SharedConfig};
 
 /// Heap allocations of a transfer, and the packets it took.
 fn count(pair: &mut Pair, messages: u64, size: usize) -> (u64, u64) {
@@ -37,4 +41,24 @@ fn a_packet_costs_no_allocation_and_a_message_one() {
             "{size} B: {allocations} for {messages} messages, {packets} packets"
         );
     }
+}
+
+/// Bytes on the heap that a connection with one open channel may have once it has been idle for a while, itself included.
+/// What the C library under the cryptography allocates is not among them: two keys of 592 bytes.
+const IDLE_BYTES: i64 = 14_300;
+
+#[test]
+fn an_idle_connection_keeps_few_bytes() {
+    const PAIRS: i64 = 20;
+    let certificate = Arc::new(Certificate::generate().unwrap());
+    let config: SharedConfig = memory::config().with_certificate(certificate).into();
+    let idle = || Pair::connected_with([config.clone(), config.clone()]).idle(Duration::from_secs(120));
+    // What is made once for all.
+    let warm = idle();
+    let mut pairs = Vec::with_capacity(32);
+    let counted = allocation_counter::measure(|| pairs.extend((0..PAIRS).map(|_| idle())));
+    let each = counted.bytes_current / (2 * PAIRS);
+    println!("an idle connection keeps {each} bytes");
+    assert!(each <= IDLE_BYTES, "{each} bytes for each");
+    drop((warm, pairs));
 }

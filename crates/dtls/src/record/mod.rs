@@ -4,6 +4,7 @@ mod connection_id;
 mod epoch;
 mod layer;
 mod open;
+mod parked;
 mod protection;
 mod replay;
 mod v13;

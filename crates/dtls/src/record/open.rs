@@ -37,6 +37,9 @@ impl RecordLayer {
             _ => None,
         });
         let Some((epoch, keys, window, forged)) = found else {
+            if self.unpark_read(header.epoch_bits) {
+                return self.open_v13(record, counters);
+            }
             // Before there are keys, 2 and 3 are to come; then one after the other.
             let coming =
                 if newest == 0 { header.epoch_bits >= 2 } else { (newest + 1) & 3 == header.epoch_bits.into() };

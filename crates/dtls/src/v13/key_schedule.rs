@@ -58,6 +58,13 @@ impl HandshakeSecrets {
         install_write(core, HANDSHAKE_EPOCH, self.parts, write)
     }
 
+    /// The client has finished, and may repeat itself until it knows that we know: it is then to be answered, for four
+    /// minutes at least (RFC 9147 section 5.8.1: twice the MSL). Nothing tells when it does know, so the keys to read what
+    /// it repeats stay, put by: hardly any client needs them.
+    pub(super) fn park(&self, core: &mut Core) {
+        core.records.park_read(HANDSHAKE_EPOCH, self.parts.aead, self.client.clone());
+    }
+
     /// `transcript` ends with the server's Finished.
     pub(super) fn application(&self, transcript: &Transcript) -> Result<ApplicationSecrets, Failed> {
         let zeros = vec![0; self.parts.hash.len()];

@@ -194,6 +194,7 @@ impl Server {
             return Err(Fault::refused(AlertDescription::DECRYPT_ERROR, "the client's Finished is wrong"));
         }
         let session = self.pending.take().ok_or(OUT_OF_ORDER)?;
+        agreed.secrets.park(core);
         session.install_read(core).map_err(internal)?;
         // The client has our flight, or it could not have finished.
         core.flight.begin();

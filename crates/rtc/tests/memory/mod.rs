@@ -8,7 +8,7 @@ use std::time::Duration;
 use bytes::Bytes;
 use weft_rtc::core::{Batch, Datagram, Instant, Limits, Path, Rng};
 use weft_rtc::sans_io::PeerConnection;
-use weft_rtc::{ChannelId, Config, DataChannelInit, Event, MessageKind};
+use weft_rtc::{ChannelId, Config, DataChannelInit, Event, MessageKind, SharedConfig};
 
 struct End {
     connection: Box<PeerConnection>,
@@ -19,10 +19,8 @@ struct End {
 }
 
 impl End {
-    fn new(port: u16) -> Self {
+    fn new(port: u16, config: SharedConfig) -> Self {
         let address = SocketAddr::from(([127, 0, 0, 1], port));
-        let mut config = Config::default().with_loopback(true);
-        config.max_probed_datagram = config.max_datagram;
         let connection = PeerConnection::new(Instant::ORIGIN, config, Rng::from_test_seed(port.into()));
         let mut connection = Box::new(connection.unwrap());
         connection.add_host_address(Instant::ORIGIN, address);
@@ -68,6 +66,13 @@ impl End {
     }
 }
 
+/// What any of them needs.
+pub(crate) fn config() -> Config {
+    let mut config = Config::default().with_loopback(true);
+    config.max_probed_datagram = config.max_datagram;
+    config
+}
+
 /// A sender, a receiver, and a channel between them.
 pub(crate) struct Pair {
     now: Instant,
@@ -79,7 +84,12 @@ pub(crate) struct Pair {
 impl Pair {
     /// Connected, with a channel open at both ends.
     pub(crate) fn connected() -> Self {
-        let mut pair = Self { now: Instant::ORIGIN, ends: [End::new(1000), End::new(2000)], in_place: false };
+        Self::connected_with([config().into(), config().into()])
+    }
+
+    /// The same, with these settings.
+    pub(crate) fn connected_with([a, b]: [SharedConfig; 2]) -> Self {
+        let mut pair = Self { now: Instant::ORIGIN, ends: [End::new(1000, a), End::new(2000, b)], in_place: false };
         let (now, [a, b]) = (pair.now, &mut pair.ends);
         let (a, b) = (&mut a.connection, &mut b.connection);
         a.create_data_channel(now, DataChannelInit::new("counted")).unwrap();
@@ -95,12 +105,29 @@ impl Pair {
 
     fn turn(&mut self) -> u64 {
         self.now += Duration::from_micros(50);
+        self.exchange()
+    }
+
+    fn exchange(&mut self) -> u64 {
         let [a, b] = &mut self.ends;
         a.flush(self.now, b);
         let messages = b.events(self.in_place);
         b.flush(self.now, a);
         a.events(self.in_place);
         messages
+    }
+
+    /// Lets time pass in which nobody sends anything, and gives what is left: the connections alone.
+    #[allow(dead_code)] // not by all who share this
+    pub(crate) fn idle(mut self, time: Duration) -> [Box<PeerConnection>; 2] {
+        let end = self.now + time;
+        while let Some(at) = self.ends.iter().filter_map(|end| end.connection.poll_timeout()).min()
+            && at <= end
+        {
+            self.now = self.now.max(at);
+            self.exchange();
+        }
+        self.ends.map(|end| end.connection)
     }
 
     /// Sends messages and waits until all have arrived.
