@@ -8,7 +8,7 @@ use crate::{Frame, Instant, Overhead};
 /// Hand in what arrived ([`handle_input`](Self::handle_input)) and let due timers fire
 /// ([`handle_timeout`](Self::handle_timeout)); then drain, in this order: [`poll_transmit`](Self::poll_transmit) until
 /// `None`, [`poll_event`](Self::poll_event) until `None`, and read [`poll_timeout`](Self::poll_timeout). Several
-/// datagrams that arrived together are best handed in together before draining: acknowledgements then cover them all.
+/// datagrams that arrived together are best handed in together before draining: acknowledgements then leave together.
 /// No call is ever required for correctness of another; a forgotten drain only delays what it would have given.
 ///
 /// # Errors

@@ -405,6 +405,7 @@ impl Association {
 
     /// Nothing has happened for a while: memory that much traffic took is given back.
     fn rest(&mut self) {
+        self.inbound.ack.rest();
         self.flight.rest();
         self.queue.rest();
         self.inbound.rest();

@@ -1,6 +1,8 @@
 //! Packets going out: bundling, and what may be sent when
 //! ([RFC 9260 sections 6.1, 6.10](https://www.rfc-editor.org/rfc/rfc9260#section-6.1)).
 
+use core::time::Duration;
+
 use weft_core::{Frame, Full, Instant};
 
 use super::{Association, Timer, chunk_size};
@@ -13,6 +15,9 @@ use crate::wire::{
 /// How many chunks may be outstanding. Fewer than half of all Stream Sequence Numbers, so that the receiver can tell the
 /// order of two messages, whatever stream they are on (section 6.1: at most 65,535), and few enough for Gap Ack Blocks.
 const MAX_OUTSTANDING: usize = 32_767;
+
+/// Up to here a path is a short one: some round trips that are lost in trying are no loss there.
+const SHORT_ROUND_TRIP: Duration = Duration::from_millis(20);
 
 /// Less room than this is left to no further chunk.
 const MIN_ROOM: usize = data::DATA_HEADER_LEN;
@@ -198,8 +203,14 @@ impl Association {
 
     fn fill_sack(&mut self, frame: &mut Frame<'_>) -> Result<(), Full> {
         let a_rwnd = self.inbound.a_rwnd();
+        if let Some(step) = self.inbound.ack.earlier() {
+            sack::write(frame, step.cumulative, a_rwnd, step.gaps.iter(), &[])?;
+            self.inbound.ack.told_earlier(a_rwnd);
+            self.stats.sacks_sent += 1;
+            return Ok(());
+        }
         sack::write(frame, self.inbound.cumulative, a_rwnd, self.inbound.gaps(), self.inbound.ack.duplicates())?;
-        self.inbound.ack.sent(a_rwnd);
+        self.inbound.ack.sent(a_rwnd, self.rto.srtt().is_some_and(|srtt| srtt < SHORT_ROUND_TRIP));
         self.timers.stop(Timer::Sack);
         self.stats.sacks_sent += 1;
         Ok(())

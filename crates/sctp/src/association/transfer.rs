@@ -82,7 +82,7 @@ impl Association {
         if !self.takes_data() {
             return;
         }
-        self.inbound.ack.packet();
+        self.inbound.packet_arrived();
         self.inbound.tune_window(now, self.rto.srtt());
         if self.state == State::ShutdownSent {
             // "MUST immediately respond to each received packet containing one or more DATA chunks with a SHUTDOWN

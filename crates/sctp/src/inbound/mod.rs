@@ -1,6 +1,7 @@
 //! The receiving side: which TSNs arrived, messages in the making, messages waiting for their turn.
 
 mod ack;
+mod bursts;
 mod fragment;
 mod interleaved;
 mod order;
@@ -352,6 +353,11 @@ impl Inbound {
         self.window.on_taken(len);
         self.ready_charge = self.ready_charge.saturating_sub(len + ENTRY_CHARGE);
         self.taken_entries = self.taken_entries.saturating_sub(1);
+    }
+
+    /// A packet with DATA arrived, which is to be acknowledged.
+    pub(crate) fn packet_arrived(&mut self) {
+        self.ack.packet(self.cumulative, &self.received);
     }
 
     /// A packet with DATA arrived: the window may grow.

@@ -286,6 +286,7 @@ impl Inbound {
             }
         }
         self.cumulative = tsn.previous();
+        self.ack.forget_earlier();
         self.received.clear();
         if let Some(spans) = &mut self.reassembly {
             spans.clear();

@@ -15,6 +15,7 @@ impl Inbound {
         }
         let gaps = !self.received.is_empty();
         self.cumulative = self.received.advance(cumulative);
+        self.ack.forget_earlier();
         if let Some(spans) = &mut self.reassembly {
             spans.forget_through(cumulative);
         }

@@ -1,6 +1,6 @@
 //! RFC 9260 sections 3.2, 6 and 7, packet by packet: what is received, acknowledged, and sent when.
 
-use weft_core::{Instant, Layer};
+use weft_core::{Instant, Layer, Serial32};
 use weft_sctp::congestion::{Acknowledged, Controller, NewReno};
 use weft_sctp::wire::{Data, Packet, Sack, data, kind};
 use weft_sctp::{Config, SendOptions};
@@ -199,6 +199,42 @@ fn one_sack_at_most_for_a_packet() {
     assert!((50..=51).contains(&sacks), "every second packet: {sacks}");
 }
 
+/// Senders count SACKs: to open their window, to send Max.Burst packets for each, to find what is lost.
+//= rfc9260#6.2
+//# Specifically, an acknowledgement SHOULD be generated for at least every second packet (not every second DATA chunk) received and SHOULD be generated within 200 ms of the arrival of any unacknowledged DATA chunk.
+//= rfc9260#6.7
+//# The data receiver continues sending a SACK chunk after receipt of each SCTP packet that does not fill the gap.
+#[test]
+fn packets_handed_in_together_are_acknowledged_as_if_they_had_come_apart() {
+    let mut victim = Victim::new(Config::rtc());
+    let mut data = |victim: &mut Victim, tsn: u32| {
+        victim.input(&[(kind::DATA, 7, &data_value(tsn, 0, 0, 53, b"x"))]).unwrap();
+    };
+    data(&mut victim, 1000);
+    victim.output();
+    for tsn in 1001..=1011 {
+        data(&mut victim, tsn);
+    }
+    let told: Vec<u32> = victim.output().iter().map(|packet| acknowledged(packet).0).collect();
+    assert_eq!(told, [1002, 1004, 1006, 1008, 1011], "every second, and with the last of them what is left");
+    // One is missing: from then on each packet tells of it.
+    for tsn in [1012, 1013, 1015, 1016, 1018] {
+        data(&mut victim, tsn);
+    }
+    let told: Vec<_> = victim.output().iter().map(acknowledged).collect();
+    assert_eq!(told, [(1013, vec![]), (1013, vec![(2, 2)]), (1013, vec![(2, 3)]), (1013, vec![(2, 3), (5, 5)]),]);
+    assert!(victim.output().is_empty());
+}
+
+fn acknowledged(packet: &Vec<u8>) -> (u32, Vec<(u16, u16)>) {
+    let all = chunks(packet);
+    let value = all.iter().find(|chunk| chunk.kind == kind::SACK).expect("a SACK").value;
+    let sack = Sack::parse(value).unwrap();
+    let cumulative = sack.cumulative_tsn_ack;
+    let from = |tsn: Serial32| tsn.since(cumulative) as u16;
+    (cumulative.0, sack.gap_blocks().map(|(first, last)| (from(first), from(last))).collect())
+}
+
 #[test]
 fn a_sack_reports_as_much_as_fits() {
     //= rfc9260#6.2
@@ -211,9 +247,10 @@ fn a_sack_reports_as_much_as_fits() {
     for n in 0..400_u32 {
         victim.input(&[(kind::DATA, 7, &data_value(1001 + 2 * n, 0, 0, 53, b"x"))]).unwrap();
     }
-    let out = victim.output();
-    assert_eq!((out.len(), out[0].len(), kinds(&out[0])), (1, 508, vec![kind::SACK]));
-    let blocks: Vec<u32> = Sack::parse(chunks(&out[0])[0].value).unwrap().gap_blocks().map(|(a, _)| a.0).collect();
+    let out = victim.output().pop().unwrap();
+    assert_eq!((out.len(), kinds(&out)), (508, vec![kind::SACK]));
+    assert!(victim.output().is_empty(), "the rest is not told");
+    let blocks: Vec<u32> = Sack::parse(chunks(&out)[0].value).unwrap().gap_blocks().map(|(a, _)| a.0).collect();
     assert_eq!(blocks, (0..120).map(|n| 1001 + 2 * n).collect::<Vec<_>>(), "the lowest ones");
 }
 
@@ -467,5 +504,6 @@ fn a_sack_is_made_as_the_example_says() {
     }
     while victim.it.receive().is_some() {}
     let window = victim.it.stats().a_rwnd as u32;
-    assert_eq!(chunks(&victim.output()[0])[0].value, sack_value(1002, window, &[(2, 3), (5, 5)]));
+    let last = victim.output().pop().unwrap();
+    assert_eq!(chunks(&last)[0].value, sack_value(1002, window, &[(2, 3), (5, 5)]));
 }

@@ -210,7 +210,7 @@ fn without_the_peers_support_no_forward_tsn_leaves_and_none_is_taken() {
 
 fn told(victim: &mut Victim) -> Option<(u32, Vec<(u32, u32)>)> {
     let out = victim.output();
-    let sack = Sack::parse(chunks(out.first()?)[0].value).unwrap();
+    let sack = Sack::parse(chunks(out.last()?)[0].value).unwrap();
     Some((sack.cumulative_tsn_ack.0, sack.gap_blocks().map(|(a, b)| (a.0, b.0)).collect()))
 }
 

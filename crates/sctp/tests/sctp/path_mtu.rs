@@ -93,8 +93,9 @@ fn a_path_that_shrinks_under_way_is_survived() {
         });
         pair.run_for(secs(10));
         let stats = pair.a.layer.association().stats();
-        // Probes of a base that no longer passes take three seconds and a half.
-        assert!(took.as_ref().is_ok_and(|took| *took < secs(8)), "{mtu}: {received} arrived after {took:?}, {stats:?}");
+        // Probes of a base that no longer passes take three seconds and a half; of those that would pass one may be lost.
+        let most = if loss == 0.0 { secs(8) } else { secs(15) };
+        assert!(took.as_ref().is_ok_and(|took| *took < most), "{mtu}: {received} arrived after {took:?}, {stats:?}");
         assert!(stats.black_holes > 0 && stats.mtu <= mtu - HEADERS, "{stats:?}");
         assert!(pair.a_to_b.stats().fragmented > 0, "what was under way went in fragments");
     }
