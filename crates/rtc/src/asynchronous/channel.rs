@@ -260,9 +260,13 @@ impl DataChannel {
         Poll::Pending
     }
 
-    /// Begins to close the channel (W3C `close`): what is queued is delivered first.
+    /// Begins to close the channel (W3C `close`): what is queued is delivered first, and what has arrived can be read still.
     pub fn close(&self) {
         let mut state = self.shared.lock();
+        // Once more it would wake who waits for this for nothing, and the core would throw away what waits to be read.
+        if !matches!(state.state_of(self.id), ChannelState::Connecting | ChannelState::Open) {
+            return;
+        }
         let now = self.shared.now();
         state.core.close_data_channel(now, self.id);
         state.with_channel(self.id, Channel::wake_all);

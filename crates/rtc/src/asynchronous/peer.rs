@@ -5,7 +5,7 @@ use std::task::Poll;
 
 use weft_core::Path;
 use weft_ice::{CheckResult, PairInfo, RestartReason};
-use weft_sctp::{ChannelId, ChannelState};
+use weft_sctp::{ChannelId, ChannelState, CloseReason};
 use weft_sdp::jsep::{Description, SignalingState};
 
 use super::wakers::{Waiter, What};
@@ -76,8 +76,18 @@ impl PeerConnection {
     /// # Errors
     /// [`Error::Closed`], [`Error::Open`].
     pub fn create_data_channel(&self, init: DataChannelInit) -> Result<DataChannel, Error> {
-        let id = self.act(|core, now| core.create_data_channel(now, init))?;
-        Ok(DataChannel::new(&self.shared, &mut self.shared.lock(), id))
+        let _entered = self.shared.span.enter();
+        let mut state = self.shared.lock();
+        if state.is_over() {
+            return Err(Error::Closed);
+        }
+        let id = state.core.create_data_channel(self.shared.now(), init)?;
+        // Before the lock is let go: what comes for a channel without a handle is thrown away.
+        let channel = DataChannel::new(&self.shared, &mut state, id);
+        state.dispatch();
+        drop(state);
+        self.shared.notify();
+        Ok(channel)
     }
 
     /// Makes an offer, applies it and waits until its candidates are gathered: the short way when descriptions are
@@ -273,20 +283,32 @@ impl PeerConnection {
     pub async fn finish(&self) -> Result<(), Error> {
         let channels: Vec<ChannelId> = self.act(|core, now| {
             let channels = core.data_channels().ids();
-            for id in &channels {
-                core.close_data_channel(now, *id);
+            let is_closed = |core: &sans_io::PeerConnection, id| {
+                core.data_channel(id).is_none_or(|channel| channel.state == ChannelState::Closed)
+            };
+            for &id in &channels {
+                // One that is closed would lose what waits to be read.
+                if !is_closed(core, id) {
+                    core.close_data_channel(now, id);
+                }
             }
             Ok(channels)
         })?;
         let mut waiter = Waiter::new(What::State);
         let delivered = poll_fn(|cx| {
             let mut state = self.shared.lock();
-            let open = |id: &ChannelId| state.core.data_channel(*id).is_some_and(|c| c.state != ChannelState::Closed);
-            if state.is_deserted() {
-                return Poll::Ready(Err(Error::Closed));
-            }
-            if !channels.iter().any(open) {
+            let deserted = state.is_deserted();
+            let open = |id| state.core.data_channel(id).is_some_and(|channel| channel.state != ChannelState::Closed);
+            let delivered = |id: &ChannelId| match state.channels.get(id).and_then(|channel| channel.closed) {
+                Some(reason) => matches!(reason, CloseReason::Local | CloseReason::Remote),
+                None => !deserted && !open(*id),
+            };
+            // First, for the peer may have finished, too, and ended the connection upon it.
+            if channels.iter().all(delivered) {
                 return Poll::Ready(Ok(()));
+            }
+            if deserted {
+                return Poll::Ready(Err(Error::Closed));
             }
             waiter.register(&self.shared, &mut state, cx);
             Poll::Pending

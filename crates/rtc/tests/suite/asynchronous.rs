@@ -1,5 +1,8 @@
 //! The async handles, over real loopback sockets.
 
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::task::{Context, Wake, Waker};
 use std::time::Duration;
 
 use futures_util::{FutureExt, SinkExt, StreamExt};
@@ -380,6 +383,50 @@ async fn finish_loses_nothing() {
     let (bytes, _b) = timeout(PATIENCE, reader).await.unwrap().unwrap();
     assert_eq!(bytes, 20 * 40_010);
     assert!(matches!(here.finish().await, Err(Error::Closed)) || here.finish().await.is_ok());
+}
+
+/// Whoever closes, by whatever call: what had arrived by then can be read.
+#[tokio::test]
+async fn closing_what_the_peer_has_closed_keeps_what_was_not_read() {
+    for way in 0..4 {
+        let (a, _b, mut here, there) = connect().await;
+        for n in 0..3_u8 {
+            there.send(vec![n; 1000]).await.unwrap();
+        }
+        let theirs = tokio::spawn(async move { there.finish().await });
+        timeout(PATIENCE, here.closed()).await.unwrap();
+        timeout(PATIENCE, theirs).await.unwrap().unwrap().unwrap();
+        match way {
+            0 => here.close(),
+            1 => here.finish().await.unwrap(),
+            2 => SinkExt::close(&mut here).await.unwrap(),
+            _ => timeout(PATIENCE, a.finish()).await.unwrap().unwrap(),
+        }
+        for n in 0..3_u8 {
+            assert_eq!(timeout(PATIENCE, here.recv()).await.unwrap().unwrap().data, vec![n; 1000], "way {way}");
+        }
+        assert!(timeout(PATIENCE, here.recv()).await.unwrap().is_none());
+    }
+}
+
+/// A close that waits does not wake itself.
+#[tokio::test]
+async fn a_close_that_is_polled_again_wakes_nobody() {
+    struct Wakes(AtomicUsize);
+    impl Wake for Wakes {
+        fn wake(self: Arc<Self>) {
+            self.0.fetch_add(1, Ordering::Relaxed);
+        }
+    }
+    let (_a, _b, mut here, _there) = connect().await;
+    let wakes = Arc::new(Wakes(AtomicUsize::new(0)));
+    let waker = Waker::from(wakes.clone());
+    // The other side lives in this thread: nothing arrives meanwhile.
+    for _ in 0..5 {
+        assert!(here.poll_close_unpin(&mut Context::from_waker(&waker)).is_pending());
+    }
+    assert_eq!(wakes.0.load(Ordering::Relaxed), 0);
+    timeout(PATIENCE, SinkExt::close(&mut here)).await.unwrap().unwrap();
 }
 
 #[tokio::test]

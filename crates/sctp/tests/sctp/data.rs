@@ -207,7 +207,7 @@ fn one_sack_at_most_for_a_packet() {
 #[test]
 fn packets_handed_in_together_are_acknowledged_as_if_they_had_come_apart() {
     let mut victim = Victim::new(Config::rtc());
-    let mut data = |victim: &mut Victim, tsn: u32| {
+    let data = |victim: &mut Victim, tsn: u32| {
         victim.input(&[(kind::DATA, 7, &data_value(tsn, 0, 0, 53, b"x"))]).unwrap();
     };
     data(&mut victim, 1000);
@@ -221,12 +221,12 @@ fn packets_handed_in_together_are_acknowledged_as_if_they_had_come_apart() {
     for tsn in [1012, 1013, 1015, 1016, 1018] {
         data(&mut victim, tsn);
     }
-    let told: Vec<_> = victim.output().iter().map(acknowledged).collect();
+    let told: Vec<_> = victim.output().iter().map(|packet| acknowledged(packet)).collect();
     assert_eq!(told, [(1013, vec![]), (1013, vec![(2, 2)]), (1013, vec![(2, 3)]), (1013, vec![(2, 3), (5, 5)]),]);
     assert!(victim.output().is_empty());
 }
 
-fn acknowledged(packet: &Vec<u8>) -> (u32, Vec<(u16, u16)>) {
+fn acknowledged(packet: &[u8]) -> (u32, Vec<(u16, u16)>) {
     let all = chunks(packet);
     let value = all.iter().find(|chunk| chunk.kind == kind::SACK).expect("a SACK").value;
     let sack = Sack::parse(value).unwrap();
