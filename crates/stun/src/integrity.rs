@@ -57,20 +57,41 @@ impl PasswordAlgorithmId {
     }
 }
 
-/// The key of both integrity attributes. Both hash states are made once, so a message costs no key schedule.
+/// The key of both integrity attributes. The hash states of MESSAGE-INTEGRITY are made once, so a message costs no key
+/// schedule; so are those of MESSAGE-INTEGRITY-SHA256, but for a short-term credential's key: two of those are in every
+/// ICE agent, and hardly any peer uses them so.
 ///
 /// Strings are used as they come: the caller applies the OpaqueString profile (RFC 8265), which changes nothing in
 /// printable ASCII, and so in everything ICE uses.
 #[derive(Clone)]
 pub struct IntegrityKey {
     sha1: Hmac<Sha1>,
-    sha256: Hmac<Sha256>,
+    sha256: Sha256Key,
+}
+
+#[derive(Clone)]
+enum Sha256Key {
+    Made(Box<Hmac<Sha256>>),
+    Password(Box<str>),
+}
+
+impl Sha256Key {
+    fn make(key: &[u8]) -> Hmac<Sha256> {
+        Hmac::new(&block::<Sha256>(key).into())
+    }
+
+    fn state(&self) -> Hmac<Sha256> {
+        match self {
+            Self::Made(state) => Hmac::clone(state),
+            Self::Password(password) => Self::make(password.as_bytes()),
+        }
+    }
 }
 
 impl IntegrityKey {
     /// A short-term credential's key (RFC 8489 section 9.1.1).
     pub fn short_term(password: &str) -> Self {
-        Self::raw(password.as_bytes())
+        Self { sha1: sha1_state(password.as_bytes()), sha256: Sha256Key::Password(password.into()) }
     }
 
     /// A long-term credential's key (RFC 8489 section 9.2.2).
@@ -90,7 +111,7 @@ impl IntegrityKey {
     }
 
     fn raw(key: &[u8]) -> Self {
-        Self { sha1: Hmac::new(&block::<Sha1>(key).into()), sha256: Hmac::new(&block::<Sha256>(key).into()) }
+        Self { sha1: sha1_state(key), sha256: Sha256Key::Made(Box::new(Sha256Key::make(key))) }
     }
 
     pub(crate) fn sha1(&self, input: &IntegrityInput<'_>) -> [u8; 20] {
@@ -99,7 +120,7 @@ impl IntegrityKey {
     }
 
     pub(crate) fn sha256(&self, input: &IntegrityInput<'_>) -> [u8; 32] {
-        let mac = self.sha256.clone().chain_update(input.message_type).chain_update(input.length);
+        let mac = self.sha256.state().chain_update(input.message_type).chain_update(input.length);
         mac.chain_update(input.rest).finalize().into_bytes().into()
     }
 }
@@ -108,6 +129,10 @@ impl fmt::Debug for IntegrityKey {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("IntegrityKey")
     }
+}
+
+fn sha1_state(key: &[u8]) -> Hmac<Sha1> {
+    Hmac::new(&block::<Sha1>(key).into())
 }
 
 /// The key as HMAC uses it, one hash block long: hashed if it is longer, filled up with zeros (RFC 2104 section 2).
@@ -159,10 +184,10 @@ mod tests {
             let key = vec![7; len];
             let mut theirs = Hmac::<Sha256>::new_from_slice(&key).unwrap();
             theirs.update(&[0, 0, 1, 2, 3]);
-            assert_eq!(
-                IntegrityKey::raw(&key).sha256(&input(&[1, 2, 3])),
-                <[u8; 32]>::from(theirs.finalize().into_bytes())
-            );
+            let theirs = <[u8; 32]>::from(theirs.finalize().into_bytes());
+            assert_eq!(IntegrityKey::raw(&key).sha256(&input(&[1, 2, 3])), theirs);
+            let password = String::from_utf8(key).unwrap();
+            assert_eq!(IntegrityKey::short_term(&password).sha256(&input(&[1, 2, 3])), theirs);
         }
     }
 }
