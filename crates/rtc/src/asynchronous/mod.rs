@@ -203,10 +203,7 @@ impl State {
                 Event::Abandoned(id, notice) => self.with_channel(id, |channel| channel.settle(notice, false)),
                 Event::Closed(id, reason) => self.on_channel_closed(id, reason),
                 event => {
-                    if self.events.len() >= MAX_EVENTS {
-                        self.events.pop_front();
-                    }
-                    self.events.push_back(event);
+                    self.keep(event);
                     self.event.wake();
                     self.changed.wake();
                     self.accept.wake();
@@ -214,6 +211,21 @@ impl State {
             }
         }
         discarded && self.core.data_channels().association().owes_sack()
+    }
+
+    /// Keeps an event until somebody asks for it, and many never do.
+    fn keep(&mut self, event: Event) {
+        if matches!(event, Event::DtlsState(_) | Event::SctpState(_)) {
+            // These are asked for, not told.
+            return;
+        }
+        if self.events.len() >= MAX_EVENTS {
+            self.events.pop_front();
+        }
+        if self.events.len() == self.events.capacity() {
+            self.events.reserve_exact(4);
+        }
+        self.events.push_back(event);
     }
 
     /// A channel that was never accepted and has nothing to read leaves no trace: a peer can open and close without end.

@@ -32,11 +32,10 @@ impl Terms {
 
 impl PeerConnection {
     fn terms(&self, remote: &RemoteParameters) -> Option<Terms> {
-        Some(Terms {
-            role: self.dtls_role()?,
-            fingerprints: remote.strongest_fingerprints().filter_map(convert::fingerprint_from_sdp).collect(),
-            tls_id: remote.tls_id.clone(),
-        })
+        let known = remote.strongest_fingerprints().filter_map(convert::fingerprint_from_sdp);
+        let mut fingerprints: Vec<_> = known.collect();
+        fingerprints.shrink_to_fit();
+        Some(Terms { role: self.dtls_role()?, fingerprints, tls_id: remote.tls_id.clone() })
     }
 
     /// An answer was applied: roles are fixed, and if it is not about the association there is, another one is made.

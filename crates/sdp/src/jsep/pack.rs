@@ -52,7 +52,10 @@ impl Negotiator {
             credentials,
             remote_kind: remote.kind,
             remote: remote.session.to_string().into(),
-            data: remote.data.map(|data| RemoteParameters { candidates: Vec::new(), ..data }),
+            data: remote.data.map(|mut data| {
+                data.fingerprints.shrink_to_fit();
+                RemoteParameters { candidates: Vec::new(), ..data }
+            }),
             can_trickle,
         }));
     }
