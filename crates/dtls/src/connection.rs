@@ -20,6 +20,7 @@ use crate::reassembly::Reassembly;
 use crate::record::RecordLayer;
 use crate::records::Records;
 use crate::transcript::Transcript;
+use crate::verifier::Verifier;
 use crate::wire::{Alert, AlertDescription, ContentType};
 
 /// A flight repeated this often goes out in smaller datagrams: perhaps the path takes no larger ones (RFC 6347
@@ -161,6 +162,7 @@ impl Connection {
             counters: Counters::default(),
             core: Core {
                 config: config.clone(),
+                verifier: None,
                 seed: Seed::draw(&mut rng),
                 records: RecordLayer::new(&limits),
                 flight: Flight::default(),
@@ -173,6 +175,12 @@ impl Connection {
             },
             config,
         }
+    }
+
+    /// Judges the peer's certificate by `verifier` in place of [`Config::verifier`], so that connections to different
+    /// peers share a configuration. Has no effect once the certificate came.
+    pub fn set_verifier(&mut self, verifier: Verifier) {
+        self.core.verifier = Some(verifier);
     }
 
     /// Begins the handshake of a client. Does nothing for a server, or a second time.

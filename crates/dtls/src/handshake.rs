@@ -19,6 +19,8 @@ use crate::wire::{CipherSuite, HandshakeType, NamedGroup, ProtocolVersion, SrtpP
 /// The parts of a connection that a handshake works on.
 pub(crate) struct Core {
     pub(crate) config: Arc<Config>,
+    /// Judges the peer's certificate in place of the configuration's.
+    pub(crate) verifier: Option<Verifier>,
     pub(crate) seed: Seed,
     pub(crate) records: RecordLayer,
     pub(crate) flight: Flight,
@@ -114,7 +116,7 @@ impl Core {
     ) -> Result<(Vec<u8>, PeerKey), Fault> {
         let reject = |rejection| Fault::Fatal(Error::CertificateRejected(rejection));
         let certificate = certificates.next().ok_or(reject(Rejection::Malformed))?;
-        let verifier = &self.config.verifier;
+        let verifier = self.verifier.as_ref().unwrap_or(&self.config.verifier);
         if matches!(verifier, Verifier::Fingerprints(all) if all.is_empty()) {
             return Err(Fault::Fatal(Error::NoFingerprint));
         }

@@ -2,12 +2,15 @@
 
 use std::ops::Deref;
 use std::sync::Arc;
+use std::time::Duration;
+
+use weft_dtls::{Certificate, SrtpProfile};
 
 use crate::config::{Config, MdnsPolicy};
 
 /// Settings that many connections share, with what their layers are told: a clone is one word. Whoever makes thousands of
 /// connections with the same settings makes one of these and gives each a clone; a [`Config`] does as well, and costs each of
-/// them half a kilobyte.
+/// them a copy. With a certificate in it, what DTLS is told is shared, too.
 ///
 /// ```
 /// use weft_rtc::{Config, Endpoint, SharedConfig};
@@ -29,6 +32,8 @@ struct Shared {
     config: Config,
     ice: Arc<weft_ice::Config>,
     sctp: Arc<weft_sctp::Config>,
+    /// With the certificate of the settings, if they have one.
+    dtls: Option<Arc<weft_dtls::Config>>,
 }
 
 impl SharedConfig {
@@ -39,11 +44,18 @@ impl SharedConfig {
     pub(crate) fn sctp(&self) -> Arc<weft_sctp::Config> {
         Arc::clone(&self.0.sctp)
     }
+
+    /// For a connection with this certificate: that of the settings, or one made for it alone. It takes no certificate of
+    /// a peer before it is told which.
+    pub(crate) fn dtls(&self, certificate: &Arc<Certificate>) -> Arc<weft_dtls::Config> {
+        self.0.dtls.clone().unwrap_or_else(|| Arc::new(dtls(&self.0.config, certificate)))
+    }
 }
 
 impl From<Config> for SharedConfig {
     fn from(config: Config) -> Self {
-        Self(Arc::new(Shared { ice: Arc::new(ice(&config)), sctp: Arc::new(sctp(&config)), config }))
+        let dtls = config.certificate.as_ref().map(|certificate| Arc::new(dtls(&config, certificate)));
+        Self(Arc::new(Shared { ice: Arc::new(ice(&config)), sctp: Arc::new(sctp(&config)), dtls, config }))
     }
 }
 
@@ -64,6 +76,29 @@ fn ice(config: &Config) -> weft_ice::Config {
         report_checks: config.report_checks,
         ..weft_ice::Config::default()
     }
+}
+
+fn dtls(config: &Config, certificate: &Arc<Certificate>) -> weft_dtls::Config {
+    // Each connection judges by the fingerprints it was told; none are taken by these.
+    let verifier = weft_dtls::Verifier::Fingerprints(Vec::new());
+    let mut dtls = weft_dtls::Config::new(Arc::clone(certificate), verifier);
+    if let Some(versions) = &config.dtls_versions {
+        dtls.versions.clone_from(versions);
+    }
+    if let Some(groups) = &config.dtls_groups {
+        dtls.groups.clone_from(groups);
+    }
+    if let Some(records) = config.dtls_records_per_key {
+        dtls.limits.records_per_key = records;
+    }
+    // No media goes here, but there are peers that end a connection without SRTP keys (aiortc, for one), and nobody minds.
+    dtls.srtp_profiles = vec![SrtpProfile::AEAD_AES_128_GCM, SrtpProfile::AES128_CM_HMAC_SHA1_80];
+    dtls.mtu = config.max_datagram;
+    // Behind ICE the path is known to work: long pauses only delay what loss has delayed already.
+    dtls.max_rto = Duration::from_secs(3);
+    // The peer may still wait for our answer, which a human may carry: consent decides when to give up.
+    dtls.handshake_timeout = Duration::from_secs(3600);
+    dtls
 }
 
 /// SCTP over DTLS over ICE: consent decides death, so retransmission never gives up.

@@ -1,10 +1,7 @@
 //! The DTLS association that was agreed on, and the SCTP association in it (RFC 8842, RFC 8841).
 
-use std::sync::Arc;
-use std::time::Duration;
-
 use weft_core::{Instant, Path};
-use weft_dtls::{Fingerprint, Role, SrtpProfile};
+use weft_dtls::{Fingerprint, Role};
 use weft_sdp::jsep::RemoteParameters;
 use weft_sdp::{MaxMessageSize, TlsId};
 
@@ -81,26 +78,10 @@ impl PeerConnection {
         debug_assert!(matches!(self.dtls, Dtls::Waiting));
         let terms = self.terms(self.negotiator.agreed()?)?;
         let verifier = weft_dtls::Verifier::Fingerprints(terms.fingerprints.clone());
-        let mut config = weft_dtls::Config::new(Arc::clone(&self.certificate), verifier);
-        if let Some(versions) = &self.config.dtls_versions {
-            config.versions.clone_from(versions);
-        }
-        if let Some(groups) = &self.config.dtls_groups {
-            config.groups.clone_from(groups);
-        }
-        if let Some(records) = self.config.dtls_records_per_key {
-            config.limits.records_per_key = records;
-        }
-        // No media goes here, but there are peers that end a connection without SRTP keys (aiortc, for one), and nobody minds.
-        config.srtp_profiles = vec![SrtpProfile::AEAD_AES_128_GCM, SrtpProfile::AES128_CM_HMAC_SHA1_80];
-        config.mtu = self.config.max_datagram;
-        // Behind ICE the path is known to work: long pauses only delay what loss has delayed already.
-        config.max_rto = Duration::from_secs(3);
-        // The peer may still wait for our answer, which a human may carry: consent decides when to give up.
-        config.handshake_timeout = Duration::from_secs(3600);
-        let role = terms.role;
+        let mut dtls = weft_dtls::Connection::new(self.config.dtls(&self.certificate), terms.role, self.seed.rng());
+        dtls.set_verifier(verifier);
         self.dtls_terms = Some(terms);
-        Some(weft_dtls::Connection::new(Arc::new(config), role, self.seed.rng()))
+        Some(dtls)
     }
 
     /// Data goes by `path` from now on. What SCTP knows of the old one says nothing about it (RFC 8831 section 5, RFC 8261
