@@ -313,6 +313,31 @@ fn a_receiver_forgets_what_is_skipped() {
     assert_eq!(it.it.stats().a_rwnd, 5 << 20, "nothing is left behind");
 }
 
+/// Message Identifiers go round (RFC 8260 section 2.1): what the peer gave up takes them there quickly.
+#[test]
+fn message_identifiers_wrap() {
+    let mut it = victim(&Config::rtc());
+    let mut tsn = 999;
+    for mid in [0x7FFF_FFFE, 0xFFFF_FFFC, 0xFFFF_FFFE] {
+        tsn += 1;
+        it.input(&[(kind::I_FORWARD_TSN, 0, &skip_value(tsn, &[(1, 0, mid), (1, 1, mid)]))]).unwrap();
+    }
+    // Ordered ones come in the wrong order, on both sides of the end of numbers.
+    for mid in [1, 0, 0xFFFF_FFFF_u32] {
+        tsn += 1;
+        it.input(&[(kind::I_DATA, B | E, &i_data(tsn, 1, mid, mid, b"m"))]).unwrap();
+    }
+    let order: Vec<u32> = received(&mut it).iter().map(|(_, ppid, _)| *ppid).collect();
+    assert_eq!(order, [0xFFFF_FFFF, 0, 1]);
+    // A message in fragments, too, and one without order; one of before is late.
+    it.input(&[(kind::I_DATA, B, &i_data(tsn + 1, 1, 2, 53, b"be"))]).unwrap();
+    it.input(&[(kind::I_DATA, U | E, &i_data(tsn + 2, 1, 0xFFFF_FFFE, 1, b"late"))]).unwrap();
+    it.input(&[(kind::I_DATA, U | B, &i_data(tsn + 3, 1, 0, 51, b"a"))]).unwrap();
+    it.input(&[(kind::I_DATA, U | E, &i_data(tsn + 4, 1, 0, 1, b"b"))]).unwrap();
+    it.input(&[(kind::I_DATA, E, &i_data(tsn + 5, 1, 2, 1, b"end"))]).unwrap();
+    assert_eq!(received(&mut it), [(1, 51, b"ab".to_vec()), (1, 53, b"beend".to_vec())]);
+}
+
 #[test]
 fn counts_start_again_after_a_reset() {
     //= rfc8260#2.3.2

@@ -312,3 +312,19 @@ fn streams_are_added_either_way() {
     assert_eq!((duo.a.out_streams(), duo.a.in_streams()), (6, 7));
     assert_eq!(events(&mut duo.a), [Event::StreamsRefused, Event::StreamsRefused]);
 }
+
+#[test]
+fn a_repeated_request_for_streams_adds_none() {
+    let mut victim = Victim::new(Config { in_streams: 4, out_streams: 4, max_streams: 10, ..config() });
+    let more = param(parameter::ADD_OUTGOING, 1000, &[0, 2, 0, 0]);
+    for _ in 0..3 {
+        victim.input(&[(kind::RE_CONFIG, 0, &more)]).unwrap();
+        assert_eq!(re_configs(&mut victim), [answer(1000, result::PERFORMED, None)]);
+        assert_eq!(victim.it.in_streams(), 6);
+    }
+    assert_eq!(events(&mut victim.it), [Event::IncomingStreams(6)]);
+    let too_many = param(parameter::ADD_OUTGOING, 1001, &[0, 5, 0, 0]);
+    victim.input(&[(kind::RE_CONFIG, 0, &too_many)]).unwrap();
+    assert_eq!(re_configs(&mut victim), [answer(1001, result::DENIED, None)]);
+    assert_eq!(victim.it.in_streams(), 6);
+}

@@ -67,6 +67,24 @@ fn a_reset_starts_the_numbers_again() {
     }
 }
 
+/// Requests are counted from the initial TSN (RFC 6525 section 4.1), and so go round with TSNs.
+#[test]
+fn numbers_of_requests_wrap() {
+    let mut duo = Duo::connected(&Config { initial_tsn: Some(u32::MAX - 1), ..Config::rtc() });
+    for round in 0..5 {
+        duo.a.send(duo.now, 4, 53, payload(round, 3000), SendOptions::default()).unwrap();
+        duo.b.send(duo.now, 5, 53, payload(round, 3000), SendOptions::default()).unwrap();
+        duo.a.reset_streams(duo.now, &[4]);
+        duo.b.reset_streams(duo.now, &[5]);
+        duo.run(secs(2));
+        assert_eq!(duo.b.receive().unwrap().payload, payload(round, 3000));
+        assert_eq!(duo.a.receive().unwrap().payload, payload(round, 3000));
+        let (at_a, at_b) = (events(&mut duo.a), events(&mut duo.b));
+        assert!(at_a.contains(&Event::OutgoingReset(4, true)) && at_a.contains(&Event::IncomingReset(5)), "{round}");
+        assert!(at_b.contains(&Event::OutgoingReset(5, true)) && at_b.contains(&Event::IncomingReset(4)), "{round}");
+    }
+}
+
 #[test]
 fn a_request_is_deferred_until_everything_before_it_came() {
     //= rfc6525#5.2.2

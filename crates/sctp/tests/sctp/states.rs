@@ -495,3 +495,41 @@ fn an_init_ack_with_what_is_not_offered_is_taken_and_reported() {
     assert_eq!(kinds(&out), [kind::COOKIE_ECHO, kind::ERROR]);
     assert_eq!(chunks(&out)[1].value, [0, 8, 0, 8, 0xC0, 0, 0, 4]);
 }
+
+#[test]
+fn an_init_after_the_end_is_refused_for_want_of_resources() {
+    let mut victim = Victim::new(Config::rtc());
+    victim.it.abort(victim.now);
+    victim.output();
+    for tag in [OUR_TAG, 0x0102_0304] {
+        let init = packet(0, &[(kind::INIT, 0, &init_value(tag, 5, &[]))]);
+        victim.it.handle_input(victim.now, &init).unwrap();
+        let answer = victim.output().remove(0);
+        assert_eq!((tag_of(&answer), kinds(&answer)), (tag, vec![kind::ABORT]));
+        let (flags, value) = (chunks(&answer)[0].flags, chunks(&answer)[0].value);
+        assert_eq!((flags, value), (0, &[0, 4, 0, 4][..]), "cause 4: Out of Resource");
+    }
+    assert!(victim.it.is_over() && victim.it.receive().is_none());
+}
+
+/// The bare crate keeps RFC 9260 section 16; under a peer connection ICE decides who is dead.
+#[test]
+fn defaults_are_those_of_the_rfc_and_rtc_sets_no_limit_to_retransmissions() {
+    let bare = Config::default();
+    assert_eq!((bare.rto_initial, bare.rto_min, bare.rto_max), (secs(1), secs(1), secs(60)));
+    assert_eq!((bare.max_retransmits, bare.max_init_retransmits, bare.max_burst), (Some(10), Some(8), 4));
+    assert_eq!((bare.cookie_lifetime, bare.heartbeat_interval), (secs(60), Some(secs(30))));
+    let rtc = Config::rtc();
+    assert_eq!((rtc.max_retransmits, rtc.max_init_retransmits, rtc.rto_max), (None, None, secs(10)));
+    // Nobody answers for an hour: it still tries, every ten seconds.
+    let mut victim = Victim::new(Config { heartbeat_interval: None, ..rtc });
+    victim.it.send(victim.now, 0, 53, payload(0, 100), SendOptions::default()).unwrap();
+    let mut left = Vec::new();
+    while victim.now < Instant::from_millis(3_600_000) {
+        left.extend(victim.output().iter().map(|_| victim.now));
+        victim.now = victim.it.poll_timeout().unwrap();
+        victim.it.handle_timeout(victim.now).unwrap();
+    }
+    assert_eq!(victim.it.state(), State::Established);
+    assert!(left.windows(2).all(|pair| pair[1] - pair[0] <= secs(10)) && left.len() > 360, "{}", left.len());
+}
