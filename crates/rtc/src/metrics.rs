@@ -110,6 +110,12 @@ impl Meter {
         histogram!("weft_setup_seconds").record(took);
     }
 
+    /// What SCTP and DTLS count begins anew.
+    pub(crate) fn renew(&mut self) {
+        let Totals { counters, traffic, opened, closed, .. } = self.told;
+        self.told = Totals { counters, traffic, opened, closed, ..Totals::default() };
+    }
+
     /// Hands on what is new since the last time.
     pub(crate) fn tell(&mut self, now: Instant, totals: &Totals, round_trip: Option<Duration>) {
         self.next = now + PERIOD;

@@ -6,7 +6,7 @@
 mod memory;
 
 use std::collections::BTreeMap;
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, LazyLock, Mutex, MutexGuard, PoisonError};
 
 use bytes::Bytes;
 use memory::Pair;
@@ -87,10 +87,21 @@ impl Recorder for Book {
     }
 }
 
+/// The book of the process, empty, for one test at a time.
+fn book() -> MutexGuard<'static, Book> {
+    static BOOK: LazyLock<Mutex<Book>> = LazyLock::new(|| {
+        let book = Book::default();
+        metrics::set_global_recorder(book.clone()).ok().unwrap();
+        Mutex::new(book)
+    });
+    let book = BOOK.lock().unwrap_or_else(PoisonError::into_inner);
+    book.seen.lock().unwrap().clear();
+    book
+}
+
 #[test]
 fn all_connections_together_add_up() {
-    let book = Book::default();
-    metrics::set_global_recorder(book.clone()).ok().unwrap();
+    let book = book();
     weft_rtc::metrics::describe();
 
     let mut pair = Pair::connected();
@@ -120,4 +131,31 @@ fn all_connections_together_add_up() {
         assert!(described.iter().any(|known| known == name), "{name} is not described");
     }
     assert_eq!(described.len(), 15);
+}
+
+#[test]
+fn a_closed_connection_has_told_all_before_it_is_dropped() {
+    let book = book();
+    let mut pair = Pair::connected();
+    pair.transfer(50, &Bytes::from(vec![0; 1000]));
+    pair.close();
+    let counters = pair.counters(0);
+    assert_eq!((book.get("weft_messages_total sent"), book.get("weft_message_bytes_total sent")), (50, 50_000));
+    assert!(book.get("weft_bytes_total sent") >= counters.bytes_sent);
+}
+
+#[test]
+fn figures_of_an_association_that_was_replaced_are_not_lost() {
+    let book = book();
+    let mut pair = Pair::connected();
+    let message = Bytes::from(vec![0; 1000]);
+    pair.lose(&message);
+    pair.lose(&message);
+    let before = pair.retransmissions();
+    pair.replace_receiver();
+    pair.lose(&message);
+    let after = pair.retransmissions();
+    assert!(before[0] > 0 && after[0] > 0, "{before:?} {after:?}");
+    drop(pair);
+    assert_eq!(book.get("weft_retransmissions_total"), before.iter().chain(&after).sum::<u64>());
 }

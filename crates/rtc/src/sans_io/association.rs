@@ -60,6 +60,8 @@ impl PeerConnection {
     /// The peer has another DTLS association in mind: the one there is ends without a farewell, which could no longer be
     /// told from the new one, and its channels with it.
     fn renew_association(&mut self, now: Instant) {
+        #[cfg(feature = "metrics")]
+        self.measure_last(now);
         self.channels.abort(now);
         self.settle(now);
         let rng = self.seed.rng().fork();

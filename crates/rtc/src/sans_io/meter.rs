@@ -14,6 +14,12 @@ impl PeerConnection {
         }
     }
 
+    /// The association is about to be replaced, and what it has counted is gone with it.
+    pub(super) fn measure_last(&mut self, now: Instant) {
+        self.tell(now);
+        self.meter.renew();
+    }
+
     pub(super) fn tell(&mut self, now: Instant) {
         let stats = self.channels.association().stats();
         let forged = match &self.dtls {

@@ -289,6 +289,8 @@ impl PeerConnection {
         if self.states.closed {
             return;
         }
+        #[cfg(feature = "metrics")]
+        self.tell(now);
         self.states.closed = true;
         self.channels.abort(now);
         self.negotiator.close();

@@ -103,6 +103,45 @@ impl Pair {
         pair
     }
 
+    /// Another peer takes the place of the receiver, and offers an association of its own.
+    #[allow(dead_code)] // not by all who share this
+    pub(crate) fn replace_receiver(&mut self) {
+        let (now, [a, b]) = (self.now, &mut self.ends);
+        *b = End::new(3000, config().into());
+        let (offerer, answerer) = (&mut b.connection, &mut a.connection);
+        offerer.create_data_channel(now, DataChannelInit::new("counted")).unwrap();
+        offerer.set_local_description(now, None).unwrap();
+        answerer.set_remote_description(now, &offerer.local_description().unwrap()).unwrap();
+        answerer.set_local_description(now, None).unwrap();
+        offerer.set_remote_description(now, &answerer.local_description().unwrap()).unwrap();
+        a.channel = None;
+        while self.ends.iter().any(|end| end.channel.is_none()) {
+            self.turn();
+        }
+    }
+
+    /// Sends a message that is lost at first, and waits until it has arrived.
+    #[allow(dead_code)] // not by all who share this
+    pub(crate) fn lose(&mut self, message: &Bytes) {
+        let (now, sender) = (self.now, &mut self.ends[0]);
+        sender.connection.send(now, sender.channel.unwrap(), MessageKind::Binary, message.clone()).unwrap();
+        sender.connection.poll_transmit(now, &mut sender.batch);
+        sender.batch.clear();
+        while self.turn() == 0 {}
+    }
+
+    /// What both ends have sent again by the associations they have.
+    #[allow(dead_code)] // not by all who share this
+    pub(crate) fn retransmissions(&self) -> [u64; 2] {
+        self.ends.each_ref().map(|end| end.connection.data_channels().association().stats().retransmissions)
+    }
+
+    /// Closes the sender.
+    #[allow(dead_code)] // not by all who share this
+    pub(crate) fn close(&mut self) {
+        self.ends[0].connection.close(self.now);
+    }
+
     fn turn(&mut self) -> u64 {
         self.now += Duration::from_micros(50);
         self.exchange()
