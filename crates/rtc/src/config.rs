@@ -144,7 +144,8 @@ pub struct Config {
     pub segmentation_offload: bool,
     /// Announce that candidates trickle (RFC 8840). On by default.
     pub trickle: bool,
-    /// Write what passes, decrypted down to SCTP, for Wireshark. Off by default.
+    /// Write what passes, decrypted down to SCTP, for Wireshark. Off by default. Each packet is written while the connection
+    /// is locked: who uses the connection waits for that.
     pub capture: Option<Capture>,
 }
 

@@ -1,8 +1,10 @@
 //! Async handles on tokio.
 //!
 //! One task for each [`Endpoint`] moves datagrams for all its connections. The state of a connection is behind a lock of
-//! its own, which no await point and no system call ever holds. Handles lock it, act, and put the connection on the
-//! task's ready list when there is something to send. A message that waits for no other they send themselves.
+//! its own, which no await point ever holds, and no system call but two: [`Config::capture`](crate::Config::capture) writes
+//! each packet under it, and to wake a task may write to tokio's event descriptor. Handles lock it, act, and put the
+//! connection on the task's ready list when there is something to send. A message that waits for no other they send
+//! themselves.
 
 mod bytes;
 mod channel;

@@ -25,7 +25,7 @@ const BACKLOG: usize = 64;
 const MAX_STRANGERS: usize = 32;
 pub(crate) const STRANGER_TIMEOUT: Duration = Duration::from_secs(10);
 
-/// A way to a peer connection that may be behind a lock: it is held for one act at a time, and for no call of the system.
+/// A way to a peer connection that may be behind a lock: it is held for one act at a time, and for no call of a socket.
 pub(crate) trait Reach {
     fn with<T>(&mut self, act: impl FnOnce(&mut PeerConnection) -> T) -> T;
 }
