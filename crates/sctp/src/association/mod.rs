@@ -510,7 +510,7 @@ impl Association {
         self.clear_control();
         self.queue.clear();
         self.queue.give_up(self.flight.drain_notices());
-        self.flight = Flight::new(self.flight.next_tsn(), false);
+        self.flight.restart(self.flight.next_tsn(), false);
     }
 
     /// It dies of `error`; the peer is told where that is fitting.

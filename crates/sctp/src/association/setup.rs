@@ -7,7 +7,6 @@ use super::{Association, Due, Timer, new_tag, reset};
 use crate::error::AssociationError;
 use crate::event::{Event, State};
 use crate::inbound::Inbound;
-use crate::outbound::Flight;
 use crate::wire::init::Extensions;
 use crate::wire::{Cause, Chunk, Init, Packet, Params, Unknown, abort, kind, padded, param, put_param, shutdown};
 
@@ -365,7 +364,7 @@ impl Association {
         self.queue.clear();
         self.reset = reset::LazyReset::new(cookie.local_tsn, cookie.peer_tsn);
         self.queue.give_up(self.flight.drain_notices());
-        self.flight = Flight::new(cookie.local_tsn, self.config.rack);
+        self.flight.restart(cookie.local_tsn, self.config.rack);
         self.local_initial_tsn = cookie.local_tsn;
         self.controller.restart();
         self.timed_out = false;

@@ -141,6 +141,14 @@ impl Flight {
         }
     }
 
+    /// Begins anew; what was counted stays.
+    pub(crate) fn restart(&mut self, initial_tsn: Serial32, rack: bool) {
+        let new = Self::new(initial_tsn, rack);
+        let Self { abandoned, retransmitted, fast_retransmitted, .. } = std::mem::replace(self, new);
+        (self.abandoned, self.retransmitted) = (abandoned, retransmitted);
+        self.fast_retransmitted = fast_retransmitted;
+    }
+
     /// The TSN the next new chunk gets.
     pub(crate) fn next_tsn(&self) -> Serial32 {
         self.cumulative_ack.plus(self.ring.len() as u32).next()

@@ -417,6 +417,8 @@ fn the_limit_of_retransmissions_ends_it() {
         }
     }
     assert!(victim.it.is_over() && victim.output().is_empty());
+    let stats = victim.it.stats();
+    assert_eq!((stats.timeouts, stats.retransmissions), (10, 9), "what was counted is there after the end");
 }
 
 #[test]
