@@ -13,6 +13,7 @@ mod signal;
 use std::collections::BTreeMap;
 use std::error::Error;
 use std::process::{Command, ExitCode, Stdio};
+use std::time::Duration;
 
 use clap::Parser;
 use serde_json::{Value, json};
@@ -55,6 +56,22 @@ fn stacks() -> Vec<(&'static str, Measure)> {
         #[cfg(feature = "stack-peers")]
         ("webrtc", other_webrtc::measure),
     ]
+}
+
+/// When a connection that has not come is given up.
+const PATIENCE: Duration = Duration::from_secs(20);
+
+/// From the last set-up until watching begins: nothing of it is under way any more.
+const REST: Duration = Duration::from_secs(2);
+
+/// Waits for a connection, but not for ever.
+async fn in_time<T>(connecting: impl Future<Output = Result<T>>) -> Result<T> {
+    tokio::time::timeout(PATIENCE, connecting).await.map_err(|_| "no connection")?
+}
+
+/// An error unless so many connections are still there, after they were watched.
+fn all_are_there(there: usize, count: usize) -> Result<()> {
+    if there < count { Err(format!("{} of {count} connections were lost", count - there).into()) } else { Ok(()) }
 }
 
 /// Memory of this process that is in use, in KiB.

@@ -9,7 +9,7 @@ use weft_benches::cpu_seconds;
 use weft_rtc::{DataChannel, DataChannelInit, Description, Endpoint, PeerConnection, SharedConfig};
 
 use super::signal::Far;
-use super::{Args, Measured, Result, resident};
+use super::{Args, Measured, REST, Result, all_are_there, in_time, resident};
 
 /// How many far ends a process holds.
 const FAR_ENDS: usize = 4000;
@@ -47,7 +47,7 @@ async fn run(args: &Args) -> Result<Value> {
     let endpoint = Arc::new(Endpoint::bind(&config)?);
     // What the first connection makes for all is not theirs.
     for far in &fars {
-        drop(connect(&endpoint, config.clone(), far, 0).await?);
+        drop(in_time(connect(&endpoint, config.clone(), far, 0)).await?);
     }
     let memory_before = resident();
     let (began, cpu) = (Instant::now(), cpu_seconds());
@@ -61,7 +61,7 @@ async fn run(args: &Args) -> Result<Value> {
         let (endpoint, config) = (endpoint.clone(), config.clone());
         tasks.spawn(async move {
             let start = Instant::now();
-            let connected = connect(&endpoint, config, &far, id).await?;
+            let connected = in_time(connect(&endpoint, config, &far, id)).await?;
             Result::Ok((id as usize - 1, start.elapsed().as_secs_f64(), connected))
         });
         if id % 1000 == 0 {
@@ -72,7 +72,7 @@ async fn run(args: &Args) -> Result<Value> {
         keep(&mut tasks, &mut setups, &mut held).await?;
     }
     let (wall, setup_cpu) = (began.elapsed().as_secs_f64(), cpu_seconds() - cpu);
-    tokio::time::sleep(Duration::from_secs(2)).await;
+    tokio::time::sleep(REST).await;
     let (idle, idle_cpu) = (Instant::now(), cpu_seconds());
     tokio::time::sleep(Duration::from_secs_f64(args.seconds)).await;
     let idle_cpu = cpu_seconds() - idle_cpu;
@@ -86,8 +86,6 @@ async fn run(args: &Args) -> Result<Value> {
         idle: idle.elapsed().as_secs_f64(),
     };
     let open = held.iter().filter(|(peer, _)| peer.connection_state() == weft_rtc::ConnectionState::Connected).count();
-    if open < args.count {
-        return Err(format!("{} of {} connections were lost", args.count - open, args.count).into());
-    }
+    all_are_there(open, args.count)?;
     Ok(measured.report())
 }

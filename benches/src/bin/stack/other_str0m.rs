@@ -10,6 +10,7 @@ use serde_json::Value;
 use str0m::channel::ChannelId;
 use str0m::net::{Protocol, Receive};
 use str0m::{Candidate, Event, Input, Output, Rtc};
+use weft_benches::raise_buffers;
 
 use super::Result;
 use super::cases::{Case, Load, Samples, WARM_UP, What, Window};
@@ -35,6 +36,7 @@ struct Peer {
 impl Peer {
     fn new() -> Result<Self> {
         let socket = UdpSocket::bind("127.0.0.1:0")?;
+        raise_buffers(&socket)?;
         let mut rtc = Rtc::builder().build(Instant::now());
         rtc.add_local_candidate(Candidate::host(socket.local_addr()?, "udp")?);
         Ok(Self { rtc, socket, buffer: vec![0; 2000], open: Vec::new() })
