@@ -35,6 +35,14 @@ fn cpu_seconds() -> f64 {
     time.tv_sec as f64 + time.tv_nsec as f64 / 1e9
 }
 
+/// How far a channel is.
+enum Ready {
+    /// It is open where it was created.
+    Opened,
+    /// It is there at the other peer.
+    Came,
+}
+
 /// What an end does with its messages.
 #[derive(Clone)]
 enum Task {
@@ -48,14 +56,14 @@ enum Task {
 struct End {
     task: Task,
     slot: Slot,
-    opened: Sender<()>,
+    opened: Sender<Ready>,
     /// There is room again.
     low: Sender<()>,
 }
 
 impl DataChannelHandler for End {
     fn on_open(&mut self) {
-        let _ = self.opened.send(());
+        let _ = self.opened.send(Ready::Opened);
     }
 
     fn on_buffered_amount_low(&mut self) {
@@ -97,7 +105,7 @@ enum Signal {
 struct Peer {
     signals: Sender<Signal>,
     task: Task,
-    opened: Sender<()>,
+    came: Sender<Ready>,
     channels: Arc<Mutex<Vec<Slot>>>,
     /// The slot of the channel that is being announced.
     next: Slot,
@@ -108,7 +116,8 @@ impl PeerConnectionHandler for Peer {
 
     fn data_channel_handler(&mut self, _info: DataChannelInfo) -> End {
         self.next = Slot::default();
-        End { task: self.task.clone(), slot: self.next.clone(), opened: self.opened.clone(), low: channel().0 }
+        // That it is open, too, is told once: as a channel that came.
+        End { task: self.task.clone(), slot: self.next.clone(), opened: channel().0, low: channel().0 }
     }
 
     fn on_description(&mut self, description: SessionDescription) {
@@ -122,7 +131,7 @@ impl PeerConnectionHandler for Peer {
     fn on_data_channel(&mut self, channel: Channel) {
         *self.next.lock().unwrap_or_else(PoisonError::into_inner) = Some(channel);
         self.channels.lock().unwrap_or_else(PoisonError::into_inner).push(self.next.clone());
-        let _ = self.opened.send(());
+        let _ = self.came.send(Ready::Came);
     }
 }
 
@@ -144,30 +153,34 @@ fn carry(from: &Receiver<Signal>, to: &mut RtcPeerConnection<Peer>) -> Result<()
 
 fn connect(count: usize, here: &Task, there: &Task) -> Result<Pair> {
     let config = RtcConfig::new::<&str>(&[]).bind_address(&"127.0.0.1");
-    let (opened, is_open) = channel();
+    let (ready, is_ready) = channel();
     let (low, is_low) = channel();
     let peer = |task: &Task| {
         let (signals, received) = channel();
         let (channels, next) = (Arc::default(), Slot::default());
-        let handler = Peer { signals, task: task.clone(), opened: opened.clone(), channels, next };
+        let handler = Peer { signals, task: task.clone(), came: ready.clone(), channels, next };
         RtcPeerConnection::new(&config, handler).map(|peer| (peer, received))
     };
     let ((mut a, from_a), (mut b, from_b)) = (peer(here)?, peer(there)?);
     let mut sending = Vec::new();
     for n in 0..count {
         let slot = Slot::default();
-        let end = End { task: here.clone(), slot: slot.clone(), opened: opened.clone(), low: low.clone() };
+        let end = End { task: here.clone(), slot: slot.clone(), opened: ready.clone(), low: low.clone() };
         let mut made = a.create_data_channel(&n.to_string(), end)?;
         made.set_buffered_amount_low_threshold(LOW)?;
         *slot.lock().unwrap_or_else(PoisonError::into_inner) = Some(made);
         sending.push(slot);
     }
-    let (began, mut open) = (std::time::Instant::now(), 0);
+    let (began, mut open, mut come) = (std::time::Instant::now(), 0, 0);
     // Each channel opens here and comes there.
-    while open < 2 * count {
+    while open < count || come < count {
         carry(&from_a, &mut b)?;
         carry(&from_b, &mut a)?;
-        open += usize::from(is_open.recv_timeout(Duration::from_millis(1)).is_ok());
+        match is_ready.recv_timeout(Duration::from_millis(1)) {
+            Ok(Ready::Opened) => open += 1,
+            Ok(Ready::Came) => come += 1,
+            Err(_) => {}
+        }
         if began.elapsed() > PATIENCE {
             return Err("no connection".into());
         }
