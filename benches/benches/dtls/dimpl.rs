@@ -26,7 +26,7 @@ impl Ends {
             }
             _ => (Dtls12CipherSuite::ECDHE_ECDSA_AES128_GCM_SHA256, Dtls13CipherSuite::AES_128_GCM_SHA256),
         };
-        // Cookies would cost it a round that ours does not make, either.
+        // Cookies would cost it a round that ours does not make.
         let config = Config::builder()
             .use_server_cookie(false)
             .kx_groups(&[NamedGroup::X25519])

@@ -1,4 +1,4 @@
-//! Files stay under 600 lines of code, functions under 80.
+//! Files stay under 600 lines of code, functions take 80 at most.
 
 use std::{fs, path::Path};
 

@@ -232,14 +232,21 @@ fn commit() -> String {
     head.map_or("?".to_owned(), |head| if changed { format!("{head}, with changes") } else { head })
 }
 
+/// What measures all columns there are.
+fn command(all: &All<'_>) -> String {
+    let every = ["str0m", "webrtc", "datachannel", "chromium"].map(|stack| format!(" --peer {stack}")).concat();
+    format!("cargo xtask bench stack{}", if all.contains_key("datachannel") { every } else { String::new() })
+}
+
 /// The section, without its heading.
 fn section(all: &All<'_>, seconds: f64) -> String {
     let stacks: Vec<&str> = STACKS.into_iter().filter(|stack| all.contains_key(stack)).collect();
     let date = stdout_of("date", &["+%Y-%m-%d"]).unwrap_or_default();
     let parts = [
         format!(
-            "Written by `cargo xtask bench stack` on {date} at commit {}: {}; each measurement in a process of its own, {seconds} s \
+            "Written by `{}` on {date} at commit {}: {}; each measurement in a process of its own, {seconds} s \
              after one of warming up. In bold what misses what is wanted.",
+            command(all),
             commit(),
             machine()
         ),
