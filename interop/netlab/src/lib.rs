@@ -4,5 +4,6 @@
 pub mod check;
 pub mod coturn;
 pub mod mtu;
+pub mod namespaces;
 pub mod nat;
 pub mod relay;

@@ -8,10 +8,14 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use clap::{Args, Parser, Subcommand};
+use tokio::signal::unix::{SignalKind, signal};
 use weft_netlab::check::{CASES, play};
 use weft_netlab::nat::Servers;
 use weft_netlab::relay::{Bad, Direction, Relay, Settings};
-use weft_netlab::{mtu, nat};
+use weft_netlab::{mtu, namespaces, nat};
+
+/// Somebody wanted it to end.
+const INTERRUPTED: i32 = 130;
 
 /// Something that is needed is not there: nothing was tested.
 const CANNOT_RUN: u8 = 2;
@@ -30,11 +34,11 @@ enum Command {
     Relay(RelayArguments),
     /// Tests the TURN client against coturn (Debian: `coturn`).
     Turn(TurnArguments),
-    /// NATs of every kind, each against each, in network namespaces (root; Debian: `coturn`, `nftables`, `iproute2`).
+    /// NATs of every kind, each against each, in network namespaces (root; Debian: `coturn`, `nftables`, `iproute2`, `procps`).
     Nat(NatArguments),
     /// Puts `weft doctor` behind NATs of every kind: does it call each what it is? Needs what `nat` needs, and `weft`.
     Doctor(DoctorArguments),
-    /// A path that shrinks under what is outstanding, in network namespaces (root; Debian: `nftables`, `iproute2`).
+    /// A path that shrinks under what is outstanding, in network namespaces (root; Debian: `nftables`, `iproute2`, `procps`).
     Mtu(MtuArguments),
     /// A client of `nat`.
     #[command(hide = true)]
@@ -112,8 +116,34 @@ struct NatPeerArguments {
     offers: bool,
 }
 
+/// Removes the namespaces of runs that were killed, and those of this one if somebody ends it.
+fn keep_clean() {
+    namespaces::sweep(true);
+    std::thread::spawn(|| {
+        let Ok(runtime) = tokio::runtime::Builder::new_current_thread().enable_all().build() else { return };
+        runtime.block_on(async {
+            let (Ok(mut interrupt), Ok(mut terminate)) =
+                (signal(SignalKind::interrupt()), signal(SignalKind::terminate()))
+            else {
+                return std::future::pending().await;
+            };
+            tokio::select! {
+                _ = interrupt.recv() => {}
+                _ = terminate.recv() => {}
+            }
+        });
+        eprintln!("interrupted");
+        namespaces::sweep(false);
+        std::process::exit(INTERRUPTED);
+    });
+}
+
 fn main() -> ExitCode {
-    match Cli::parse().command {
+    let command = Cli::parse().command;
+    if matches!(command, Command::Nat(_) | Command::Doctor(_) | Command::Mtu(_)) {
+        keep_clean();
+    }
+    match command {
         Command::Relay(arguments) => match relay(&arguments) {
             Ok(()) => ExitCode::SUCCESS,
             Err(error) => {
@@ -214,7 +244,7 @@ fn nat(arguments: &NatArguments) -> u8 {
     let met = match played {
         Ok(met) => met,
         Err(error) => {
-            eprintln!("cannot run: {error} (this needs root, ip, nft and turnserver)");
+            eprintln!("cannot run: {error} (this needs root, ip, nft, sysctl and turnserver)");
             return CANNOT_RUN;
         }
     };
@@ -242,7 +272,7 @@ fn doctor(arguments: &DoctorArguments) -> u8 {
     let all = match examined {
         Ok(all) => all,
         Err(error) => {
-            eprintln!("cannot run: {error} (this needs root, ip, nft, turnserver and weft)");
+            eprintln!("cannot run: {error} (this needs root, ip, nft, sysctl, turnserver and weft)");
             return CANNOT_RUN;
         }
     };
@@ -281,7 +311,7 @@ fn mtu(arguments: &MtuArguments) -> u8 {
             u8::from(!ok)
         }
         Err(error) => {
-            eprintln!("cannot run: {error} (this needs root, ip and nft)");
+            eprintln!("cannot run: {error} (this needs root, ip, nft and sysctl)");
             CANNOT_RUN
         }
     }

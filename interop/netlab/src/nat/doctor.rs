@@ -10,6 +10,7 @@ use serde_json::Value;
 use super::theory::Nat;
 use super::topology::{SECOND_SERVER, SERVER, Side, Topology};
 use crate::coturn::{Auth, Coturn, USER};
+use crate::namespaces::prefix;
 
 /// What the doctor is to say of a NAT: mapping, filtering, transports with a relay, and a part of its verdict.
 struct Expected {
@@ -57,7 +58,7 @@ pub struct Diagnosis {
 /// # Errors
 /// Without root, `ip`, `nft`, coturn or `weft`.
 pub fn examine(weft: &Path, progress: impl Fn(&Diagnosis)) -> io::Result<Vec<Diagnosis>> {
-    let topology = Topology::new(&format!("wd{}", std::process::id() % 100_000))?;
+    let topology = Topology::new(&prefix("d"))?;
     let ip = SERVER.parse().map_err(io::Error::other)?;
     // With a second address it speaks RFC 5780.
     let second = format!("--listening-ip={SECOND_SERVER}");

@@ -17,6 +17,7 @@ use serde::Serialize;
 use serde_json::Value;
 
 use crate::coturn::{Auth, Coturn};
+use crate::namespaces::prefix;
 pub use theory::{Nat, Servers, Way, expected};
 pub use topology::{SERVER, Side, Topology};
 
@@ -62,7 +63,7 @@ pub fn play(program: &Path, lanes: &[Servers], progress: impl Fn(&Met) + Sync) -
         for (index, servers) in lanes.iter().enumerate() {
             let (all, failure, progress) = (&all, &failure, &progress);
             scope.spawn(move || {
-                let prefix = format!("wn{}{index}", std::process::id() % 100_000);
+                let prefix = prefix(&format!("n{index}"));
                 if let Err(error) = lane(program, &prefix, *servers, all, progress)
                     && let Ok(mut failure) = failure.lock()
                 {

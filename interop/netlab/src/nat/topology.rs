@@ -51,10 +51,10 @@ fn run(line: &str) -> io::Result<()> {
 }
 
 impl Topology {
-    /// Makes it; `prefix` names it, and is short.
+    /// Makes it; the names of its namespaces begin with `prefix`.
     ///
     /// # Errors
-    /// Without root, or without `ip` and `nft`.
+    /// Without root, `ip`, `nft` or `sysctl`.
     pub fn new(prefix: &str) -> io::Result<Self> {
         let this = Self { prefix: prefix.to_owned() };
         let server = this.server();
