@@ -210,7 +210,8 @@ impl Association {
             return Ok(());
         }
         sack::write(frame, self.inbound.cumulative, a_rwnd, self.inbound.gaps(), self.inbound.ack.duplicates())?;
-        self.inbound.ack.sent(a_rwnd, self.rto.srtt().is_some_and(|srtt| srtt < SHORT_ROUND_TRIP));
+        // Who never sent anything does not know, and finds out.
+        self.inbound.ack.sent(a_rwnd, self.rto.srtt().is_none_or(|srtt| srtt < SHORT_ROUND_TRIP));
         self.timers.stop(Timer::Sack);
         self.stats.sacks_sent += 1;
         Ok(())

@@ -212,17 +212,17 @@ fn packets_handed_in_together_are_acknowledged_as_if_they_had_come_apart() {
     };
     data(&mut victim, 1000);
     victim.output();
-    for tsn in 1001..=1011 {
+    for tsn in 1001..=1007 {
         data(&mut victim, tsn);
     }
     let told: Vec<u32> = victim.output().iter().map(|packet| acknowledged(packet).0).collect();
-    assert_eq!(told, [1002, 1004, 1006, 1008, 1011], "every second, and with the last of them what is left");
+    assert_eq!(told, [1002, 1004, 1007], "every second, and with the last of them what is left");
     // One is missing: from then on each packet tells of it.
-    for tsn in [1012, 1013, 1015, 1016, 1018] {
+    for tsn in [1008, 1009, 1011, 1012, 1014] {
         data(&mut victim, tsn);
     }
     let told: Vec<_> = victim.output().iter().map(|packet| acknowledged(packet)).collect();
-    assert_eq!(told, [(1013, vec![]), (1013, vec![(2, 2)]), (1013, vec![(2, 3)]), (1013, vec![(2, 3), (5, 5)]),]);
+    assert_eq!(told, [(1009, vec![]), (1009, vec![(2, 2)]), (1009, vec![(2, 3)]), (1009, vec![(2, 3), (5, 5)])]);
     assert!(victim.output().is_empty());
 }
 

@@ -261,7 +261,7 @@ fn tiny_window_and_many_small_messages() {
     transfer(&mut peers(&config, link, 12), 3000, |_| 8, 3000);
 }
 
-/// Over a short path, which the receiver knows from what it sent.
+/// Over a short path.
 #[test]
 fn long_bursts_handed_in_together_are_acknowledged_once() {
     let mut duo = Duo::connected(&Config::rtc());
