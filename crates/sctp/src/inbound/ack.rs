@@ -48,6 +48,7 @@ pub(crate) struct AckState {
 
 impl AckState {
     /// A packet with DATA came, and this is what has arrived by now.
+    #[inline]
     pub(crate) fn packet(&mut self, cumulative: Serial32, gaps: &Ranges) {
         self.packets = self.packets.saturating_add(1);
         if !self.bursts.are_acknowledged_once() {
@@ -57,6 +58,7 @@ impl AckState {
 
     /// "At least every second packet" is acknowledged, and each one while there is a gap (section 6.7): senders count SACKs to
     /// open their window, to find what is lost, and to send no more than Max.Burst packets for each.
+    #[inline(never)]
     fn falls_due(&mut self, cumulative: Serial32, gaps: &Ranges) {
         self.since_mark = self.since_mark.saturating_add(1);
         if self.since_mark < 2 && gaps.is_empty() {

@@ -356,6 +356,7 @@ impl Inbound {
     }
 
     /// A packet with DATA arrived, which is to be acknowledged.
+    #[inline]
     pub(crate) fn packet_arrived(&mut self) {
         self.ack.packet(self.cumulative, &self.received);
     }
