@@ -174,7 +174,7 @@ impl<S: Socket> Sockets<S> {
     /// being resolved, TCP connections, interfaces that come and go.
     pub fn poll_timeout(&self, now: Instant) -> Option<Instant> {
         let busy = self.names.is_busy() || self.streams.is_busy();
-        let tick = busy.then(|| now + TICK);
+        let tick = busy.then(|| if self.streams.has_more() { now } else { now + TICK });
         let watch = (self.config.follow_interfaces && !self.all.is_empty()).then_some(self.look);
         let listen = (!self.listeners.is_empty()).then(|| now + LISTEN_TICK);
         [tick, watch, listen, self.names.poll_timeout()].into_iter().flatten().min()
@@ -223,7 +223,7 @@ impl<S: Socket> Sockets<S> {
     fn turn(&mut self, now: Instant, peer: &mut PeerConnection) {
         for listener in &self.listeners {
             while let Ok(socket) = listener.try_accept() {
-                self.streams.accept(now, listener.local_addr(), socket);
+                self.streams.accept(now, listener.local_addr(), socket, peer);
             }
         }
         self.streams.turn(now, peer, &mut self.names, 0);
@@ -264,7 +264,8 @@ impl<S: Socket> Sockets<S> {
 
     /// Does what `peer` asks for ([`PeerConnection::poll_request`]), moves what came and goes by TCP and TLS, and sends
     /// what `peer` has to send until it has nothing more or a socket blocks. What a blocked socket did not take is
-    /// kept and goes first next time.
+    /// kept and goes first next time. What comes by TCP and TLS is read up to a bound: [`Progress::More`] says that it was
+    /// reached.
     ///
     /// # Errors
     /// When a socket itself is broken.
@@ -298,7 +299,7 @@ impl<S: Socket> Sockets<S> {
                 if peer.has_requests() {
                     self.turn(now, peer);
                 }
-                return Ok(Progress::Done);
+                return Ok(if self.streams.has_more() { Progress::More } else { Progress::Done });
             }
             built(peer);
         }

@@ -102,7 +102,9 @@ impl Driver {
                 }
                 Verdict::Of(key) => {
                     let Stranger { path, socket, until } = self.listeners.strangers.remove(at);
-                    self.streams.entry(key).or_default().adopt(path, socket, until);
+                    if let Some(evicted) = self.streams.entry(key).or_default().adopt(path, socket, until) {
+                        self.connections.act(key, |core| core.stream_closed(now, &evicted));
+                    }
                     self.connections.push_ready(key);
                 }
             }

@@ -18,6 +18,9 @@ use crate::shared_config::SharedConfig;
 
 /// Datagrams read from one connection before others get a turn.
 const READS_A_TURN: usize = 64;
+/// Looks at all connections before others than this peer connection get a turn: one that is written to as fast as it is read
+/// would never come to an end.
+const ROUNDS: usize = 4;
 /// Runs that one connection may owe to a slow network before they are dropped, as a full queue of a router drops.
 const BACKLOG: usize = 64;
 
@@ -116,25 +119,34 @@ struct Link<T> {
 pub(crate) struct Streams<T> {
     links: Vec<Link<T>>,
     tls: Option<Arc<TlsConfig>>,
+    /// The last turn ended before everything was read.
+    more: bool,
 }
 
 impl<T> Default for Streams<T> {
     fn default() -> Self {
-        Self { links: Vec::new(), tls: None }
+        Self { links: Vec::new(), tls: None, more: false }
     }
 }
 
 impl<T: Stream> Streams<T> {
-    /// Does what `peer` asks for, and moves what can be moved. Names are resolved for the connection `key`.
+    /// Does what `peer` asks for, and moves what can be moved, up to a bound: [`has_more`](Self::has_more) tells whether it
+    /// was reached. Names are resolved for the connection `key`.
     pub(crate) fn turn(&mut self, now: Instant, peer: &mut impl Reach, names: &mut Names, key: u64) {
-        loop {
+        for _ in 0..ROUNDS {
             while let Some(request) = peer.with(PeerConnection::poll_request) {
                 self.serve(now, peer, request, names, key);
             }
-            if !self.pump(now, peer) {
+            self.more = self.pump(now, peer);
+            if !self.more {
                 return;
             }
         }
+    }
+
+    /// Whether the next turn is due as soon as others have had theirs.
+    pub(crate) fn has_more(&self) -> bool {
+        self.more
     }
 
     fn serve(&mut self, now: Instant, peer: &mut impl Reach, request: Request, names: &mut Names, key: u64) {
@@ -153,19 +165,33 @@ impl<T: Stream> Streams<T> {
     }
 
     fn add(&mut self, path: Path, socket: T, stranger_until: Option<Instant>) {
-        let strangers = self.links.iter().filter(|link| link.stranger_until.is_some()).count();
-        if stranger_until.is_some() && strangers >= MAX_STRANGERS {
-            return;
-        }
         let open = stranger_until.is_some();
         self.links.push(Link { path, socket, open, backlog: VecDeque::new(), stranger_until });
     }
 
+    /// Adds a stranger. If there are too many the oldest gives way, for a genuine one becomes known within a round trip:
+    /// gives the path that the peer connection is to be told of.
+    fn add_stranger(&mut self, path: Path, socket: T, until: Instant) -> Option<Path> {
+        let strangers = self.links.iter().filter(|link| link.stranger_until.is_some());
+        let mut evicted = None;
+        if strangers.count() >= MAX_STRANGERS
+            && let Some(oldest) = self.links.iter().position(|link| link.stranger_until.is_some())
+        {
+            evicted = Some(self.links.remove(oldest).path);
+        }
+        self.add(path, socket, Some(until));
+        evicted
+    }
+
     /// Takes over a connection that came to `listener`.
-    pub(crate) fn accept(&mut self, now: Instant, listener: SocketAddr, socket: StreamSocket) {
+    pub(crate) fn accept(&mut self, now: Instant, listener: SocketAddr, socket: StreamSocket, peer: &mut impl Reach) {
         let path = Path { transport: Transport::Tcp, local: listener, remote: socket.path().remote };
         match T::wrap(socket) {
-            Ok(socket) => self.add(path, socket, Some(now + STRANGER_TIMEOUT)),
+            Ok(socket) => {
+                if let Some(evicted) = self.add_stranger(path, socket, now + STRANGER_TIMEOUT) {
+                    peer.with(|peer| peer.stream_closed(now, &evicted));
+                }
+            }
             Err(error) => tracing::debug!(%error, "a connection was not taken"),
         }
     }
@@ -227,6 +253,7 @@ impl<T: Stream> Streams<T> {
     /// Lets go of all connections.
     pub(crate) fn clear(&mut self) {
         self.links.clear();
+        self.more = false;
     }
 }
 
@@ -273,14 +300,15 @@ impl<T> Link<T> {
 
 #[cfg(feature = "tokio")]
 impl Streams<weft_net::AsyncStreamSocket> {
-    /// Takes over a connection that has brought something for this peer connection.
-    pub(crate) fn adopt(&mut self, path: Path, socket: weft_net::AsyncStreamSocket, until: Instant) {
-        self.add(path, socket, Some(until));
+    /// Takes over a connection that has brought something for this peer connection. Gives the path of one that had to give
+    /// way: the peer connection is to be told that it is closed.
+    pub(crate) fn adopt(&mut self, path: Path, socket: weft_net::AsyncStreamSocket, until: Instant) -> Option<Path> {
+        self.add_stranger(path, socket, until)
     }
 
     /// Whether a connection has something to do; the task is woken when one does.
     pub(crate) fn poll_ready(&self, cx: &mut std::task::Context<'_>) -> bool {
-        let mut ready = false;
+        let mut ready = self.more;
         for link in &self.links {
             ready |= link.socket.poll_recv_ready(cx).is_ready();
             let writes = !link.open || link.socket.wants_write() || !link.backlog.is_empty();

@@ -123,7 +123,7 @@ impl State {
             if core.poll_timeout().is_some_and(|at| at <= now) {
                 core.handle_timeout(now);
             }
-            send(sockets, now, core);
+            more |= send(sockets, now, core);
             if !more {
                 break;
             }
@@ -202,9 +202,13 @@ impl State {
     }
 }
 
-/// Sends what there is; what a busy socket does not take is kept for the next poll.
-fn send(sockets: &mut Sockets<UdpSocket>, now: Instant, core: &mut sans_io::PeerConnection) {
-    if let Err(error) = sockets.transmit(now, core) {
-        tracing::debug!(%error, "sending failed");
+/// Sends what there is; what a busy socket does not take is kept for the next poll. Whether there may be more to read.
+fn send(sockets: &mut Sockets<UdpSocket>, now: Instant, core: &mut sans_io::PeerConnection) -> bool {
+    match sockets.transmit(now, core) {
+        Ok(progress) => progress == Progress::More,
+        Err(error) => {
+            tracing::debug!(%error, "sending failed");
+            false
+        }
     }
 }

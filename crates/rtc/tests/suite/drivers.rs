@@ -119,7 +119,88 @@ async fn strangers_at_a_listener_disturb_nobody() {
     assert!(matches!(read, Ok(0) | Err(_)), "{read:?}");
 }
 
-/// The same with plain sockets, as the polled driver has them.
+/// A check without integrity that names `ufrag`, framed (RFC 4571 section 2).
+fn forged_check(ufrag: &str) -> Vec<u8> {
+    let name = format!("{ufrag}:x");
+    let padded = name.len().next_multiple_of(4);
+    let mut check = vec![0, 1];
+    check.extend((4 + padded as u16).to_be_bytes());
+    check.extend([0x21, 0x12, 0xA4, 0x42]);
+    check.extend([7; 12]);
+    check.extend([0, 6]);
+    check.extend((name.len() as u16).to_be_bytes());
+    check.extend(name.as_bytes());
+    check.resize(20 + 4 + padded, 0);
+    [&(check.len() as u16).to_be_bytes()[..], &check].concat()
+}
+
+fn tcp_address(server: &Endpoint) -> SocketAddr {
+    server.tcp_addrs().into_iter().find(SocketAddr::is_ipv4).unwrap()
+}
+
+#[tokio::test]
+async fn strangers_that_know_the_user_name_keep_nobody_out() {
+    use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+    let server = Endpoint::bind(&passive()).unwrap();
+    let (a, b) = (server.peer_connection(passive()).unwrap(), PeerConnection::new(config()).unwrap());
+    let here = a.create_data_channel(DataChannelInit::new("x")).unwrap();
+    let offer = without(&a.offer().await.unwrap(), " udp ");
+    let mut strangers = Vec::new();
+    for _ in 0..40 {
+        let mut stranger = tokio::net::TcpStream::connect(tcp_address(&server)).await.unwrap();
+        stranger.write_all(&forged_check(&ufrag(&offer))).await.unwrap();
+        strangers.push(stranger);
+        tokio::time::sleep(Duration::from_millis(1)).await;
+    }
+    // The oldest have given way to others.
+    for stranger in &mut strangers[..8] {
+        let mut all = Vec::new();
+        let read = timeout(Duration::from_secs(5), stranger.read_to_end(&mut all)).await;
+        assert!(read.is_ok(), "it is closed before its time");
+    }
+    let answer = without(&b.answer(&offer).await.unwrap(), " udp ");
+    a.set_remote_description(&answer).unwrap();
+    let there = timeout(Duration::from_secs(5), b.accept()).await.expect("no channel comes").unwrap();
+    timeout(PATIENCE, here.opened()).await.unwrap().unwrap();
+    here.send_text("in").await.unwrap();
+    assert_eq!(timeout(PATIENCE, there.recv()).await.unwrap().unwrap().as_text(), Some("in"));
+}
+
+/// What comes by one connection faster than it is handled leaves time for others.
+#[tokio::test]
+async fn a_flood_over_tcp_leaves_others_their_turn() {
+    let server = Endpoint::bind(&passive()).unwrap();
+    let a = server.peer_connection(passive()).unwrap();
+    a.create_data_channel(DataChannelInit::new("x")).unwrap();
+    let (address, offer) = (tcp_address(&server), a.offer().await.unwrap());
+    let check = forged_check(&ufrag(&offer));
+    let flood = std::thread::spawn(move || {
+        use std::io::Write as _;
+        let mut socket = std::net::TcpStream::connect(address).unwrap();
+        let frames = [0, 1, 0xFF].repeat(20_000);
+        let begun = std::time::Instant::now();
+        socket.write_all(&check).unwrap();
+        while begun.elapsed() < Duration::from_secs(3) && socket.write_all(&frames).is_ok() {}
+    });
+    // A task of its own, woken in its turn as the endpoint's is.
+    let other = tokio::spawn(async move {
+        let mut longest = Duration::ZERO;
+        while !flood.is_finished() {
+            let (begun, mut again) = (std::time::Instant::now(), true);
+            std::future::poll_fn(|cx| {
+                cx.waker().wake_by_ref();
+                if std::mem::take(&mut again) { std::task::Poll::Pending } else { std::task::Poll::Ready(()) }
+            })
+            .await;
+            longest = longest.max(begun.elapsed());
+        }
+        longest
+    });
+    let longest = other.await.unwrap();
+    assert!(longest < Duration::from_secs(1), "{longest:?}");
+}
+
+/// By TCP with plain sockets, as the polled driver has them.
 #[test]
 fn plain_sockets_take_and_open_tcp_connections() {
     let clock = Clock::new();
