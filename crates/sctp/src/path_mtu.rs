@@ -31,8 +31,9 @@ const ENOUGH: usize = 16;
 /// So many expiries of T3-rtx in a row, and so many large packets lost in a row while small ones pass, are a black hole.
 const TIMEOUTS: u32 = 2;
 const LARGE_LOSSES: u32 = 10;
-/// So often a chunk that no longer fits is sent in fragments before it is clear that they vanish.
-const FRAGMENT_TRIES: u32 = 5;
+/// So often a chunk that no longer fits is sent in fragments before it is clear that they vanish. Where a third of all packets
+/// are lost, most of them fail one after the other by chance.
+const FRAGMENT_TRIES: u32 = 20;
 
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 enum Phase {

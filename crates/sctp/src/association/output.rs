@@ -115,7 +115,9 @@ impl Association {
         }
         self.pacer.spend(frame.len());
         self.last_data_sent = now;
-        self.timers.set_if_idle(Timer::T3Rtx, now + self.rto.get());
+        // The path answers: whether fragments pass it is soon known.
+        let rto = if self.path_mtu.is_alive() { self.rto.measured() } else { self.rto.get() };
+        self.timers.set_if_idle(Timer::T3Rtx, now + rto);
         self.set_recovery_timer();
         self.stats.data_chunks_sent += 1;
         self.stats.packets_sent += 1;

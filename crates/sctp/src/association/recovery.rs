@@ -101,15 +101,15 @@ impl Association {
         let probe = self.flight.a_rwnd == 0 && self.flight.len() == 1;
         // Nor does what was sent by another path say anything about this one.
         let moved = core::mem::take(&mut self.moved);
-        if !moved {
+        // One that no longer fits says nothing about what does, and its loss nothing about congestion.
+        let too_large = self.flight.oldest_len() + packet::HEADER_LEN > self.mtu;
+        if !moved && !(too_large && self.path_mtu.is_alive()) {
             self.rto.back_off();
         }
         self.count_error()?;
         if self.path_mtu.is_hopeless() {
             return Err(AssociationError::PathTooSmall { size: self.mtu });
         }
-        // One that no longer fits says nothing about what does.
-        let too_large = self.flight.oldest_len() + packet::HEADER_LEN > self.mtu;
         if !probe && !moved && !too_large && self.path_mtu.on_timeout() {
             self.on_black_hole(now);
         }
