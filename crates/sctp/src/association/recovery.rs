@@ -103,7 +103,8 @@ impl Association {
         let moved = core::mem::take(&mut self.moved);
         // One that no longer fits says nothing about what does, and its loss nothing about congestion.
         let too_large = self.flight.oldest_len() + packet::HEADER_LEN > self.mtu;
-        if !moved && !(too_large && self.path_mtu.is_alive()) {
+        let tells = !moved && (!too_large || !self.path_mtu.is_alive());
+        if tells {
             self.rto.back_off();
         }
         self.count_error()?;
