@@ -180,6 +180,12 @@ impl Stack for DcSctp {
     /// When it shuts down it looks at what is outstanding alone. A message that expires half sent is not skipped, when
     /// what was sent of it is acknowledged.
     fn habits(&self) -> Habits {
-        Habits { messages_before_shutdown: 3, largest_with_a_lifetime: 1000, notes_the_end: true, resets_by_hand: true }
+        Habits {
+            messages_before_shutdown: 3,
+            largest_with_a_lifetime: 1000,
+            notes_the_end: true,
+            resets_by_hand: true,
+            repeats_resets: true,
+        }
     }
 }

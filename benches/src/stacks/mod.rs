@@ -61,6 +61,8 @@ pub struct Habits {
     pub notes_the_end: bool,
     /// Its application must reset its own side of a stream that the far side has reset.
     pub resets_by_hand: bool,
+    /// It sends a request to reset a stream again when that, or its answer, was lost (RFC 6525 section 5.1.1).
+    pub repeats_resets: bool,
 }
 
 /// One end of an association.

@@ -241,6 +241,7 @@ impl Stack for RtcSctp {
             largest_with_a_lifetime: usize::MAX,
             notes_the_end: false,
             resets_by_hand: false,
+            repeats_resets: false,
         }
     }
 }

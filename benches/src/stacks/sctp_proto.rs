@@ -265,6 +265,7 @@ impl Stack for SctpProto {
             largest_with_a_lifetime: usize::MAX,
             notes_the_end: false,
             resets_by_hand: false,
+            repeats_resets: true,
         }
     }
 }

@@ -132,6 +132,7 @@ impl Stack for Weft {
             largest_with_a_lifetime: usize::MAX,
             notes_the_end: true,
             resets_by_hand: true,
+            repeats_resets: true,
         }
     }
 }

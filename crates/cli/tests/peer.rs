@@ -222,6 +222,13 @@ fn what_comes_by_tcp_does_not_wait_for_other_timers() {
     // Interfaces are looked at four times a second: who wakes for that alone takes up to ten seconds.
     let took = started.elapsed();
     assert!(took < Duration::from_secs(3), "{TRIPS} round trips took {took:?}");
+    // The pair is told as its candidates were: by TCP, and which side opened the connection.
+    a.ok(json!({"do": "stats"}));
+    let stats = a.wait("stats");
+    for (end, tcp_type) in [("local", "active"), ("remote", "passive")] {
+        let line = stats["selected_pair"][end]["candidate"].as_str().unwrap();
+        assert!(line.contains(" tcp ") && line.ends_with(&format!(" tcptype {tcp_type}")), "{line}");
+    }
     a.quit();
     b.quit();
 }

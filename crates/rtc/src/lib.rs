@@ -89,10 +89,15 @@
 //! # Defaults
 //! | | | why |
 //! |---|---|---|
-//! | DTLS | 1.3, or 1.2 with a peer that has no more; X25519MLKEM768, X25519, P-256 | what is recorded today stays secret |
+//! | DTLS | 1.3, or 1.2 with a peer that has no more; X25519MLKEM768, X25519, P-256, P-384 | what is recorded today stays secret |
 //! | certificate | a new one for each connection, ECDSA P-256 | peers cannot be told again by it |
 //! | largest message we take | 256 KiB | as browsers |
-//! | datagrams | 1,200 bytes | what every path carries |
+//! | datagrams | 1,200 bytes; up to 1,472 once a probe of that size has come through | what every path carries, and more where it does |
+//! | congestion control | BBR | keeps its rate where packets are lost at random, and leaves no standing queue |
+//! | interleaving | where the peer has it | a large message holds up no other channel |
+//! | ICE servers | none | only those you name learn of your connections |
+//! | TCP candidates | active ones, after all that works by UDP | where UDP does not pass; as browsers |
+//! | `.local` names | the peer's are resolved, our addresses are shown | browsers hide theirs; [`MdnsPolicy::Hide`] does here |
 //! | loopback candidates | none | no other machine can use them |
 //! | buffers | 1 MiB out, 4 MiB in | 100 Mbit/s over 250 ms and more |
 //!
@@ -139,7 +144,6 @@ pub use {
 #[cfg(feature = "tokio")]
 #[doc = include_str!("../docs/migrating.md")]
 pub mod migrating {}
-// Types of the layers appear in events and figures.
 
 #[cfg(doctest)]
 #[doc = include_str!("../README.md")]

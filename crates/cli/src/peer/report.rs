@@ -392,16 +392,19 @@ pub(super) fn pair_of(pc: &PeerConnection, pair: &ice::PairInfo) -> ReportedPair
     }
 }
 
-/// A candidate as `a=candidate` has it (RFC 8839 section 5.1).
+/// A candidate as `a=candidate` has it (RFC 8839 section 5.1, RFC 6544 section 4.5).
 fn candidate_line(candidate: &ice::Candidate) -> String {
     let ice::Candidate { foundation, component, priority, address, kind, .. } = candidate;
+    let transport = if candidate.transport == Transport::Tcp { "tcp" } else { "udp" };
     let related = candidate.related.map(|related| format!(" raddr {} rport {}", related.ip(), related.port()));
+    let tcp_type = candidate.tcp_type.map(|tcp_type| format!(" tcptype {}", tcp_type.token()));
     format!(
-        "candidate:{foundation} {component} udp {priority} {} {} typ {}{}",
+        "candidate:{foundation} {component} {transport} {priority} {} {} typ {}{}{}",
         address.ip(),
         address.port(),
         kind.token(),
-        related.unwrap_or_default()
+        related.unwrap_or_default(),
+        tcp_type.unwrap_or_default()
     )
 }
 

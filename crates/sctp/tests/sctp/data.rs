@@ -203,7 +203,7 @@ fn one_sack_at_most_for_a_packet() {
 //= rfc9260#6.2
 //# Specifically, an acknowledgement SHOULD be generated for at least every second packet (not every second DATA chunk) received and SHOULD be generated within 200 ms of the arrival of any unacknowledged DATA chunk.
 //= rfc9260#6.7
-//# The data receiver continues sending a SACK chunk after receipt of each SCTP packet that does not fill the gap.
+//# If the endpoint detects a gap in the received DATA chunk sequence, it SHOULD send a SACK chunk with Gap Ack Blocks immediately.
 #[test]
 fn packets_handed_in_together_are_acknowledged_as_if_they_had_come_apart() {
     let mut victim = Victim::new(Config::rtc());

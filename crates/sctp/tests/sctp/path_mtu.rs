@@ -32,6 +32,16 @@ fn packets_grow_to_what_the_path_takes() {
     }
 }
 
+/// Probes are lost there as well, so that chunks seem too large for it: that their fragments get lost, too, is no proof.
+#[test]
+fn a_path_that_loses_a_third_is_not_one_that_is_too_small() {
+    for seed in 0..20 {
+        let lossy = LinkConfig { mtu: 1500, loss: Loss::Random(0.3), ..LinkConfig::with_delay_ms(1) };
+        let mut pair = peers(&Config::rtc(), lossy, seed);
+        transfer(&mut pair, 100, |_| 5_000, 200);
+    }
+}
+
 #[test]
 fn webrtc_rs_806_rtc_178_a_tunnel_below_the_base_is_survived() {
     for mtu in [1150, 900, 576] {
