@@ -190,8 +190,8 @@ pub(crate) struct Previous {
 
 impl Previous {
     /// Whether a check for the username fragment `ours` is one of this session that has an answer still: consent of the pair
-    /// that was in use, if any was (RFC 8445 section 12.1, RFC 7675 section 5.1). On another path a peer that has not seen our new description yet would find a pair that works, whose
-    /// data we do not take, and may never check it anew.
+    /// that was in use, if any was (RFC 8445 section 12.1, RFC 7675 section 5.1). On another path a peer that has not seen our
+    /// new description yet would find a pair that works, whose data we do not take, and may never check it anew.
     pub(crate) fn is_for(&self, ours: &str, path: &Path) -> bool {
         ours == self.credentials.ufrag() && self.path == Some(*path)
     }

@@ -58,8 +58,8 @@ pub struct Table<'l> {
     finished: bool,
     /// Who does what the setup asks of one side.
     pub held: Vec<Role>,
-    /// The certificate (PEM) that was made for whom [`held`](Self::held) names first.
-    pub certificate: Option<String>,
+    /// Of the certificate that was made for whom [`held`](Self::held) names first, as SDP writes it.
+    pub fingerprint: Option<String>,
     /// Who said what of itself: the stack and its version.
     pub versions: [Option<String>; 2],
 }
@@ -76,7 +76,7 @@ impl<'l> Table<'l> {
             transcripts: Vec::new(),
             finished: false,
             held: Vec::new(),
-            certificate: None,
+            fingerprint: None,
             versions: [None, None],
         }
     }
@@ -122,8 +122,8 @@ impl<'l> Table<'l> {
             }
             if let (Some(algorithm), false) = (setup.certificate, wish.is_empty()) {
                 match certificate(&mut peer, algorithm).await? {
-                    Ok(pem) => {
-                        self.certificate = pem.as_str().map(str::to_owned);
+                    Ok((pem, fingerprint)) => {
+                        self.fingerprint = Some(fingerprint);
                         wish.insert("certificate_pem".to_owned(), pem);
                     }
                     Err(refused) => {
@@ -307,11 +307,17 @@ fn follows(peer: &Peer, setup: Setup) -> Outcome {
 }
 
 /// Has a peer make a certificate, to be configured with it; or its refusal.
-async fn certificate(peer: &mut Peer, algorithm: &str) -> Outcome<Result<Value, Failure>> {
+async fn certificate(peer: &mut Peer, algorithm: &str) -> Outcome<Result<(Value, String), Failure>> {
     match peer.try_ask(Command::new("certificate").with("algorithm", algorithm), ASK).await? {
         Ok(made) => {
             let pem = made.get("certificate_pem").cloned();
-            Ok(Ok(pem.ok_or_else(|| Failure::new(format!("{} made a certificate without PEM", peer.name())))?))
+            let pem = pem.ok_or_else(|| Failure::new(format!("{} made a certificate without PEM", peer.name())))?;
+            let first = made.get("fingerprints").and_then(|all| all.get(0));
+            let of = |field| first.and_then(|first| first.get(field)).and_then(Value::as_str);
+            let fingerprint = of("algorithm").zip(of("value")).map(|(algorithm, value)| format!("{algorithm} {value}"));
+            let fingerprint =
+                fingerprint.ok_or_else(|| Failure::new(format!("{} tells no fingerprint", peer.name())))?;
+            Ok(Ok((pem, fingerprint)))
         }
         Err(refusal) => {
             let text = format!("{} refused: {}: {}", peer.name(), refusal.kind, refusal.message);

@@ -1,6 +1,7 @@
 //! The whole sans-IO stack, in memory: ICE, DTLS 1.3 with AES-128-GCM, SCTP, one reliable ordered channel.
 
 #[path = "../../../../crates/rtc/tests/memory/mod.rs"]
+#[allow(dead_code)] // shared with tests
 mod memory;
 
 use bytes::Bytes;

@@ -11,9 +11,6 @@ use super::command;
 use super::refusal::Refusal;
 use super::session::Outcome;
 
-/// The first moment at which no certificate of ours is valid any more, in milliseconds since 1970: the year 4096.
-const EXPIRES_AT_MS: u64 = 67_090_118_400_000;
-
 /// Makes a certificate with a key of its own.
 pub(super) fn make(asked: &command::Certificate) -> Result<Outcome, Refusal> {
     let expires = asked.expires_ms.map(expiry).transpose()?;
@@ -31,7 +28,7 @@ pub(super) fn make(asked: &command::Certificate) -> Result<Outcome, Refusal> {
     let value = fingerprint.split_once(' ').map_or("", |(_, value)| value);
     Ok(Outcome::with(json!({
         "certificate_pem": *certificate.to_pem(),
-        "expires_at_ms": expires.map_or(EXPIRES_AT_MS, |expires| expires.as_secs() * 1000),
+        "expires_at_ms": certificate.expires().map(|expires| expires.as_secs() * 1000),
         "fingerprints": [{"algorithm": HashAlgorithm::Sha256.name(), "value": value}],
     })))
 }
@@ -41,5 +38,5 @@ fn expiry(expires_ms: f64) -> Result<Duration, Refusal> {
     let wrong = |_| Refusal::type_error("expires_ms is a number of milliseconds from now, 0 or more");
     let lives = Duration::try_from_secs_f64(expires_ms / 1e3).map_err(wrong)?;
     let now = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
-    Ok(now.saturating_add(lives).min(Duration::from_millis(EXPIRES_AT_MS - 1000)))
+    Ok(now.saturating_add(lives))
 }

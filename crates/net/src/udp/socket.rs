@@ -188,8 +188,8 @@ impl UdpSocket {
     /// datagram by datagram, and [`limits`](Self::limits) shrinks. A run that outgrows the limits is split, too; if the
     /// socket blocks in the middle of such a run, its rest is dropped.
     ///
-    /// Runs that may be fragmented go out with DF clear on Linux, and no others do. Elsewhere DF stays set: those longer than the
-    /// interface's MTU are dropped and counted.
+    /// Runs that may be fragmented go out with DF clear on Linux, and no others do. Elsewhere DF stays set: those longer than
+    /// the interface's MTU are dropped and counted.
     ///
     /// # Errors
     /// [`WouldBlock`](io::ErrorKind::WouldBlock): nothing was sent; keep the run and try again when the socket is

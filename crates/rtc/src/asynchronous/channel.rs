@@ -5,6 +5,7 @@ use std::sync::Arc;
 use std::task::{Context, Poll};
 
 use bytes::Bytes;
+use weft_core::Instant;
 use weft_sctp::{ChannelId, ChannelInfo, ChannelState, CloseReason, SendError};
 
 use super::bytes::ByteStream;
@@ -263,12 +264,10 @@ impl DataChannel {
     /// Begins to close the channel (W3C `close`): what is queued is delivered first, and what has arrived can be read still.
     pub fn close(&self) {
         let mut state = self.shared.lock();
-        // Once more it would wake who waits for this for nothing, and the core would throw away what waits to be read.
-        if !matches!(state.state_of(self.id), ChannelState::Connecting | ChannelState::Open) {
+        // Once more it would wake who waits for this for nothing.
+        if !state.close_channel(self.shared.now(), self.id) {
             return;
         }
-        let now = self.shared.now();
-        state.core.close_data_channel(now, self.id);
         state.with_channel(self.id, Channel::wake_all);
         state.dispatch();
         drop(state);
@@ -291,6 +290,16 @@ impl DataChannel {
 }
 
 impl State {
+    /// Closes a channel unless that was done, by whichever side: the core would throw away what waits to be read. Whether it
+    /// did.
+    pub(super) fn close_channel(&mut self, now: Instant, id: ChannelId) -> bool {
+        let open = matches!(self.state_of(id), ChannelState::Connecting | ChannelState::Open);
+        if open {
+            self.core.close_data_channel(now, id);
+        }
+        open
+    }
+
     pub(super) fn state_of(&self, id: ChannelId) -> ChannelState {
         if self.is_over() {
             return ChannelState::Closed;

@@ -76,18 +76,11 @@ impl PeerConnection {
     /// # Errors
     /// [`Error::Closed`], [`Error::Open`].
     pub fn create_data_channel(&self, init: DataChannelInit) -> Result<DataChannel, Error> {
-        let _entered = self.shared.span.enter();
-        let mut state = self.shared.lock();
-        if state.is_over() {
-            return Err(Error::Closed);
-        }
-        let id = state.core.create_data_channel(self.shared.now(), init)?;
-        // Before the lock is let go: what comes for a channel without a handle is thrown away.
-        let channel = DataChannel::new(&self.shared, &mut state, id);
-        state.dispatch();
-        drop(state);
-        self.shared.notify();
-        Ok(channel)
+        self.act_on_state(|state, now| {
+            let id = state.core.create_data_channel(now, init)?;
+            // Before the lock is let go: what comes for a channel without a handle is thrown away.
+            Ok(DataChannel::new(&self.shared, state, id))
+        })
     }
 
     /// Makes an offer, applies it and waits until its candidates are gathered: the short way when descriptions are
@@ -281,16 +274,10 @@ impl PeerConnection {
     /// # Errors
     /// [`Error::Closed`] when the connection failed or was closed before everything was delivered.
     pub async fn finish(&self) -> Result<(), Error> {
-        let channels: Vec<ChannelId> = self.act(|core, now| {
-            let channels = core.data_channels().ids();
-            let is_closed = |core: &sans_io::PeerConnection, id| {
-                core.data_channel(id).is_none_or(|channel| channel.state == ChannelState::Closed)
-            };
+        let channels: Vec<ChannelId> = self.act_on_state(|state, now| {
+            let channels = state.core.data_channels().ids();
             for &id in &channels {
-                // One that is closed would lose what waits to be read.
-                if !is_closed(core, id) {
-                    core.close_data_channel(now, id);
-                }
+                state.close_channel(now, id);
             }
             Ok(channels)
         })?;
@@ -351,12 +338,20 @@ impl PeerConnection {
         &self,
         call: impl FnOnce(&mut sans_io::PeerConnection, weft_core::Instant) -> Result<T, Error>,
     ) -> Result<T, Error> {
+        self.act_on_state(|state, now| call(&mut state.core, now))
+    }
+
+    /// The same with what the handles know of it.
+    fn act_on_state<T>(
+        &self,
+        call: impl FnOnce(&mut State, weft_core::Instant) -> Result<T, Error>,
+    ) -> Result<T, Error> {
         let _entered = self.shared.span.enter();
         let mut state = self.shared.lock();
         if state.is_over() {
             return Err(Error::Closed);
         }
-        let result = call(&mut state.core, self.shared.now());
+        let result = call(&mut state, self.shared.now());
         state.dispatch();
         drop(state);
         self.shared.notify();

@@ -90,38 +90,28 @@ impl Pair {
     /// The same, with these settings.
     pub(crate) fn connected_with([a, b]: [SharedConfig; 2]) -> Self {
         let mut pair = Self { now: Instant::ORIGIN, ends: [End::new(1000, a), End::new(2000, b)], in_place: false };
-        let (now, [a, b]) = (pair.now, &mut pair.ends);
-        let (a, b) = (&mut a.connection, &mut b.connection);
-        a.create_data_channel(now, DataChannelInit::new("counted")).unwrap();
-        a.set_local_description(now, None).unwrap();
-        b.set_remote_description(now, &a.local_description().unwrap()).unwrap();
-        b.set_local_description(now, None).unwrap();
-        a.set_remote_description(now, &b.local_description().unwrap()).unwrap();
-        while pair.ends.iter().any(|end| end.channel.is_none()) {
-            pair.turn();
-        }
+        let [a, b] = &mut pair.ends;
+        offer(pair.now, &mut a.connection, &mut b.connection);
+        pair.open();
         pair
     }
 
-    /// Another peer takes the place of the receiver, and offers an association of its own.
-    #[allow(dead_code)] // not by all who share this
-    pub(crate) fn replace_receiver(&mut self) {
-        let (now, [a, b]) = (self.now, &mut self.ends);
-        *b = End::new(3000, config().into());
-        let (offerer, answerer) = (&mut b.connection, &mut a.connection);
-        offerer.create_data_channel(now, DataChannelInit::new("counted")).unwrap();
-        offerer.set_local_description(now, None).unwrap();
-        answerer.set_remote_description(now, &offerer.local_description().unwrap()).unwrap();
-        answerer.set_local_description(now, None).unwrap();
-        offerer.set_remote_description(now, &answerer.local_description().unwrap()).unwrap();
-        a.channel = None;
+    fn open(&mut self) {
         while self.ends.iter().any(|end| end.channel.is_none()) {
             self.turn();
         }
     }
 
+    /// Another peer takes the place of the receiver, and offers an association of its own.
+    pub(crate) fn replace_receiver(&mut self) {
+        let (now, [a, b]) = (self.now, &mut self.ends);
+        *b = End::new(3000, config().into());
+        offer(now, &mut b.connection, &mut a.connection);
+        a.channel = None;
+        self.open();
+    }
+
     /// Sends a message that is lost at first, and waits until it has arrived.
-    #[allow(dead_code)] // not by all who share this
     pub(crate) fn lose(&mut self, message: &Bytes) {
         let (now, sender) = (self.now, &mut self.ends[0]);
         sender.connection.send(now, sender.channel.unwrap(), MessageKind::Binary, message.clone()).unwrap();
@@ -131,13 +121,11 @@ impl Pair {
     }
 
     /// What both ends have sent again by the associations they have.
-    #[allow(dead_code)] // not by all who share this
     pub(crate) fn retransmissions(&self) -> [u64; 2] {
         self.ends.each_ref().map(|end| end.connection.data_channels().association().stats().retransmissions)
     }
 
     /// Closes the sender.
-    #[allow(dead_code)] // not by all who share this
     pub(crate) fn close(&mut self) {
         self.ends[0].connection.close(self.now);
     }
@@ -157,7 +145,6 @@ impl Pair {
     }
 
     /// Lets time pass in which nobody sends anything, and gives what is left: the connections alone.
-    #[allow(dead_code)] // not by all who share this
     pub(crate) fn idle(mut self, time: Duration) -> [Box<PeerConnection>; 2] {
         let end = self.now + time;
         while let Some(at) = self.ends.iter().filter_map(|end| end.connection.poll_timeout()).min()
@@ -183,7 +170,6 @@ impl Pair {
     }
 
     /// What an end has counted: 0 is the sender.
-    #[allow(dead_code)] // not by all who share this
     pub(crate) fn counters(&self, end: usize) -> weft_rtc::Counters {
         self.ends[end].connection.stats().counters
     }
@@ -192,4 +178,13 @@ impl Pair {
     pub(crate) fn sent(&self) -> u64 {
         self.ends[0].connection.stats().counters.datagrams_sent
     }
+}
+
+/// Makes a channel, and offers it.
+fn offer(now: Instant, offerer: &mut PeerConnection, answerer: &mut PeerConnection) {
+    offerer.create_data_channel(now, DataChannelInit::new("counted")).unwrap();
+    offerer.set_local_description(now, None).unwrap();
+    answerer.set_remote_description(now, &offerer.local_description().unwrap()).unwrap();
+    answerer.set_local_description(now, None).unwrap();
+    offerer.set_remote_description(now, &answerer.local_description().unwrap()).unwrap();
 }

@@ -189,10 +189,7 @@ fn names_of_candidates_are_resolved_and_hold_up_nothing() {
         pair.a.pc.create_data_channel(now, weft_rtc::DataChannelInit::new("x")).unwrap();
         let offer = pair.a.pc.create_offer().unwrap();
         pair.a.pc.set_local_description(now, Some(offer.clone())).unwrap();
-        pair.b.pc.set_remote_description(now, &offer).unwrap();
-        let answer = pair.b.pc.create_answer().unwrap();
-        pair.b.pc.set_local_description(now, Some(answer.clone())).unwrap();
-        pair.a.pc.set_remote_description(now, &answer).unwrap();
+        answer(&mut pair, &offer);
         pair.flush();
         let name = "5b8f8a52-2b3a-4c1e-9d4b-2f0d9f4a3c11.local";
         for candidate in std::mem::take(&mut pair.a.candidates) {
@@ -241,10 +238,7 @@ fn an_end_of_candidates_does_not_outlive_its_session() {
     pair.a.pc.restart_ice().unwrap();
     let offer = pair.a.pc.create_offer().unwrap();
     pair.a.pc.set_local_description(now, Some(offer.clone())).unwrap();
-    pair.b.pc.set_remote_description(now, &offer).unwrap();
-    let answer = pair.b.pc.create_answer().unwrap();
-    pair.b.pc.set_local_description(now, Some(answer.clone())).unwrap();
-    pair.a.pc.set_remote_description(now, &answer).unwrap();
+    answer(&mut pair, &offer);
     pair.flush();
     pair.b.pc.candidate_resolved(now, name, &[]);
     let candidates = std::mem::take(&mut pair.a.candidates);
@@ -271,10 +265,7 @@ fn names_and_the_end_of_candidates_are_those_of_the_peer_who_gave_them() {
     let candidates = format!("a=candidate:1 1 udp 2130706431 {name} 4000 typ host\r\na=end-of-candidates\r\n");
     let early = Description::pranswer(format!("{}{candidates}", early.sdp));
     pair.a.pc.set_remote_description(now, &early).unwrap();
-    pair.b.pc.set_remote_description(now, &offer).unwrap();
-    let answer = pair.b.pc.create_answer().unwrap();
-    pair.b.pc.set_local_description(now, Some(answer.clone())).unwrap();
-    pair.a.pc.set_remote_description(now, &answer).unwrap();
+    answer(&mut pair, &offer);
     pair.flush();
     pair.a.pc.candidate_resolved(now, name, &[]);
     for candidate in std::mem::take(&mut pair.b.candidates) {
@@ -284,6 +275,15 @@ fn names_and_the_end_of_candidates_are_those_of_the_peer_who_gave_them() {
     pair.run_until(Duration::from_secs(1), connected).unwrap();
 }
 
+/// B answers an offer, and A hears of it.
+fn answer(pair: &mut Peers, offer: &Description) {
+    let now = pair.now();
+    pair.b.pc.set_remote_description(now, offer).unwrap();
+    let answer = pair.b.pc.create_answer().unwrap();
+    pair.b.pc.set_local_description(now, Some(answer.clone())).unwrap();
+    pair.a.pc.set_remote_description(now, &answer).unwrap();
+}
+
 /// B is told of A by name and with the end of candidates; A is told nothing of B's candidates.
 fn negotiate_named(pair: &mut Peers, name: &str) {
     let now = pair.now();
@@ -291,10 +291,7 @@ fn negotiate_named(pair: &mut Peers, name: &str) {
     let mut offer = pair.a.pc.local_description().unwrap();
     assert!(offer.sdp.contains("a=end-of-candidates"));
     offer.sdp = offer.sdp.replace("192.0.2.1 ", &format!("{name} "));
-    pair.b.pc.set_remote_description(now, &offer).unwrap();
-    let answer = pair.b.pc.create_answer().unwrap();
-    pair.b.pc.set_local_description(now, Some(answer.clone())).unwrap();
-    pair.a.pc.set_remote_description(now, &answer).unwrap();
+    answer(pair, &offer);
 }
 
 #[test]

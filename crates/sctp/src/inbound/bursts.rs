@@ -10,6 +10,9 @@ const LONG: u8 = 8;
 /// Packets for each SACK below which somebody seems to wait for more of them: Max.Burst, usually 4, and a little.
 const SHORT: u16 = 5;
 
+/// Long bursts under it after which nobody waited for more: when it is given up, then for want of data.
+const PROVEN: u16 = 32;
+
 /// Times that more long bursts must come before it is tried again, each time that it was given up.
 const BACKOFF: u16 = 4;
 
@@ -18,7 +21,7 @@ pub(super) struct Bursts {
     once: bool,
     /// Quarters of packets for each SACK, of late, while `once`.
     average: u16,
-    /// Long bursts since it was given up.
+    /// Long bursts since it was begun or given up.
     long: u16,
     /// Of how many it takes.
     patience: u16,
@@ -42,9 +45,10 @@ impl Bursts {
             self.once = false;
         } else if self.once {
             self.average = u16::midpoint(self.average, u16::from(packets) * 4);
+            self.long = self.long.saturating_add(u16::from(packets >= LONG));
             if self.average < SHORT * 4 {
-                self.once = false;
-                self.patience = self.patience.saturating_mul(BACKOFF);
+                self.patience = if self.long < PROVEN { self.patience.saturating_mul(BACKOFF) } else { 1 };
+                (self.once, self.long) = (false, 0);
             }
         } else if packets >= LONG {
             self.long = self.long.saturating_add(1);
@@ -74,6 +78,21 @@ mod tests {
         }
         bursts.on_acknowledged(40, false);
         assert!(!bursts.are_acknowledged_once(), "the path is another one");
+    }
+
+    #[test]
+    fn who_did_without_for_long_and_has_little_to_send_is_tried_again_at_once() {
+        let mut bursts = Bursts::default();
+        for _ in 0..10 {
+            for _ in 0..=PROVEN {
+                bursts.on_acknowledged(40, true);
+            }
+            assert!(bursts.are_acknowledged_once());
+            for _ in 0..10 {
+                bursts.on_acknowledged(2, true);
+            }
+            assert!(!bursts.are_acknowledged_once());
+        }
     }
 
     #[test]

@@ -59,7 +59,7 @@ impl<'a> Data<'a> {
 
     /// Bytes the chunk takes in a packet when it carries `len` bytes.
     pub const fn wire_len(len: usize) -> usize {
-        DATA_HEADER_LEN + padded(len)
+        DATA_HEADER_LEN.wrapping_add(padded(len))
     }
 
     /// Appends the chunk.

@@ -58,7 +58,7 @@ impl<'a> IData<'a> {
 
     /// Bytes the chunk takes in a packet when it carries `len` bytes.
     pub const fn wire_len(len: usize) -> usize {
-        I_DATA_HEADER_LEN + padded(len)
+        I_DATA_HEADER_LEN.wrapping_add(padded(len))
     }
 
     /// Appends the chunk.

@@ -93,9 +93,9 @@ impl Unknown {
     }
 }
 
-/// `n`, the length of something in memory, rounded up to a multiple of four.
+/// `n`, the length of something in memory, rounded up to a multiple of four. What is longer than memory wraps.
 pub(crate) const fn padded(n: usize) -> usize {
-    (n + 3) & !3
+    n.wrapping_add(3) & !3
 }
 
 #[inline]

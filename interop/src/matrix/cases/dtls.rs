@@ -2,13 +2,10 @@
 
 use std::time::Duration;
 
-use base64::Engine as _;
-use sha2::{Digest as _, Sha256};
-
 use super::Case;
 use super::connect::held;
 use super::transfer::{begin, end, rate};
-use crate::failure::{Doing as _, Failure, Outcome};
+use crate::failure::{Failure, Outcome};
 use crate::matrix::table::{BOTH, Setup, Table, say};
 use crate::pair::Role;
 use crate::peer::at;
@@ -73,24 +70,14 @@ async fn certificate(table: &mut Table<'_>, version: &'static str, algorithm: &'
     let setup = Setup { dtls: Some(version), certificate: Some(algorithm), ..Setup::default() };
     let remark = held(table, setup, "/dtls/version", version).await?;
     let by = table.held.first().copied().ok_or_else(|| Failure::new("nobody has the certificate"))?;
-    let pem = table.certificate.take().ok_or_else(|| Failure::new("no certificate was made"))?;
+    let fingerprint = table.fingerprint.take().ok_or_else(|| Failure::new("no certificate was made"))?;
     // That is what the other side holds its peer to.
-    let line = format!("a=fingerprint:sha-256 {}", fingerprint(&pem)?);
+    let line = format!("a=fingerprint:{fingerprint}");
     let descriptions = &table.pair()?.view(by).descriptions;
     let sdp = descriptions.last().map_or("", |description| description.sdp.as_str());
     let announced = sdp.lines().any(|said| said.trim_end().eq_ignore_ascii_case(&line));
     ensure!(announced, "the {by:?} was given a certificate, but does not announce {line}:\n{sdp}");
     Ok(format!("{remark}, with a certificate of {algorithm}"))
-}
-
-/// The SHA-256 fingerprint of the first certificate in a PEM text, as SDP writes it (RFC 8122 section 5).
-fn fingerprint(pem: &str) -> Outcome<String> {
-    let (_, rest) = pem.split_once("-----BEGIN CERTIFICATE-----").ok_or_else(|| Failure::new("there is no PEM"))?;
-    let (body, _) = rest.split_once("-----END").ok_or_else(|| Failure::new("the PEM has no end"))?;
-    let body: String = body.split_whitespace().collect();
-    let der = base64::engine::general_purpose::STANDARD.decode(body).doing("the PEM is not base64")?;
-    let bytes: Vec<String> = Sha256::digest(der).iter().map(|byte| format!("{byte:02X}")).collect();
-    Ok(bytes.join(":"))
 }
 
 /// What the statistics of both sides say, as far as they say something.
