@@ -510,6 +510,53 @@ fn a_dcep_message_that_cannot_be_closes_the_channel() {
     }
 }
 
+/// The deprecated ways to cut messages (RFC 8831 section 6.6), and what nobody registered.
+#[test]
+fn messages_with_deprecated_or_unknown_ppids_are_dropped() {
+    let now = Instant::from_millis(1);
+    let mut it = DataChannels::new(Config::rtc(), Rng::from_test_seed(3));
+    it.set_role(now, Role::Client);
+    let id = it.open(now, ChannelInit { negotiated: Some(1), ..ChannelInit::default() }).unwrap();
+    let mut peer = weft_sctp::Association::new(Config::rtc(), Rng::from_test_seed(4));
+    peer.connect(now);
+    for ppid in [52, 54, 0, 55, u32::MAX, 51] {
+        peer.send(now, 1, ppid, Bytes::from_static(b"text"), weft_sctp::SendOptions::default()).unwrap();
+    }
+    for _ in 0..10 {
+        for packet in crate::common::packets(&mut peer, now) {
+            it.handle_input(now, &packet).unwrap();
+        }
+        let mut buffer = [0; 1200];
+        let mut frame = weft_core::Frame::new(&mut buffer, weft_core::Overhead::NONE);
+        if it.poll_transmit(now, &mut frame).is_some() {
+            peer.handle_input(now, frame.content()).unwrap();
+        }
+    }
+    let got: Vec<_> = read_all(&mut it, id).into_iter().map(|message| message.data).collect();
+    assert_eq!((got, it.dropped_messages()), (vec![Bytes::from_static(b"text")], 5));
+    assert_eq!(it.association().stats().a_rwnd, 5 << 20, "their room is given back");
+    assert_eq!(it.info(id).unwrap().state, ChannelState::Open);
+}
+
+/// Who sends without looking is told to wait, with the settings as they come, and when there is room again.
+#[test]
+fn backpressure_is_on_by_default() {
+    let narrow = LinkConfig { bandwidth: Some(200_000_000), queue: 500_000, ..link() };
+    let mut pair = peers(&Config::rtc(), narrow, 1);
+    let (a, _) = open(&mut pair, ChannelInit::default());
+    let mut queued = 0;
+    let refused = loop {
+        match pair.a.layer.send(pair.now(), a, MessageKind::Binary, payload(0, 65_536)) {
+            Ok(()) => queued += 65_536,
+            Err(error) => break error,
+        }
+        assert!(queued < 32 << 20, "it takes whatever it is given");
+    };
+    assert_eq!((refused, pair.a.layer.buffered_amount(a)), (SendError::Full, queued));
+    pair.run_until(secs(10), |pair| pair.a.take_event(|e| *e == ChannelEvent::Writable(a)).is_some()).unwrap();
+    pair.a.layer.send(pair.now(), a, MessageKind::Binary, payload(0, 65_536)).unwrap();
+}
+
 /// The peer's close does not cost what was queued here (the W3C's closing procedure sends it first).
 #[test]
 fn what_was_queued_when_the_peer_closed_is_still_sent() {

@@ -507,3 +507,20 @@ fn a_sack_is_made_as_the_example_says() {
     let last = victim.output().pop().unwrap();
     assert_eq!(chunks(&last)[0].value, sack_value(1002, window, &[(2, 3), (5, 5)]));
 }
+
+#[test]
+fn no_more_than_max_burst_packets_leave_at_once() {
+    //= rfc9260#6.1
+    //# D) When the time comes for the sender to transmit new DATA chunks, the protocol parameter 'Max.Burst' SHOULD be used to limit the number of packets sent.
+    for max_burst in [1, 4, 7] {
+        let mut victim = Victim::new(Config { max_burst, ..Config::default() });
+        victim.it.set_controller(Box::new(Fixed(1 << 20)));
+        queue(&mut victim, 60, 1160);
+        for round in 0..3 {
+            let burst = sent(&mut victim);
+            assert_eq!(burst.len(), max_burst, "round {round}");
+            let last = burst.concat().last().unwrap().0;
+            victim.input(&[(kind::SACK, 0, &sack_value(last, 1 << 20, &[]))]).unwrap();
+        }
+    }
+}

@@ -2,8 +2,10 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing, clippy::panic, missing_docs)]
 
 mod bad_networks;
+mod causes;
 mod channels;
 mod common;
+mod cookies;
 mod data;
 mod ends;
 mod hostile;

@@ -310,7 +310,7 @@ fn inits_that_cannot_be_are_refused() {
     }
 }
 
-/// Two associations never make the same cookie, and none has an address in it (there is none to put in).
+/// Two associations never make the same cookie.
 #[test]
 fn cookies_differ() {
     let now = weft_core::Instant::ORIGIN;
