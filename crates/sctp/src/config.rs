@@ -40,8 +40,8 @@ pub struct Config {
     pub max_receive_buffer: usize,
     /// How many messages and pieces of messages may be held. Default 65,536.
     pub max_receive_entries: usize,
-    /// What may be queued or unacknowledged, in bytes, before `send` says `Full`. Default 8 MiB. One message larger than
-    /// this is taken when nothing else is queued.
+    /// What may be queued or unacknowledged, in bytes, before `send` says `Full`. Default 8 MiB. Half as much again is kept
+    /// for streams that have nothing queued, and one message larger than this is taken when nothing else is queued.
     pub send_buffer: usize,
     /// What `send_buffer` may grow to, in bytes, where twice the congestion window is more. Default 8 MiB: it does not
     /// grow.
