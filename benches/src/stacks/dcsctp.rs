@@ -186,6 +186,7 @@ impl Stack for DcSctp {
             notes_the_end: true,
             resets_by_hand: true,
             repeats_resets: true,
+            takes_reflected_tags: true,
         }
     }
 }

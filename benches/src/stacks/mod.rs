@@ -63,6 +63,9 @@ pub struct Habits {
     pub resets_by_hand: bool,
     /// It sends a request to reset a stream again when that, or its answer, was lost (RFC 6525 section 5.1.1).
     pub repeats_resets: bool,
+    /// It takes a SHUTDOWN COMPLETE with its own tag reflected and the T bit (RFC 9260 section 8.5.1), which is what answers
+    /// it when the first one was lost (section 8.4).
+    pub takes_reflected_tags: bool,
 }
 
 /// One end of an association.

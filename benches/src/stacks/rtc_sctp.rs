@@ -234,7 +234,8 @@ impl Stack for RtcSctp {
         self.fault.as_deref()
     }
 
-    /// What is queued when it shuts down is never sent.
+    /// What is queued when it shuts down is never sent. Its endpoint knows associations by their own Verification Tag alone
+    /// and drops a packet with any other before a chunk is looked at, reflected tags included.
     fn habits(&self) -> Habits {
         Habits {
             messages_before_shutdown: 0,
@@ -242,6 +243,7 @@ impl Stack for RtcSctp {
             notes_the_end: false,
             resets_by_hand: false,
             repeats_resets: false,
+            takes_reflected_tags: false,
         }
     }
 }

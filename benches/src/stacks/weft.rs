@@ -133,6 +133,7 @@ impl Stack for Weft {
             notes_the_end: true,
             resets_by_hand: true,
             repeats_resets: true,
+            takes_reflected_tags: true,
         }
     }
 }
