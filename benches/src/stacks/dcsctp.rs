@@ -179,6 +179,7 @@ impl Stack for DcSctp {
 
     /// When it shuts down it looks at what is outstanding alone. A message that expires half sent is not skipped, when
     /// what was sent of it is acknowledged.
+    /// Chunks that were lost and wait to be sent again are outstanding to it no more, so that its SHUTDOWN may overtake them.
     fn habits(&self) -> Habits {
         Habits {
             messages_before_shutdown: 3,
@@ -187,6 +188,7 @@ impl Stack for DcSctp {
             resets_by_hand: true,
             repeats_resets: true,
             takes_reflected_tags: true,
+            shuts_down_last: false,
         }
     }
 }

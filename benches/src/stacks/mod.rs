@@ -66,6 +66,8 @@ pub struct Habits {
     /// It takes a SHUTDOWN COMPLETE with its own tag reflected and the T bit (RFC 9260 section 8.5.1), which is what answers
     /// it when the first one was lost (section 8.4).
     pub takes_reflected_tags: bool,
+    /// It sends a SHUTDOWN only when nothing is left that it must send again (RFC 9260 section 9.2).
+    pub shuts_down_last: bool,
 }
 
 /// One end of an association.

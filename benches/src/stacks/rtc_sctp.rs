@@ -19,6 +19,8 @@ use super::{Habits, Outgoing, Snapshot, Stack};
 pub struct RtcSctp {
     endpoint: Endpoint,
     association: Option<(AssociationHandle, Association)>,
+    /// It makes one for each INIT, copies included: those that were made before, of which the peer may mean one.
+    others: Vec<(AssociationHandle, Association)>,
     /// What stands for [`Instant::ORIGIN`].
     origin: std::time::Instant,
     packets: VecDeque<Bytes>,
@@ -51,6 +53,7 @@ impl RtcSctp {
         Self {
             endpoint: Endpoint::new(B_V4, TransportProtocol::UDP, Arc::new(config), Some(Arc::new(server))),
             association: None,
+            others: Vec::new(),
             origin: std::time::Instant::now(),
             packets: VecDeque::new(),
             readable: VecDeque::new(),
@@ -71,6 +74,15 @@ impl RtcSctp {
     fn take_packets(&mut self, payload: Payload) {
         if let Payload::RawEncode(packets) = payload {
             self.packets.extend(packets);
+        }
+    }
+
+    /// The one with this handle is meant.
+    fn turn_to(&mut self, handle: AssociationHandle) {
+        let known = self.association.as_ref().is_some_and(|(current, _)| *current == handle);
+        if let Some(at) = self.others.iter().position(|(other, _)| *other == handle).filter(|_| !known) {
+            let meant = self.others.swap_remove(at);
+            self.others.extend(self.association.replace(meant));
         }
     }
 
@@ -116,9 +128,10 @@ impl Stack for RtcSctp {
         let at = self.at(now);
         match self.endpoint.handle(at, A_V4, None, Bytes::copy_from_slice(packet)) {
             Some((handle, DatagramEvent::NewAssociation(association))) => {
-                self.association = Some((handle, association));
+                self.others.extend(self.association.replace((handle, association)));
             }
-            Some((_, DatagramEvent::AssociationEvent(event))) => {
+            Some((handle, DatagramEvent::AssociationEvent(event))) => {
+                self.turn_to(handle);
                 if let Some((_, association)) = &mut self.association {
                     association.handle_event(event);
                 }
@@ -244,6 +257,7 @@ impl Stack for RtcSctp {
             resets_by_hand: false,
             repeats_resets: false,
             takes_reflected_tags: false,
+            shuts_down_last: true,
         }
     }
 }

@@ -268,6 +268,7 @@ impl Stack for SctpProto {
             resets_by_hand: false,
             repeats_resets: true,
             takes_reflected_tags: false,
+            shuts_down_last: true,
         }
     }
 }

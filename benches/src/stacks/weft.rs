@@ -134,6 +134,7 @@ impl Stack for Weft {
             resets_by_hand: true,
             repeats_resets: true,
             takes_reflected_tags: true,
+            shuts_down_last: true,
         }
     }
 }
