@@ -375,6 +375,38 @@ fn zero_checksums() {
     }
 }
 
+/// Where the peer may not know yet what was agreed, or no longer, checksums are whole (RFC 9653 section 5.2).
+#[test]
+fn checksums_are_whole_where_nothing_is_agreed() {
+    let mut duo = crate::common::Duo::new(&Config::rtc());
+    duo.a.connect(duo.now);
+    duo.a.send(duo.now, 0, 53, payload(0, 30), SendOptions::default()).unwrap();
+    let mut whole = Vec::new();
+    for _ in 0..6 {
+        for from_a in [true, false] {
+            let (from, to) = if from_a { (&mut duo.a, &mut duo.b) } else { (&mut duo.b, &mut duo.a) };
+            for packet in packets(from, duo.now) {
+                let is_whole = packet[8..12] == weft_sctp::wire::crc(&packet).to_le_bytes();
+                assert!(is_whole || packet[8..12] == [0; 4]);
+                whole.push((kinds(&packet)[0], is_whole));
+                to.handle_input(duo.now, &packet).unwrap();
+            }
+        }
+    }
+    let of = |wanted: u8| whole.iter().filter(move |(chunk, _)| *chunk == wanted).map(|(_, whole)| *whole);
+    assert!(of(kind::INIT).chain(of(kind::COOKIE_ECHO)).all(|whole| whole));
+    assert_eq!(
+        (of(kind::INIT).count(), of(kind::COOKIE_ECHO).count(), of(kind::COOKIE_ACK).next()),
+        (1, 1, Some(false))
+    );
+    // After the end: an answer to who is not known any more.
+    duo.a.abort(duo.now);
+    packets(&mut duo.a, duo.now);
+    duo.a.handle_input(duo.now, &packet(0x1234, &[(kind::SHUTDOWN_ACK, 0, &[])])).unwrap();
+    let answer = packets(&mut duo.a, duo.now).remove(0);
+    assert_eq!((kinds(&answer), answer[8..12] == [0; 4]), (vec![kind::SHUTDOWN_COMPLETE], false));
+}
+
 /// For data channels an INIT ACK names zero checksums only to a peer that named them: Pion 3.1 refuses an INIT or INIT ACK
 /// with a parameter that it does not know, whatever the action bits say.
 #[test]
