@@ -180,6 +180,8 @@ impl Stack for DcSctp {
     /// When it shuts down it looks at what is outstanding alone. A message that expires half sent is not skipped, when
     /// what was sent of it is acknowledged.
     /// Chunks that were lost and wait to be sent again are outstanding to it no more, so that its SHUTDOWN may overtake them.
+    /// Of a message that expires when part of it has left, it drops the rest and abandons nothing, so that no FORWARD TSN
+    /// tells the receiver not to wait.
     fn habits(&self) -> Habits {
         Habits {
             messages_before_shutdown: 3,

@@ -105,7 +105,9 @@ fn packet(tag: u32, chunks: &[Vec<u8>]) -> Vec<u8> {
     let mut out = vec![0x13, 0x88, 0x13, 0x88];
     out.extend(tag.to_be_bytes());
     out.extend([0; 4]);
-    chunks.iter().for_each(|chunk| out.extend(chunk));
+    for chunk in chunks {
+        out.extend(chunk);
+    }
     seal(&mut out);
     out
 }
@@ -216,7 +218,9 @@ fn run(seed: u64, damage: f64) {
             let mut out = stack.input(now, &packet(tag, &chunks));
             // The delayed acknowledgement, too.
             out.extend(stack.input(now + Duration::from_millis(240), &[]));
-            out.iter().for_each(|packet| stack.seen().packet(packet));
+            for packet in &out {
+                stack.seen().packet(packet);
+            }
         }
         assert_eq!(ours.1.dead, theirs.1.dead, "step {step}: {chunks:02x?}");
         if ours.1.dead {

@@ -8,7 +8,7 @@ use bytes::Bytes;
 use sha2::{Digest as _, Sha256};
 use weft_benches::stacks::{Outgoing, Stack, Weft};
 use weft_core::{Instant, Rng};
-use weft_sctp::wire::{Packet, kind};
+use weft_sctp::wire::{Data, IData, Packet, data, kind};
 use weft_sctp::{Association, Config, Reliability};
 use weft_testkit::{Fate, LinkConfig, Loss, Pair, Side, for_seeds};
 
@@ -153,10 +153,38 @@ pub(crate) fn unordered(name: &str, we_connect: bool, make: Make) {
     });
 }
 
+/// The peer, whose large messages hold up what follows when they expire, began one and neither ended it nor, since all it had
+/// sent of it was acknowledged, said so.
+fn left_a_message_unfinished(pair: &mut Pair<End, End>) -> bool {
+    if pair.b.side().habits().largest_with_a_lifetime == usize::MAX {
+        return false;
+    }
+    let (mut begun, mut ended) = (HashSet::new(), HashSet::new());
+    for traced in pair.trace().iter().filter(|traced| traced.from == Side::B) {
+        for chunk in Packet::parse(&traced.packet.payload).unwrap().chunks() {
+            let (message, flags) = match chunk.kind {
+                kind::DATA => Data::parse(chunk.flags, chunk.value).map(|d| ((d.stream, d.ssn.0.into()), d.flags)),
+                kind::I_DATA => IData::parse(chunk.flags, chunk.value).map(|d| ((d.stream, d.mid.0), d.flags)),
+                _ => continue,
+            }
+            .unwrap();
+            if flags & data::BEGIN != 0 {
+                begun.insert(message);
+            }
+            if flags & data::END != 0 {
+                ended.insert(message);
+            }
+        }
+    }
+    begun.difference(&ended).next().is_some()
+}
+
 /// Unreliable messages: never twice, in order, unaltered, and a reliable one behind them arrives.
 fn unreliable(name: &str, we_connect: bool, make: Make, reliability: Reliability) {
+    let (mut runs, mut arrived) = (0, 0);
     for_seeds(name, SEEDS, |seed| {
         let mut scene = Scene::new(seed, Config::rtc(), make(), Some(we_connect));
+        scene.pair.capture();
         for ours in [true, false] {
             let mut messages = scene.messages(60, true, 5_000);
             for message in &mut messages {
@@ -179,7 +207,11 @@ fn unreliable(name: &str, we_connect: bool, make: Make, reliability: Reliability
                 got.extend(to.got.drain(..));
                 got.iter().any(|(_, payload)| &payload[..] == b"the last one")
             });
-            result.unwrap_or_else(|stalled| panic!("ours: {ours}, {} came: {stalled}", got.len()));
+            if let Err(stalled) = result {
+                let theirs = !ours && left_a_message_unfinished(&mut scene.pair);
+                assert!(theirs, "ours: {ours}, {} came: {stalled}", got.len());
+                not_passed(name, seed, "the peer gave up the rest of a message and did not say so");
+            }
             scene.pair.run_for(secs(5));
             got.extend(scene.side(!ours).got.drain(..));
             let numbered = got.iter().filter(|(_, payload)| &payload[..] != b"the last one");
@@ -187,9 +219,12 @@ fn unreliable(name: &str, we_connect: bool, make: Make, reliability: Reliability
                 numbered.clone().map(|(_, p)| u32::from_be_bytes(p[..4].try_into().unwrap()) as usize).collect();
             assert!(numbers.windows(2).all(|n| n[0] < n[1]), "ours: {ours}: in order and never twice: {numbers:?}");
             assert!(numbered.zip(&numbers).all(|((_, payload), n)| *payload == messages[*n].payload));
-            assert!(numbers.len() > 2, "{numbers:?}");
+            runs += 1;
+            arrived += numbers.len();
         }
     });
+    // Of a single seed none may be in time: one lost SACK can cost more than the lifetime.
+    assert!(arrived > 2 * runs || runs <= 2, "{arrived} in {runs} runs");
 }
 
 pub(crate) fn limited_retransmissions(name: &str, we_connect: bool, make: Make) {
@@ -207,7 +242,9 @@ pub(crate) fn resets(name: &str, we_connect: bool, make: Make) {
         for round in 0..4 {
             let ours = round % 2 == 0;
             let mut messages = scene.messages(8, true, 3_000);
-            messages.iter_mut().for_each(|m| m.stream = 3);
+            for message in &mut messages {
+                message.stream = 3;
+            }
             let [at_a, at_b] = scene.exchange(messages.clone(), messages.clone());
             assert_eq!(received(&at_b), sent(&messages), "round {round}");
             assert_eq!(received(&at_a), sent(&messages), "round {round}");
