@@ -5,6 +5,7 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing, clippy::panic)]
 
 use std::collections::BTreeMap;
+use std::fmt::Write as _;
 use std::io::Cursor;
 use std::panic::catch_unwind;
 
@@ -136,11 +137,12 @@ fn generated(rng: &mut Rng) -> String {
     for mid in &mids {
         let data = rng.chance(0.7);
         let port = if rng.chance(0.3) { rng.below(65_536) } else { 9 };
-        text.push_str(&if data {
-            format!("m=application {port} UDP/DTLS/SCTP webrtc-datachannel\r\nc=IN IP4 0.0.0.0\r\n")
+        if data {
+            write!(text, "m=application {port} UDP/DTLS/SCTP webrtc-datachannel\r\nc=IN IP4 0.0.0.0\r\n")
         } else {
-            format!("m=audio {port} UDP/TLS/RTP/SAVPF 111 0\r\nc=IN IP4 0.0.0.0\r\na=rtpmap:111 opus/48000/2\r\n")
-        });
+            write!(text, "m=audio {port} UDP/TLS/RTP/SAVPF 111 0\r\nc=IN IP4 0.0.0.0\r\na=rtpmap:111 opus/48000/2\r\n")
+        }
+        .unwrap();
         for index in 0..rng.below(4) {
             let (low, port) = (rng.below(256), 1 + rng.below(65_535));
             let candidate = match rng.below(3) {
@@ -150,16 +152,14 @@ fn generated(rng: &mut Rng) -> String {
                     format!("candidate:{index} 1 udp 1694498815 192.0.2.{low} {port} typ srflx raddr 10.0.0.1 rport 5")
                 }
             };
-            text.push_str(&format!("a={candidate}\r\n"));
+            write!(text, "a={candidate}\r\n").unwrap();
         }
-        text.push_str(&format!("a=ice-ufrag:{}\r\na=ice-pwd:{}\r\n", word(rng, 4, 32), word(rng, 22, 64)));
-        text.push_str(&format!("a=ice-options:trickle\r\na=fingerprint:{}\r\n", fingerprint(rng)));
-        text.push_str(&format!(
-            "a=setup:{}\r\na=mid:{mid}\r\n",
-            ["actpass", "active", "passive"][rng.below(3) as usize]
-        ));
+        write!(text, "a=ice-ufrag:{}\r\na=ice-pwd:{}\r\n", word(rng, 4, 32), word(rng, 22, 64)).unwrap();
+        write!(text, "a=ice-options:trickle\r\na=fingerprint:{}\r\n", fingerprint(rng)).unwrap();
+        let setup = ["actpass", "active", "passive"][rng.below(3) as usize];
+        write!(text, "a=setup:{setup}\r\na=mid:{mid}\r\n").unwrap();
         if data {
-            text.push_str(&format!("a=sctp-port:{}\r\na=max-message-size:{}\r\n", rng.below(65_536), rng.u64() >> 33));
+            write!(text, "a=sctp-port:{}\r\na=max-message-size:{}\r\n", rng.below(65_536), rng.u64() >> 33).unwrap();
         } else {
             text.push_str("a=sendrecv\r\na=rtcp-mux\r\n");
         }

@@ -14,9 +14,16 @@ pub(crate) fn fmt(quiet: bool) -> Result<Outcome> {
 pub(crate) fn clippy(quiet: bool) -> Result<Outcome> {
     let args = ["clippy", "--workspace", "--all-targets", "--", "-D", "warnings"];
     // What compares us with others is behind features, and would rot unseen.
-    let peers = ["--package", "weft-benches", "--all-targets", "--features", "dtls-peers,peers,ice-peers,stack-peers"];
-    let ok = shell::run(shell::cargo().args(args), quiet)?
-        && shell::run(shell::cargo().arg("clippy").args(peers).args(["--", "-D", "warnings"]), quiet)?;
+    let peers = [
+        ["weft-benches", "dtls-peers,peers,ice-peers,stack-peers"],
+        ["weft-conformance", "peers,dtls-peers,sdp-differential"],
+    ];
+    let mut ok = shell::run(shell::cargo().args(args), quiet)?;
+    for [package, features] in peers {
+        let mut clippy = shell::cargo();
+        clippy.args(["clippy", "--package", package, "--all-targets", "--features", features, "--", "-D", "warnings"]);
+        ok = ok && shell::run(&mut clippy, quiet)?;
+    }
     Ok(Outcome::new(ok, "clippy, all targets, no warnings".to_owned()))
 }
 

@@ -177,11 +177,9 @@ impl Stack for DcSctp {
         self.fault.as_deref()
     }
 
-    /// When it shuts down it looks at what is outstanding alone. A message that expires half sent is not skipped, when
-    /// what was sent of it is acknowledged.
-    /// Chunks that were lost and wait to be sent again are outstanding to it no more, so that its SHUTDOWN may overtake them.
-    /// Of a message that expires when part of it has left, it drops the rest and abandons nothing, so that no FORWARD TSN
-    /// tells the receiver not to wait.
+    /// When it shuts down it looks at what is outstanding alone. Chunks that were lost and wait to be sent again are so no
+    /// more, and its SHUTDOWN may overtake them. Of a message that expires when part of it has left and is acknowledged, it
+    /// drops the rest and abandons nothing, so that no FORWARD TSN tells the receiver not to wait.
     fn habits(&self) -> Habits {
         Habits {
             messages_before_shutdown: 3,

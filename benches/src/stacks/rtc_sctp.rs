@@ -79,8 +79,7 @@ impl RtcSctp {
 
     /// The one with this handle is meant.
     fn turn_to(&mut self, handle: AssociationHandle) {
-        let known = self.association.as_ref().is_some_and(|(current, _)| *current == handle);
-        if let Some(at) = self.others.iter().position(|(other, _)| *other == handle).filter(|_| !known) {
+        if let Some(at) = self.others.iter().position(|(other, _)| *other == handle) {
             let meant = self.others.swap_remove(at);
             self.others.extend(self.association.replace(meant));
         }

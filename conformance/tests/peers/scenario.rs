@@ -8,7 +8,7 @@ use bytes::Bytes;
 use sha2::{Digest as _, Sha256};
 use weft_benches::stacks::{Outgoing, Stack, Weft};
 use weft_core::{Instant, Rng};
-use weft_sctp::wire::{Data, IData, Packet, data, kind};
+use weft_sctp::wire::{Chunk, Data, ForwardTsn, IData, IForwardTsn, Packet, data, kind};
 use weft_sctp::{Association, Config, Reliability};
 use weft_testkit::{Fate, LinkConfig, Loss, Pair, Side, for_seeds};
 
@@ -153,30 +153,27 @@ pub(crate) fn unordered(name: &str, we_connect: bool, make: Make) {
     });
 }
 
-/// The peer, whose large messages hold up what follows when they expire, began one and neither ended it nor, since all it had
-/// sent of it was acknowledged, said so.
+/// The peer, whose large messages hold up what follows when they expire, began one, never sent its end, and never said by a
+/// FORWARD TSN that it gave it up.
 fn left_a_message_unfinished(pair: &mut Pair<End, End>) -> bool {
     if pair.b.side().habits().largest_with_a_lifetime == usize::MAX {
         return false;
     }
-    let (mut begun, mut ended) = (HashSet::new(), HashSet::new());
-    for traced in pair.trace().iter().filter(|traced| traced.from == Side::B) {
-        for chunk in Packet::parse(&traced.packet.payload).unwrap().chunks() {
-            let (message, flags) = match chunk.kind {
-                kind::DATA => Data::parse(chunk.flags, chunk.value).map(|d| ((d.stream, d.ssn.0.into()), d.flags)),
-                kind::I_DATA => IData::parse(chunk.flags, chunk.value).map(|d| ((d.stream, d.mid.0), d.flags)),
-                _ => continue,
-            }
-            .unwrap();
-            if flags & data::BEGIN != 0 {
-                begun.insert(message);
-            }
-            if flags & data::END != 0 {
-                ended.insert(message);
-            }
-        }
-    }
-    begun.difference(&ended).next().is_some()
+    let fragments = chunks_from(pair, Side::B, |chunk, _| match chunk.kind {
+        kind::DATA => Data::parse(chunk.flags, chunk.value).map(|d| ((d.stream, d.ssn.0.into()), d.flags, d.tsn)),
+        kind::I_DATA => IData::parse(chunk.flags, chunk.value).map(|d| ((d.stream, d.mid.0), d.flags, d.tsn)),
+        _ => None,
+    });
+    let skipped = chunks_from(pair, Side::B, |chunk, _| match chunk.kind {
+        kind::FORWARD_TSN => ForwardTsn::parse(chunk.value).map(|f| f.new_cumulative_tsn),
+        kind::I_FORWARD_TSN => IForwardTsn::parse(chunk.value).map(|f| f.new_cumulative_tsn),
+        _ => None,
+    });
+    let ended: HashSet<(u16, u32)> =
+        fragments.iter().filter(|fragment| fragment.1 & data::END != 0).map(|fragment| fragment.0).collect();
+    fragments.iter().any(|(message, flags, tsn)| {
+        flags & data::BEGIN != 0 && !ended.contains(message) && !skipped.iter().any(|up_to| up_to.follows_or_is(*tsn))
+    })
 }
 
 /// Unreliable messages: never twice, in order, unaltered, and a reliable one behind them arrives.
@@ -219,12 +216,15 @@ fn unreliable(name: &str, we_connect: bool, make: Make, reliability: Reliability
                 numbered.clone().map(|(_, p)| u32::from_be_bytes(p[..4].try_into().unwrap()) as usize).collect();
             assert!(numbers.windows(2).all(|n| n[0] < n[1]), "ours: {ours}: in order and never twice: {numbers:?}");
             assert!(numbered.zip(&numbers).all(|((_, payload), n)| *payload == messages[*n].payload));
+            // Of a single seed none may be in time: one lost SACK can cost more than the lifetime.
+            let in_time = matches!(reliability, Reliability::MaxLifetime(_));
+            assert!(in_time || numbers.len() > 2, "{numbers:?}");
             runs += 1;
             arrived += numbers.len();
         }
     });
-    // Of a single seed none may be in time: one lost SACK can cost more than the lifetime.
-    assert!(arrived > 2 * runs || runs <= 2, "{arrived} in {runs} runs");
+    // More than half of all, unless it is one seed that is replayed.
+    assert!(arrived > 30 * runs || runs <= 2, "{arrived} in {runs} runs");
 }
 
 pub(crate) fn limited_retransmissions(name: &str, we_connect: bool, make: Make) {
@@ -283,20 +283,23 @@ fn not_passed(name: &str, seed: u64, why: &str) {
     writeln!(std::io::stderr().lock(), "NOT PASSED {name}, seed {seed}: {why}").unwrap();
 }
 
-/// Kinds and flags of the chunks that a side sent, and whether they arrived.
-fn chunks_from(pair: &Pair<End, End>, side: Side) -> impl Iterator<Item = (u8, u8, bool)> {
-    pair.trace().iter().filter(move |traced| traced.from == side).flat_map(|traced| {
-        let packet = Packet::parse(&traced.packet.payload).unwrap();
+/// What `take` takes of the chunks that a side sent, each given with whether it arrived.
+fn chunks_from<T>(pair: &Pair<End, End>, side: Side, take: impl Fn(Chunk<'_>, bool) -> Option<T>) -> Vec<T> {
+    let mut taken = Vec::new();
+    for traced in pair.trace().iter().filter(|traced| traced.from == side) {
         let arrives = matches!(traced.fate, Fate::Arrives(_));
-        packet.chunks().map(|chunk| (chunk.kind, chunk.flags, arrives)).collect::<Vec<_>>()
-    })
+        let packet = Packet::parse(&traced.packet.payload).unwrap();
+        taken.extend(packet.chunks().filter_map(|chunk| take(chunk, arrives)));
+    }
+    taken
 }
 
 /// The peer, which does not wait for what was lost, sent a SHUTDOWN and then data.
 fn shut_down_too_early(pair: &mut Pair<End, End>) -> bool {
     let waits = pair.b.side().habits().shuts_down_last;
-    let mut behind = chunks_from(pair, Side::B).skip_while(|chunk| chunk.0 != kind::SHUTDOWN);
-    !waits && behind.any(|chunk| matches!(chunk.0, kind::DATA | kind::I_DATA))
+    let kinds = chunks_from(pair, Side::B, |chunk, _| Some(chunk.kind));
+    let mut behind = kinds.iter().skip_while(|chunk| **chunk != kind::SHUTDOWN);
+    !waits && behind.any(|chunk| matches!(*chunk, kind::DATA | kind::I_DATA))
 }
 
 /// Ours is over, every SHUTDOWN COMPLETE with the peer's own tag was lost, and the peer, which takes none with a reflected
@@ -305,9 +308,10 @@ fn cannot_learn_of_the_end(pair: &mut Pair<End, End>) -> bool {
     if !pair.a.side().is_over() || pair.b.side().habits().takes_reflected_tags {
         return false;
     }
-    let completes = chunks_from(pair, Side::A).filter(|chunk| chunk.0 == kind::SHUTDOWN_COMPLETE && chunk.2);
-    let arrived: Vec<bool> = completes.map(|(_, flags, _)| flags & 1 == 1).collect();
-    !arrived.is_empty() && arrived.iter().all(|reflected| *reflected)
+    let reflected = chunks_from(pair, Side::A, |chunk, arrives| {
+        (chunk.kind == kind::SHUTDOWN_COMPLETE && arrives).then_some(chunk.flags & 1 == 1)
+    });
+    !reflected.is_empty() && reflected.iter().all(|reflected| *reflected)
 }
 
 /// An orderly end, by either side: everything sent before arrives.
@@ -386,13 +390,7 @@ pub(crate) fn interleaves(name: &str, we_connect: bool, make: Make) {
             assert_eq!(set(&got), set(&wanted));
         }
         for side in [Side::A, Side::B] {
-            let kinds: HashSet<u8> = scene
-                .pair
-                .trace()
-                .iter()
-                .filter(|t| t.from == side)
-                .flat_map(|t| Packet::parse(&t.packet.payload).unwrap().chunks().map(|c| c.kind).collect::<Vec<_>>())
-                .collect();
+            let kinds: HashSet<u8> = chunks_from(&scene.pair, side, |chunk, _| Some(chunk.kind)).into_iter().collect();
             assert!(kinds.contains(&kind::I_DATA) && !kinds.contains(&kind::DATA), "{side:?} sent {kinds:?}");
         }
     });

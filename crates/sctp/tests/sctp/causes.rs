@@ -4,7 +4,7 @@ use weft_core::{Instant, Layer, Rng};
 use weft_sctp::wire::{Init, cause, kind};
 use weft_sctp::{Association, Config};
 
-use crate::common::{OUR_TAG, Victim, chunks, init_value, kinds, packet, packets};
+use crate::common::{OUR_TAG, Victim, chunks, init_value, kinds, packet, packets, sack_value};
 
 const HOST_NAME: [u8; 8] = [0, 11, 0, 8, 97, 98, 99, 0];
 const COOKIE: [u8; 8] = [0, 7, 0, 8, 1, 2, 3, 4];
@@ -59,7 +59,7 @@ fn what_cannot_be_set_up_is_told_why() {
 #[test]
 fn an_abort_says_who_broke_what() {
     let mut victim = Victim::new(Config::rtc());
-    let far_ahead = [&victim.its_tsn.wrapping_add(9).to_be_bytes()[..], &[0, 0x10, 0, 0, 0, 0, 0, 0]].concat();
+    let far_ahead = sack_value(victim.its_tsn.wrapping_add(9), 1 << 20, &[]);
     assert!(victim.input(&[(kind::SACK, 0, &far_ahead)]).is_err());
     let (code, why) = abort(&victim.output());
     assert!(code == 13 && !why.is_empty(), "Protocol Violation: what was never sent is acknowledged");

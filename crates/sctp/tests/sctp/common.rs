@@ -213,6 +213,40 @@ pub(crate) fn data_value(tsn: u32, stream: u16, ssn: u16, ppid: u32, payload: &[
     out
 }
 
+/// The value of a SACK chunk without duplicates: blocks by their offsets from `cumulative`.
+pub(crate) fn sack_value(cumulative: u32, a_rwnd: u32, blocks: &[(u16, u16)]) -> Vec<u8> {
+    let mut out = cumulative.to_be_bytes().to_vec();
+    out.extend(a_rwnd.to_be_bytes());
+    out.extend((blocks.len() as u16).to_be_bytes());
+    out.extend([0, 0]);
+    out.extend(blocks.iter().flat_map(|(a, b)| [a.to_be_bytes(), b.to_be_bytes()].concat()));
+    out
+}
+
+/// What an INIT ACK brings.
+#[derive(Debug, PartialEq)]
+pub(crate) struct Answered {
+    /// Tag to put into packets to who made it.
+    pub(crate) tag: u32,
+    /// TSN of its first DATA.
+    pub(crate) its_tsn: u32,
+    pub(crate) cookie: Vec<u8>,
+}
+
+/// Hands an INIT with this value in, and takes the INIT ACK.
+pub(crate) fn answer_to_init(it: &mut Association, now: Instant, init: &[u8]) -> Answered {
+    it.handle_input(now, &packet(0, &[(kind::INIT, 0, init)])).unwrap();
+    let answer = packets(it, now).remove(0);
+    let ack = wire::Init::parse(chunks(&answer)[0].value).unwrap();
+    let cookie = ack.params.find(wire::param::STATE_COOKIE).unwrap().to_vec();
+    Answered { tag: ack.initiate_tag, its_tsn: ack.initial_tsn.0, cookie }
+}
+
+/// Hands a COOKIE ECHO in.
+pub(crate) fn echo(it: &mut Association, now: Instant, tag: u32, cookie: &[u8]) {
+    it.handle_input(now, &packet(tag, &[(kind::COOKIE_ECHO, 0, cookie)])).unwrap();
+}
+
 /// One association, up, and what a test that plays its peer needs to know.
 pub(crate) struct Victim {
     pub(crate) it: Association,
@@ -238,15 +272,12 @@ impl Victim {
         let now = Instant::from_millis(5);
         config.path_mtu_discovery = false;
         let mut it = Association::new(config, Rng::from_test_seed(77));
-        it.handle_input(now, &packet(0, &[(kind::INIT, 0, &init_value(OUR_TAG, 1000, params))])).unwrap();
-        let answer = packets(&mut it, now).remove(0);
-        let ack = wire::Init::parse(chunks(&answer)[0].value).unwrap();
-        let cookie = ack.params.find(wire::param::STATE_COOKIE).unwrap();
-        it.handle_input(now, &packet(ack.initiate_tag, &[(kind::COOKIE_ECHO, 0, cookie)])).unwrap();
+        let Answered { tag, its_tsn, cookie } = answer_to_init(&mut it, now, &init_value(OUR_TAG, 1000, params));
+        echo(&mut it, now, tag, &cookie);
         assert_eq!(it.state(), State::Established);
         assert_eq!(kinds(&packets(&mut it, now)[0]), [kind::COOKIE_ACK]);
         assert_eq!(events(&mut it), [Event::Established]);
-        Self { it, now, tag: ack.initiate_tag, tsn: 1000, its_tsn: ack.initial_tsn.0 }
+        Self { it, now, tag, tsn: 1000, its_tsn }
     }
 
     pub(crate) fn input(&mut self, chunks: &[(u8, u8, &[u8])]) -> Result<(), weft_sctp::AssociationError> {

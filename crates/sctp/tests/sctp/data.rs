@@ -5,16 +5,7 @@ use weft_sctp::congestion::{Acknowledged, Controller, NewReno};
 use weft_sctp::wire::{Data, Packet, Sack, data, kind};
 use weft_sctp::{Config, SendOptions};
 
-use crate::common::{Victim, chunks, data_value, kinds, packet, payload, plain, seal};
-
-fn sack_value(cumulative: u32, a_rwnd: u32, blocks: &[(u16, u16)]) -> Vec<u8> {
-    let mut out = cumulative.to_be_bytes().to_vec();
-    out.extend(a_rwnd.to_be_bytes());
-    out.extend((blocks.len() as u16).to_be_bytes());
-    out.extend([0, 0]);
-    out.extend(blocks.iter().flat_map(|(a, b)| [a.to_be_bytes(), b.to_be_bytes()].concat()));
-    out
-}
+use crate::common::{Victim, chunks, data_value, kinds, packet, payload, plain, sack_value, seal};
 
 /// TSNs and lengths of the DATA chunks it sends now, by packet.
 fn sent(victim: &mut Victim) -> Vec<Vec<(u32, usize)>> {

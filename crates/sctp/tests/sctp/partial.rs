@@ -4,15 +4,7 @@ use weft_core::{Layer, Serial16};
 use weft_sctp::wire::{Data, ForwardTsn, Sack, kind};
 use weft_sctp::{Config, Reliability, SendOptions};
 
-use crate::common::{Victim, chunks, data_value, kinds, millis, payload};
-
-fn sack_value(cumulative: u32, blocks: &[(u16, u16)]) -> Vec<u8> {
-    let mut out = cumulative.to_be_bytes().to_vec();
-    out.extend((1_u32 << 20).to_be_bytes());
-    out.extend([0, blocks.len() as u8, 0, 0]);
-    out.extend(blocks.iter().flat_map(|(a, b)| [a.to_be_bytes(), b.to_be_bytes()].concat()));
-    out
-}
+use crate::common::{Victim, chunks, data_value, kinds, millis, payload, sack_value};
 
 fn forward_value(tsn: u32, skipped: &[(u16, u16)]) -> Vec<u8> {
     let mut out = tsn.to_be_bytes().to_vec();
@@ -85,18 +77,18 @@ fn a_message_given_up_is_skipped_whole() {
     let (data, _) = sent(&mut victim);
     assert_eq!((data.len(), *data.last().unwrap()), (4, last.wrapping_sub(1)));
     // Only the message's first chunk got through.
-    victim.input(&[(kind::SACK, 0, &sack_value(first, &[]))]).unwrap();
+    victim.input(&[(kind::SACK, 0, &sack_value(first, 1 << 20, &[]))]).unwrap();
     sent(&mut victim);
     timeout(&mut victim);
     let skipped = vec![(3, Serial16(0)), (5, Serial16(0))];
     let (data, forwards) = sent(&mut victim);
     assert_eq!((data, forwards), (vec![], vec![(last.wrapping_sub(1), skipped.clone())]), "none for the unordered one");
     // It is repeated at every SACK that has not caught up, and when the timer runs out.
-    victim.input(&[(kind::SACK, 0, &sack_value(first, &[]))]).unwrap();
+    victim.input(&[(kind::SACK, 0, &sack_value(first, 1 << 20, &[]))]).unwrap();
     assert_eq!(sent(&mut victim).1, [(last.wrapping_sub(1), skipped.clone())]);
     timeout(&mut victim);
     assert_eq!(sent(&mut victim).1, [(last.wrapping_sub(1), skipped)]);
-    victim.input(&[(kind::SACK, 0, &sack_value(last.wrapping_sub(1), &[]))]).unwrap();
+    victim.input(&[(kind::SACK, 0, &sack_value(last.wrapping_sub(1), 1 << 20, &[]))]).unwrap();
     assert_eq!((sent(&mut victim), victim.it.poll_timeout()), ((vec![], vec![]), None));
     assert_eq!(victim.it.stats().buffered, 0);
 }
@@ -121,10 +113,10 @@ fn what_is_given_up_is_no_longer_outstanding_and_earns_nothing() {
     assert_eq!(sent(&mut victim).1.len(), 1);
     let before = victim.it.stats();
     assert_eq!((before.in_flight, before.messages_abandoned), (0, 4));
-    victim.input(&[(kind::SACK, 0, &sack_value(t, &[]))]).unwrap();
-    victim.input(&[(kind::SACK, 0, &sack_value(t.wrapping_add(1), &[]))]).unwrap();
+    victim.input(&[(kind::SACK, 0, &sack_value(t, 1 << 20, &[]))]).unwrap();
+    victim.input(&[(kind::SACK, 0, &sack_value(t.wrapping_add(1), 1 << 20, &[]))]).unwrap();
     assert_eq!(victim.it.stats().sacks_received, 2, "behind the point we advanced to, yet not out of date");
-    victim.input(&[(kind::SACK, 0, &sack_value(t.wrapping_add(3), &[]))]).unwrap();
+    victim.input(&[(kind::SACK, 0, &sack_value(t.wrapping_add(3), 1 << 20, &[]))]).unwrap();
     assert_eq!(victim.it.stats().cwnd, before.cwnd);
 }
 
@@ -148,16 +140,16 @@ fn a_lifetime_is_looked_at_before_each_transmission() {
     assert_eq!(data.len(), 4, "while it lives it goes like any other");
     // In time: the rest goes on. Too late: neither the rest nor the second message gets a TSN.
     victim.now += millis(99);
-    victim.input(&[(kind::SACK, 0, &sack_value(data[1], &[]))]).unwrap();
+    victim.input(&[(kind::SACK, 0, &sack_value(data[1], 1 << 20, &[]))]).unwrap();
     let more = sent(&mut victim).0;
     assert!(!more.is_empty());
     victim.now += millis(2);
-    victim.input(&[(kind::SACK, 0, &sack_value(data[3], &[]))]).unwrap();
+    victim.input(&[(kind::SACK, 0, &sack_value(data[3], 1 << 20, &[]))]).unwrap();
     // The end that was never sent has a TSN, too: to a receiver that has all the rest nothing would be skipped else.
     let last = more.last().unwrap().wrapping_add(1);
     assert_eq!(sent(&mut victim), (vec![], vec![(last, vec![(0, Serial16(0))])]));
     assert_eq!(victim.it.stats().messages_abandoned, 2);
-    victim.input(&[(kind::SACK, 0, &sack_value(last, &[]))]).unwrap();
+    victim.input(&[(kind::SACK, 0, &sack_value(last, 1 << 20, &[]))]).unwrap();
     assert!(victim.it.stats().buffered == 0 && victim.it.poll_timeout().is_none());
     // The next message takes the number after.
     victim.it.send(victim.now, 0, 53, payload(2, 10), SendOptions::default()).unwrap();
@@ -174,12 +166,12 @@ fn a_loss_of_what_was_given_up_in_flight_still_counts() {
     let data = sent(&mut victim).0;
     victim.now += millis(101);
     assert!(sent(&mut victim).0.is_empty());
-    victim.input(&[(kind::SACK, 0, &sack_value(data[0], &[]))]).unwrap();
+    victim.input(&[(kind::SACK, 0, &sack_value(data[0], 1 << 20, &[]))]).unwrap();
     sent(&mut victim);
     victim.it.send(victim.now, 1, 53, payload(0, 4000), SendOptions::default()).unwrap();
     assert!(sent(&mut victim).0.len() >= 3);
     for n in 4..7 {
-        victim.input(&[(kind::SACK, 0, &sack_value(data[0], &[(4, n)]))]).unwrap();
+        victim.input(&[(kind::SACK, 0, &sack_value(data[0], 1 << 20, &[(4, n)]))]).unwrap();
         sent(&mut victim);
     }
     assert_ne!(victim.it.stats().ssthresh, usize::MAX, "the window was cut");

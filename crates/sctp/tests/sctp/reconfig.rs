@@ -6,7 +6,7 @@ use weft_sctp::wire::reconfig::{parameter, result};
 use weft_sctp::wire::{Answer, Request, kind, reconfig};
 use weft_sctp::{Config, Event, SendError, SendOptions};
 
-use crate::common::{Duo, Victim, chunks, data_value, events, packets, payload, secs};
+use crate::common::{Duo, Victim, chunks, data_value, events, packets, payload, sack_value, secs};
 
 fn config() -> Config {
     Config { heartbeat_interval: None, ..Config::rtc() }
@@ -47,12 +47,6 @@ fn answer(number: u32, result: u32, next_tsns: Option<(u32, u32)>) -> Vec<u8> {
     let next_tsns = next_tsns.map(|(a, b)| (Serial32(a), Serial32(b)));
     reconfig::write_responses(&mut chunk, &[Answer { number: Serial32(number), result, next_tsns }]);
     chunk[4..].to_vec()
-}
-
-fn sack(cumulative: u32) -> Vec<u8> {
-    let mut out = cumulative.to_be_bytes().to_vec();
-    out.extend([0, 0x10, 0, 0, 0, 0, 0, 0]);
-    out
 }
 
 #[test]
@@ -159,7 +153,7 @@ fn tsns_start_anew_as_the_peer_asks() {
     assert!(victim.output().is_empty());
     victim.input(&[(kind::RE_CONFIG, 0, &ask)]).unwrap();
     assert_eq!(answers(&mut victim)[0].result, result::IN_PROGRESS);
-    victim.input(&[(kind::SACK, 0, &sack(its))]).unwrap();
+    victim.input(&[(kind::SACK, 0, &sack_value(its, 1 << 20, &[]))]).unwrap();
     let packets = victim.output();
     let all: Vec<_> = packets.iter().flat_map(|p| chunks(p)).collect();
     let next = (its.wrapping_add(1), 1002_u32.wrapping_add(1 << 31));
@@ -205,7 +199,7 @@ fn tsns_start_anew_as_we_ask() {
     victim.it.reset_tsns();
     victim.it.send(victim.now, 1, 53, payload(1, 100), SendOptions::default()).unwrap();
     assert!(victim.output().is_empty(), "not while something is outstanding, and nothing new meanwhile");
-    victim.input(&[(kind::SACK, 0, &sack(its))]).unwrap();
+    victim.input(&[(kind::SACK, 0, &sack_value(its, 1 << 20, &[]))]).unwrap();
     assert_eq!(re_configs(&mut victim), [param(parameter::TSN_RESET, its, &[])]);
     assert!(victim.output().is_empty());
     let next = (5_000_000, 77_000);
@@ -225,7 +219,7 @@ fn tsns_start_anew_as_we_ask() {
     assert_eq!(core::iter::from_fn(|| victim.it.receive()).map(|m| m.payload).collect::<Vec<_>>(), ["before", "new"]);
     assert!(events(&mut victim.it).contains(&Event::TsnsReset(true)));
     // Denied, things go on as they were.
-    victim.input(&[(kind::SACK, 0, &sack(77_000))]).unwrap();
+    victim.input(&[(kind::SACK, 0, &sack_value(77_000, 1 << 20, &[]))]).unwrap();
     victim.it.reset_tsns();
     assert_eq!(re_configs(&mut victim), [param(parameter::TSN_RESET, its.wrapping_add(1), &[])]);
     victim.input(&[(kind::RE_CONFIG, 0, &answer(its.wrapping_add(1), result::DENIED, None))]).unwrap();

@@ -1,11 +1,12 @@
 //! Set-up: INIT to COOKIE ACK, lost, crossed, repeated, forged.
 
 use weft_core::{Layer, Rng};
-use weft_sctp::wire::{Init, kind, param};
+use weft_sctp::wire::{Init, kind};
 use weft_sctp::{Association, AssociationError, Config, Event, SendOptions, State};
 
 use crate::common::{
-    Duo, OUR_TAG, Victim, chunks, events, init_value, kinds, millis, packet, packets, payload, secs, tag_of,
+    Answered, Duo, OUR_TAG, Victim, answer_to_init, chunks, echo, events, init_value, kinds, millis, packet, packets,
+    payload, secs, tag_of,
 };
 
 /// INIT, INIT ACK, COOKIE ECHO with data, COOKIE ACK: the first message takes two round trips less than it might.
@@ -156,25 +157,22 @@ fn a_changed_cookie_is_worth_nothing() {
     //# Inside this State Cookie, the sender MUST include a MAC (see [RFC2104] for an example) to provide integrity protection on the State Cookie.
     let now = weft_core::Instant::from_millis(5);
     let mut it = Association::new(Config::rtc(), Rng::from_test_seed(77));
-    it.handle_input(now, &packet(0, &[(kind::INIT, 0, &init_value(OUR_TAG, 1, &[]))])).unwrap();
-    let answer = packets(&mut it, now).remove(0);
-    let ack = Init::parse(chunks(&answer)[0].value).unwrap();
-    let cookie = ack.params.find(param::STATE_COOKIE).unwrap().to_vec();
+    let Answered { tag, cookie, .. } = answer_to_init(&mut it, now, &init_value(OUR_TAG, 1, &[]));
     for bit in 0..cookie.len() * 8 {
         let mut forged = cookie.clone();
         forged[bit / 8] ^= 1 << (bit % 8);
         //= rfc9260#5.1.5
         //# If this comparison fails, the SCTP packet, including the COOKIE ECHO chunk and any DATA chunks, MUST be silently discarded.
-        it.handle_input(now, &packet(ack.initiate_tag, &[(kind::COOKIE_ECHO, 0, &forged)])).unwrap();
+        echo(&mut it, now, tag, &forged);
         assert!(it.state() == State::Closed && packets(&mut it, now).is_empty());
     }
     for cut in 0..cookie.len() {
-        it.handle_input(now, &packet(ack.initiate_tag, &[(kind::COOKIE_ECHO, 0, &cookie[..cut])])).unwrap();
+        echo(&mut it, now, tag, &cookie[..cut]);
         assert!(it.state() == State::Closed && packets(&mut it, now).is_empty());
     }
-    it.handle_input(now, &packet(ack.initiate_tag ^ 1, &[(kind::COOKIE_ECHO, 0, &cookie)])).unwrap();
+    echo(&mut it, now, tag ^ 1, &cookie);
     assert_eq!(it.state(), State::Closed, "wrong Verification Tag");
-    it.handle_input(now, &packet(ack.initiate_tag, &[(kind::COOKIE_ECHO, 0, &cookie)])).unwrap();
+    echo(&mut it, now, tag, &cookie);
     assert_eq!(it.state(), State::Established);
 }
 
@@ -316,9 +314,7 @@ fn cookies_differ() {
     let now = weft_core::Instant::ORIGIN;
     let cookie = |seed| {
         let mut it = Association::new(Config::rtc(), Rng::from_test_seed(seed));
-        it.handle_input(now, &packet(0, &[(kind::INIT, 0, &init_value(7, 1, &[]))])).unwrap();
-        let answer = packets(&mut it, now).remove(0);
-        Init::parse(chunks(&answer)[0].value).unwrap().params.find(param::STATE_COOKIE).unwrap().to_vec()
+        answer_to_init(&mut it, now, &init_value(7, 1, &[])).cookie
     };
     assert_ne!(cookie(1), cookie(2));
     assert_eq!(cookie(1).len(), 73, "tags, TSNs, window, streams, extensions, time, tie and HMAC");

@@ -5,7 +5,8 @@ use weft_sctp::wire::{Init, kind, param};
 use weft_sctp::{Association, AssociationError, Config, Event, SendOptions, State};
 
 use crate::common::{
-    Duo, OUR_TAG, Victim, chunks, data_value, events, init_value, kinds, packet, packets, payload, secs, tag_of,
+    Answered, Duo, OUR_TAG, Victim, answer_to_init, chunks, data_value, echo, events, init_value, kinds, packet,
+    packets, payload, sack_value, secs, tag_of,
 };
 
 const HOST_NAME: [u8; 8] = [0, 11, 0, 8, 97, 98, 99, 0];
@@ -188,37 +189,31 @@ fn bad_cookies_are_dropped_silently_and_stale_ones_are_told() {
     let mut other = Association::new(Config::rtc(), Rng::from_test_seed(5));
     let mut victim = Association::new(Config::rtc(), Rng::from_test_seed(6));
     let now = Instant::ORIGIN;
-    other.handle_input(now, &packet(0, &[(kind::INIT, 0, &init_value(7, 1, &[]))])).unwrap();
-    let answer = packets(&mut other, now).remove(0);
-    let ack = Init::parse(chunks(&answer)[0].value).unwrap();
-    let cookie = ack.params.find(param::STATE_COOKIE).unwrap();
+    let Answered { tag, cookie, .. } = answer_to_init(&mut other, now, &init_value(7, 1, &[]));
     // Made with another key; with another tag; with what belongs to it.
-    victim.handle_input(now, &packet(ack.initiate_tag, &[(kind::COOKIE_ECHO, 0, cookie)])).unwrap();
-    other.handle_input(now, &packet(ack.initiate_tag ^ 8, &[(kind::COOKIE_ECHO, 0, cookie)])).unwrap();
+    echo(&mut victim, now, tag, &cookie);
+    echo(&mut other, now, tag ^ 8, &cookie);
     for it in [&mut victim, &mut other] {
         assert!(it.state() == State::Closed && packets(it, now).is_empty());
     }
     //= rfc9260#5.1.5
     //# If the elapsed time is longer than the lifespan carried in the State Cookie, then the packet, including the COOKIE ECHO chunk and any attached DATA chunks, SHOULD be discarded, and the endpoint MUST transmit an ERROR chunk with a "Stale Cookie" error cause to the peer endpoint.
     let late = now + secs(61);
-    other.handle_input(late, &packet(ack.initiate_tag, &[(kind::COOKIE_ECHO, 0, cookie)])).unwrap();
+    echo(&mut other, late, tag, &cookie);
     let error = packets(&mut other, late).remove(0);
     assert_eq!((other.state(), kinds(&error), tag_of(&error)), (State::Closed, vec![kind::ERROR], 7));
     assert_eq!(chunks(&error)[0].value[..4], [0, 3, 0, 8]);
-    other.handle_input(now, &packet(ack.initiate_tag, &[(kind::COOKIE_ECHO, 0, cookie)])).unwrap();
+    echo(&mut other, now, tag, &cookie);
     assert_eq!(other.state(), State::Established);
     //= rfc9260#5.2.4
     //# The endpoint also MUST transmit an ERROR chunk with a "Stale Cookie" error cause to the peer endpoint (this is case C or D in Section 5.2).
     // Stale, but the tags are those of the association: the COOKIE ACK was lost.
     packets(&mut other, late);
-    other.handle_input(late, &packet(ack.initiate_tag, &[(kind::COOKIE_ECHO, 0, cookie)])).unwrap();
+    echo(&mut other, late, tag, &cookie);
     assert_eq!(kinds(&packets(&mut other, late)[0]), [kind::COOKIE_ACK]);
     // Stale, and of other tags.
-    other.handle_input(late, &packet(0, &[(kind::INIT, 0, &init_value(8, 1, &[]))])).unwrap();
-    let answer = packets(&mut other, late).remove(0);
-    let ack = Init::parse(chunks(&answer)[0].value).unwrap();
-    let cookie = ack.params.find(param::STATE_COOKIE).unwrap();
-    other.handle_input(late + secs(61), &packet(ack.initiate_tag, &[(kind::COOKIE_ECHO, 0, cookie)])).unwrap();
+    let Answered { tag, cookie, .. } = answer_to_init(&mut other, late, &init_value(8, 1, &[]));
+    echo(&mut other, late + secs(61), tag, &cookie);
     let error = packets(&mut other, late + secs(61)).remove(0);
     assert_eq!((kinds(&error), tag_of(&error)), (vec![kind::ERROR], 8));
 }
@@ -235,10 +230,8 @@ fn an_unexpected_init_changes_nothing() {
     victim.it.send(victim.now, 0, 53, payload(0, 5000), SendOptions::default()).unwrap();
     victim.output();
     let (stats, timer) = (victim.it.stats(), victim.it.poll_timeout());
-    victim.it.handle_input(victim.now, &packet(0, &[(kind::INIT, 0, &init_value(9, 9, &[]))])).unwrap();
-    let answer = victim.output().remove(0);
-    let ack = Init::parse(chunks(&answer)[0].value).unwrap();
-    assert!(ack.initiate_tag != victim.tag && ack.params.find(param::STATE_COOKIE).is_some());
+    let Answered { tag, cookie, .. } = answer_to_init(&mut victim.it, victim.now, &init_value(9, 9, &[]));
+    assert_ne!(tag, victim.tag);
     let after = victim.it.stats();
     assert_eq!((after.in_flight, after.buffered, after.cwnd), (stats.in_flight, stats.buffered, stats.cwnd));
     assert_eq!((victim.it.state(), victim.it.poll_timeout()), (State::Established, timer));
@@ -246,11 +239,9 @@ fn an_unexpected_init_changes_nothing() {
     //= rfc9260#5.2.4
     //# All the congestion control parameters (e.g., cwnd, ssthresh) related to this peer MUST be reset to their initial values (see Section 6.2.1).
     let grown = victim.it.stats().cwnd;
-    let sack = [&victim.its_tsn.wrapping_add(3).to_be_bytes()[..], &[0, 1, 0, 0, 0, 0, 0, 0]].concat();
-    victim.input(&[(kind::SACK, 0, &sack)]).unwrap();
+    victim.input(&[(kind::SACK, 0, &sack_value(victim.its_tsn.wrapping_add(3), 1 << 16, &[]))]).unwrap();
     assert!(victim.it.stats().cwnd > grown);
-    let cookie = ack.params.find(param::STATE_COOKIE).unwrap();
-    victim.it.handle_input(victim.now, &packet(ack.initiate_tag, &[(kind::COOKIE_ECHO, 0, cookie)])).unwrap();
+    echo(&mut victim.it, victim.now, tag, &cookie);
     assert_eq!(events(&mut victim.it)[..2], [Event::Restarted, Event::Established]);
     assert_eq!((victim.it.stats().cwnd, victim.it.stats().ssthresh), (grown, usize::MAX));
     assert_eq!(tag_of(&victim.output()[0]), 9);
@@ -261,13 +252,10 @@ fn a_restart_while_shutting_down_is_put_off() {
     //= rfc9260#5.2.4
     //# If the endpoint is in the SHUTDOWN-ACK-SENT state and recognizes that the peer has restarted (Action A), it MUST NOT set up a new association but instead resend the SHUTDOWN ACK chunk and send an ERROR chunk with a "Cookie Received While Shutting Down" error cause to its peer.
     let mut victim = Victim::new(Config::rtc());
-    victim.it.handle_input(victim.now, &packet(0, &[(kind::INIT, 0, &init_value(9, 9, &[]))])).unwrap();
-    let answer = victim.output().remove(0);
-    let ack = Init::parse(chunks(&answer)[0].value).unwrap();
+    let Answered { tag, cookie, .. } = answer_to_init(&mut victim.it, victim.now, &init_value(9, 9, &[]));
     victim.input(&[(kind::SHUTDOWN, 0, &victim.its_tsn.wrapping_sub(1).to_be_bytes())]).unwrap();
     assert_eq!(kinds(&victim.output()[0]), [kind::SHUTDOWN_ACK]);
-    let cookie = ack.params.find(param::STATE_COOKIE).unwrap();
-    victim.it.handle_input(victim.now, &packet(ack.initiate_tag, &[(kind::COOKIE_ECHO, 0, cookie)])).unwrap();
+    echo(&mut victim.it, victim.now, tag, &cookie);
     let out = victim.output();
     assert_eq!(kinds(&out[0]), [kind::SHUTDOWN_ACK, kind::ERROR]);
     assert_eq!((chunks(&out[0])[1].value, victim.it.state()), (&[0, 10, 0, 4][..], State::ShutdownAckSent));
@@ -278,15 +266,13 @@ fn a_crossed_cookie_brings_the_tag_up_to_date() {
     //= rfc9260#5.2.4
     //# The endpoint SHOULD stay in or enter the ESTABLISHED state, but it MUST update its peer's Verification Tag from the State Cookie, stop any T1-init or T1-cookie timers that might be running, and send a COOKIE ACK chunk.
     let (mut it, tag, now) = waiting(Config::rtc());
-    it.handle_input(now, &packet(0, &[(kind::INIT, 0, &init_value(7, 1, &[]))])).unwrap();
-    let answer = packets(&mut it, now).remove(0);
-    let cookie = Init::parse(chunks(&answer)[0].value).unwrap().params.find(param::STATE_COOKIE).unwrap().to_vec();
+    let cookie = answer_to_init(&mut it, now, &init_value(7, 1, &[])).cookie;
     // The peer answered our INIT under another tag than its own INIT has.
     let ack = init_value(OUR_TAG, 1, &[0, 7, 0, 8, 1, 2, 3, 4]);
     it.handle_input(now, &packet(tag, &[(kind::INIT_ACK, 0, &ack)])).unwrap();
     it.handle_input(now, &packet(tag, &[(kind::COOKIE_ACK, 0, &[])])).unwrap();
     packets(&mut it, now);
-    it.handle_input(now, &packet(tag, &[(kind::COOKIE_ECHO, 0, &cookie)])).unwrap();
+    echo(&mut it, now, tag, &cookie);
     let out = packets(&mut it, now).remove(0);
     assert_eq!((it.state(), kinds(&out), tag_of(&out)), (State::Established, vec![kind::COOKIE_ACK], 7));
 }
