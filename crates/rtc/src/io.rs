@@ -3,6 +3,7 @@
 
 mod bind;
 mod buffers;
+mod leaving;
 mod names;
 mod streams;
 
@@ -132,19 +133,28 @@ impl<S: Socket> Sockets<S> {
         })
     }
 
-    /// Lets go of the sockets; what was not sent is lost.
-    pub fn close(&mut self) {
+    /// Lets go of the sockets; what did not leave by UDP is lost. TCP and TLS connections write what they owe and end in order,
+    /// for two seconds at most, as long as [`linger`](Self::linger) is called; those that are dropped before end at once.
+    pub fn close(&mut self, now: Instant) {
         self.all.clear();
         self.listeners.clear();
-        self.streams.clear();
+        self.streams.leave(now);
         self.names.close();
         self.watcher = None;
         self.batch.clear();
     }
 
-    /// Drops what was built and not sent yet.
+    /// After [`close`](Self::close): goes on ending connections. Whether some have not ended; [`poll_timeout`](Self::poll_timeout)
+    /// tells when to call again.
+    pub fn linger(&mut self, now: Instant) -> bool {
+        self.streams.linger(now);
+        self.streams.is_busy()
+    }
+
+    /// Drops what was built and not sent yet: a farewell shall not wait behind it.
     pub fn discard(&mut self) {
         self.batch.clear();
+        self.streams.discard();
     }
 
     /// The sockets, to wait on.

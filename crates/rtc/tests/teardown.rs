@@ -1,11 +1,15 @@
 //! Ends, counted: whatever state connections are dropped in, and however many at once, no task, socket or byte stays.
-#![allow(clippy::unwrap_used, clippy::indexing_slicing, clippy::panic)]
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing, clippy::panic)]
+
+mod narrows;
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use tokio::time::timeout;
-use weft_rtc::{Certificate, Config, DataChannel, DataChannelInit, Endpoint, PeerConnection, polled};
+use weft_rtc::{Certificate, Config, DataChannel, DataChannelInit, Endpoint, PeerConnection, TcpCandidates, polled};
+
+use narrows::{Joined, join_and_congest};
 
 const PATIENCE: Duration = Duration::from_secs(60);
 
@@ -167,6 +171,66 @@ fn the_other_side_learns_of_it_at_once() {
         drop((a, here));
         assert!(timeout(Duration::from_secs(1), there.recv()).await.unwrap().is_none());
     });
+}
+
+/// A connection by TCP that is closed while the other side reads nothing: how long its endpoint keeps it, and with
+/// `with_endpoint`, until when it is dropped, too.
+fn drop_congested(certificate: &Arc<Certificate>, with_endpoint: bool) -> Duration {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+    let idle = open_files();
+    let took = runtime.block_on(async {
+        let passive = config(certificate).with_tcp_candidates(TcpCandidates::ActiveAndPassive);
+        let server = Endpoint::bind(&passive).unwrap();
+        let Joined { a, b, here, there, narrows } = join_and_congest(&server, [passive, config(certificate)]).await;
+        let tasks = tokio::runtime::Handle::current().metrics();
+        assert_eq!(tasks.num_alive_tasks(), 2);
+        let closed = tokio::time::Instant::now();
+        drop((a, here));
+        tokio::time::sleep(Duration::from_millis(100)).await;
+        assert_eq!(server.connections(), 1, "it waits to say farewell");
+        if with_endpoint {
+            drop(server);
+            timeout(PATIENCE, async {
+                while tasks.num_alive_tasks() > 1 {
+                    tokio::time::sleep(Duration::from_millis(2)).await;
+                }
+            })
+            .await
+            .unwrap();
+        } else {
+            all_gone(&server).await;
+        }
+        let took = closed.elapsed();
+        narrows.shut(false);
+        drop((b, there));
+        took
+    });
+    runtime.block_on(async {
+        all_ended().await;
+        // Those of the narrows, too.
+        timeout(PATIENCE, async {
+            while open_files() > idle {
+                tokio::time::sleep(Duration::from_millis(2)).await;
+            }
+        })
+        .await
+        .expect("sockets are open");
+    });
+    took
+}
+
+#[test]
+fn a_stream_that_cannot_say_farewell_is_let_go_of_in_time() {
+    let _alone = alone();
+    let certificate = Arc::new(Certificate::generate().unwrap());
+    for with_endpoint in [false, true] {
+        drop_congested(&certificate, with_endpoint);
+        let mut took = Duration::ZERO;
+        let counted = allocation_counter::measure(|| took = drop_congested(&certificate, with_endpoint));
+        assert!(counted.bytes_current < SLACK, "{} bytes stay", counted.bytes_current);
+        let bounds = if with_endpoint { 0.1..0.6 } else { 1.5..3.0 };
+        assert!(bounds.contains(&took.as_secs_f64()), "{with_endpoint}: it took {took:?}");
+    }
 }
 
 /// A runtime that goes away takes the task with it: handles that are left wait for nothing.

@@ -78,6 +78,9 @@ const SUPPORTS: &[&str] = &[
     "mdns",
 ];
 
+/// How often connections that end are looked at.
+const LINGER_TICK: Duration = Duration::from_millis(2);
+
 /// What ended a wait.
 enum Wake {
     /// A line of input, or its end.
@@ -108,6 +111,9 @@ pub(crate) fn run() -> io::Result<()> {
         let sleep = Box::pin(tokio::time::sleep(Duration::ZERO));
         Driver { lines: input::lines(), sleep, due: None, was_line: false }.drive(&mut session).await;
         session.end();
+        while session.lingers() {
+            tokio::time::sleep(LINGER_TICK).await;
+        }
     });
     Ok(())
 }

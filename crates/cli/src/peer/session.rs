@@ -222,7 +222,11 @@ impl Session {
     /// Closes the connection. As with W3C `close()`, nothing happens on it after; a `finish` still waiting has failed.
     fn close(&mut self) -> Result<Outcome, Refusal> {
         let now = self.now();
-        self.link()?.pc.close(now);
+        let link = self.link()?;
+        if !link.pc.is_closed() {
+            link.sockets.discard();
+            link.pc.close(now);
+        }
         self.events.clear();
         self.reporter.closed();
         self.abandon_finishes("the peer connection was closed before everything was delivered");
@@ -309,7 +313,7 @@ impl Session {
                 link.blocked = None;
                 if link.pc.is_closed() {
                     // The farewell has left: nothing comes or goes any more.
-                    link.sockets.close();
+                    link.sockets.close(now);
                 }
             }
             Err(error) => self.fatal(&error),
@@ -327,10 +331,21 @@ impl Session {
         self.abandon_finishes("the process ends");
         let now = self.now();
         if let Some(link) = &mut self.link {
-            link.pc.close(now);
+            if !link.pc.is_closed() {
+                link.sockets.discard();
+                link.pc.close(now);
+            }
             self.transmit();
+        }
+        if let Some(link) = &mut self.link {
+            link.sockets.close(now);
         }
         self.out.event("bye", &Map::new());
         self.out.flush();
+    }
+    /// Whether connections by TCP still have to end.
+    pub(super) fn lingers(&mut self) -> bool {
+        let now = self.now();
+        self.link.as_mut().is_some_and(|link| link.sockets.linger(now))
     }
 }

@@ -12,6 +12,18 @@ use super::socket::{Framing, StreamConfig, StreamStats};
 const READ: usize = 16 * 1024;
 /// The longest message with its frame: ChannelData of 65,535 bytes with header and padding.
 const LONGEST: usize = 65_540;
+/// Reads of what nobody wants any more, in one call.
+const DISCARDS: usize = 64;
+
+/// How far the end has come.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Debug)]
+enum End {
+    Open,
+    /// The goodbye is among what is to be written.
+    Said,
+    /// Everything is written, and FIN behind it.
+    Sent,
+}
 
 #[derive(Debug)]
 pub(super) struct Connection {
@@ -27,6 +39,7 @@ pub(super) struct Connection {
     filled: Range<usize>,
     #[cfg(feature = "tls")]
     tls: Option<Box<rustls::ClientConnection>>,
+    end: End,
     pub(super) stats: StreamStats,
 }
 
@@ -50,6 +63,7 @@ impl Connection {
             filled: 0..0,
             #[cfg(feature = "tls")]
             tls: tls.map(Box::new),
+            end: End::Open,
             stats: StreamStats::default(),
         })
     }
@@ -224,13 +238,47 @@ impl Connection {
         }
     }
 
-    /// Tells the other side that this is the end (TLS close_notify).
-    pub(super) fn say_goodbye(&mut self, io: &mut (impl Read + Write)) {
-        #[cfg(feature = "tls")]
-        if let Some(tls) = &mut self.tls {
-            tls.send_close_notify();
+    /// Ends what we send: TLS close_notify, then FIN by `shutdown`, behind what was taken before. Then reads until the other
+    /// side has ended, too: a socket that is let go of with something unread resets the connection, and what is on its way
+    /// is lost.
+    ///
+    /// # Errors
+    /// `WouldBlock` until both have ended.
+    pub(super) fn end(
+        &mut self,
+        io: &mut (impl Read + Write),
+        shutdown: impl FnOnce() -> io::Result<()>,
+    ) -> io::Result<()> {
+        if !self.is_open() {
+            return Ok(());
         }
-        let _ = self.flush(io);
+        if self.end < End::Sent {
+            self.say_goodbye(io)?;
+            shutdown()?;
+            self.end = End::Sent;
+            (self.out, self.received, self.filled) = (Vec::new(), Vec::new(), 0..0);
+        }
+        let mut unwanted = [0; READ];
+        for _ in 0..DISCARDS {
+            if io.read(&mut unwanted)? == 0 {
+                return Ok(());
+            }
+        }
+        Err(io::ErrorKind::WouldBlock.into())
+    }
+
+    /// Writes what waits, and behind it that this is the end (TLS close_notify).
+    fn say_goodbye(&mut self, io: &mut (impl Read + Write)) -> io::Result<()> {
+        #[cfg(feature = "tls")]
+        if self.tls.is_some() && self.end == End::Open {
+            // What is framed goes into records first.
+            ignore_blocking(self.flush(io))?;
+            if let Some(tls) = &mut self.tls {
+                tls.send_close_notify();
+            }
+        }
+        self.end = End::Said;
+        self.flush(io)
     }
 }
 

@@ -1,7 +1,7 @@
 //! The socket.
 
 use std::io;
-use std::net::{SocketAddr, TcpStream};
+use std::net::{Shutdown, SocketAddr, TcpStream};
 #[cfg(feature = "tls")]
 use std::sync::Arc;
 
@@ -177,9 +177,17 @@ impl StreamSocket {
         self.core.flush(&mut self.io)
     }
 
-    /// Says goodbye where the protocol has a word for it, and ends the connection. Dropping it ends it without.
-    pub fn close(mut self) {
-        self.core.say_goodbye(&mut self.io);
+    /// Ends the connection in order: everything that was taken is written, then the goodbye of TLS (close_notify) and of TCP
+    /// (FIN), then what comes is read and thrown away until the other side has ended, too. Goes as far as it can; call it again
+    /// when the socket is readable or, while [`wants_write`](Self::wants_write), writable. Who has waited long enough drops the
+    /// socket. Nothing may be sent after the first call.
+    ///
+    /// # Errors
+    /// [`WouldBlock`](io::ErrorKind::WouldBlock): not everything is written, or the other side has not ended. Anything else: the
+    /// connection is dead.
+    pub fn try_close(&mut self) -> io::Result<()> {
+        let Self { io, core } = self;
+        core.end(&mut &*io, || io.shutdown(Shutdown::Write))
     }
 
     /// What it did so far.

@@ -1,9 +1,10 @@
 //! The stream with readiness through tokio.
 
 use std::io::{self, Read, Write};
-use std::net::SocketAddr;
+use std::net::{Shutdown, SocketAddr};
 use std::task::{Context, Poll};
 
+use socket2::SockRef;
 use weft_core::{Datagram, Path, Run};
 
 use super::connection::Connection;
@@ -116,9 +117,13 @@ impl AsyncStreamSocket {
         self.core.flush(&mut Try(&self.io))
     }
 
-    /// As [`StreamSocket::close`].
-    pub fn close(mut self) {
-        self.core.say_goodbye(&mut Try(&self.io));
+    /// As [`StreamSocket::try_close`].
+    ///
+    /// # Errors
+    /// As [`StreamSocket::try_close`].
+    pub fn try_close(&mut self) -> io::Result<()> {
+        let Self { io, core } = self;
+        core.end(&mut Try(io), || SockRef::from(&*io).shutdown(Shutdown::Write))
     }
 
     /// As [`StreamSocket::stats`].

@@ -74,8 +74,42 @@ fn datagrams_pass_both_ways() {
     send(&mut b, &[b"back"]);
     assert_eq!(wait(|| a.try_recv().map(|datagram| datagram.payload.to_vec())).unwrap(), b"back");
     assert_eq!((a.stats().sent, a.stats().received), (6, 1));
-    a.close();
+    assert_eq!(a.try_close().unwrap_err().kind(), ErrorKind::WouldBlock);
     assert_eq!(wait(|| b.try_recv().map(|_| ())).unwrap_err().kind(), ErrorKind::UnexpectedEof);
+    drop(b);
+    wait(|| a.try_close()).unwrap();
+}
+
+/// What the other side has sent meanwhile may not reset the connection before all is read.
+#[test]
+fn what_was_taken_arrives_before_the_end() {
+    let (mut a, mut b) = pair(Framing::Rfc4571);
+    let datagram = vec![3; 1000];
+    let all: Vec<&[u8]> = vec![&datagram; 60];
+    let mut sent = 0;
+    for socket in [&mut b, &mut a] {
+        sent = 0;
+        let batch = batch(socket.path(), &all);
+        let (run, bytes) = batch.front().unwrap();
+        while socket.try_send(run, bytes).is_ok() {
+            sent += 60;
+        }
+        assert!(socket.wants_write());
+    }
+    let mut received = 0;
+    let mut over = false;
+    let end = loop {
+        over = over || a.try_close().is_ok();
+        let _ = b.flush();
+        match b.try_recv() {
+            Ok(datagram) => received += u32::from(datagram.payload.len() == 1000),
+            Err(error) if error.kind() == ErrorKind::WouldBlock => {}
+            Err(error) => break error,
+        }
+    };
+    assert_eq!((received, end.kind()), (sent, ErrorKind::UnexpectedEof));
+    drop(b);
+    assert!(over || wait(|| a.try_close()).is_ok());
 }
 
 #[test]

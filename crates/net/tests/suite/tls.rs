@@ -13,7 +13,9 @@ use weft_net::{Framing, Roots, StreamConfig, StreamSocket, TlsConfig, TlsError};
 use crate::stream::{LOOPBACK, batch, open, wait};
 
 /// A server for one connection that sends back what comes; its certificate is for `name`.
-fn echo(name: &str) -> (SocketAddr, Vec<u8>, JoinHandle<u64>) {
+///
+/// How many bytes came, and whether the client said that these were all (close_notify).
+fn echo(name: &str) -> (SocketAddr, Vec<u8>, JoinHandle<(u64, bool)>) {
     let key = rcgen::generate_simple_self_signed([name.to_owned()]).unwrap();
     let certificate = key.cert.der().clone();
     let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
@@ -26,13 +28,13 @@ fn echo(name: &str) -> (SocketAddr, Vec<u8>, JoinHandle<u64>) {
         let (tcp, _) = listener.accept().unwrap();
         let mut stream = StreamOwned::new(ServerConnection::new(Arc::new(config)).unwrap(), tcp);
         let (mut buf, mut total) = ([0; 4096], 0);
-        while let Ok(n) = stream.read(&mut buf) {
-            if n == 0 || stream.write_all(&buf[..n]).is_err() {
-                break;
+        loop {
+            match stream.read(&mut buf) {
+                Ok(0) => return (total, true),
+                Ok(n) if stream.write_all(&buf[..n]).is_ok() => total += n as u64,
+                _ => return (total, false),
             }
-            total += n as u64;
         }
-        total
     });
     (address, certificate.to_vec(), thread)
 }
@@ -67,8 +69,8 @@ fn datagrams_pass() {
             }
         }
         assert_eq!(got, messages);
-        socket.close();
-        assert_eq!(server.join().unwrap(), 4 + 8 + 2 * 65_536);
+        wait(|| socket.try_close()).unwrap();
+        assert_eq!(server.join().unwrap(), (4 + 8 + 2 * 65_536, true));
     }
 }
 

@@ -17,6 +17,7 @@ use super::connections::Connections;
 use super::direct::Unsent;
 use super::endpoint::Hub;
 use super::follow::Follow;
+use super::linger::Lingering;
 use super::listen::Listeners;
 use super::{Shared, State};
 use crate::io::{Names, Outgoing, READS_A_TURN, Reach, Streams, with_received};
@@ -80,6 +81,7 @@ pub(super) struct Driver {
     pub(super) connections: Connections,
     /// TCP and TLS connections of those that have some.
     pub(super) streams: HashMap<u64, Streams<AsyncStreamSocket>>,
+    pub(super) lingering: Lingering,
     pub(super) listeners: Listeners,
     pub(super) names: Names,
     pub(super) follow: Follow,
@@ -104,6 +106,7 @@ impl Driver {
             outlets: sockets.into_iter().map(Outlet::new).collect(),
             connections: Connections::default(),
             streams: HashMap::new(),
+            lingering: Lingering::default(),
             listeners: Listeners::new(listeners),
             names,
             follow,
@@ -255,11 +258,17 @@ impl Driver {
             // Read before the lock is let go: who closes after that has not had the farewell in this batch.
             let (closed, deadline) = (state.core.is_closed(), state.core.poll_timeout());
             drop(state);
+            let leaving = if closed { self.streams.get_mut(&key) } else { None };
+            if let Some(streams) = leaving {
+                streams.discard();
+            }
             blocked |= self.send(key);
             if closed {
                 // The farewell has left, or waits for its socket.
+                if let Some(streams) = self.streams.remove(&key) {
+                    self.lingering.add(now, &self.hub, streams);
+                }
                 self.connections.remove(key);
-                self.streams.remove(&key);
                 self.names.forget(key);
                 return;
             }
@@ -277,8 +286,13 @@ impl Driver {
             Some(streams) if !streams.is_busy() => {
                 self.streams.remove(&key);
             }
-            Some(streams) if streams.poll_ready(cx) => shared.notify(),
-            _ => {}
+            Some(streams) => {
+                self.connections.set_alarm(key, streams.poll_timeout());
+                if streams.poll_ready(cx) {
+                    shared.notify();
+                }
+            }
+            None => {}
         }
         self.connections.take_ufrag(now, key);
     }
@@ -351,7 +365,7 @@ impl Driver {
     /// Waits for the next alarm. Ready when it has passed already.
     fn poll_alarm(&mut self, cx: &mut Context<'_>) -> Poll<()> {
         let others = [self.names.poll_timeout(), self.follow.poll_timeout(), self.listeners.poll_timeout()];
-        let alarms = [self.connections.next_alarm(), self.farewell];
+        let alarms = [self.connections.next_alarm(), self.lingering.poll_timeout(), self.farewell];
         let Some(deadline) = alarms.into_iter().chain(others).flatten().min() else {
             return Poll::Pending;
         };
@@ -382,7 +396,7 @@ impl Driver {
         }
         let now = self.hub.clock.now();
         let until = *self.farewell.get_or_insert(now + FAREWELL);
-        self.is_flushed() || until <= now
+        (self.is_flushed() || until <= now) && self.lingering.is_empty()
     }
 }
 
@@ -407,6 +421,7 @@ impl Future for Driver {
                 }
                 driver.turn(now, key, cx);
             }
+            more |= driver.linger(wanted, cx);
             if !wanted && driver.is_done() {
                 return Poll::Ready(());
             }

@@ -214,7 +214,8 @@ impl Endpoint {
         self.hub.addresses().listeners.clone()
     }
 
-    /// Connections that are alive on it, those whose farewell is still to leave included.
+    /// Connections that are alive on it, those whose farewell is still to leave included: by TCP or TLS that may take up to
+    /// two seconds.
     pub fn connections(&self) -> usize {
         self.hub.inbox().connections
     }
@@ -228,7 +229,8 @@ impl Clone for Endpoint {
 }
 
 impl Drop for Endpoint {
-    /// Connections live on; the sockets close with the last of them.
+    /// Connections live on; the sockets close with the last of them. Those that are closed and only wait for a TCP or TLS
+    /// connection to take their farewell are not waited for any longer.
     fn drop(&mut self) {
         self.hub.inbox().handles -= 1;
         self.hub.wake();

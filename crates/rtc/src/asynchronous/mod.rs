@@ -14,6 +14,7 @@ mod driver;
 mod endpoint;
 mod follow;
 mod keys;
+mod linger;
 mod listen;
 mod peer;
 mod pieces;

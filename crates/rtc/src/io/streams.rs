@@ -1,6 +1,5 @@
 //! TCP and TLS connections of one peer connection, to its TURN servers and its peer.
 
-use std::collections::VecDeque;
 use std::io;
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -10,6 +9,7 @@ use weft_core::{Datagram, Instant, Path, Run, Transport};
 use weft_ice::StreamKind;
 use weft_net::{Framing, Roots, StreamConfig, StreamSocket, TlsConfig};
 
+use super::leaving::{Backlog, Departures};
 use super::names::{Names, What};
 use crate::config::Config;
 use crate::event::Request;
@@ -71,6 +71,11 @@ pub trait Stream: Sized {
     /// # Errors
     /// As [`StreamSocket::flush`].
     fn flush(&mut self) -> io::Result<()>;
+    /// As [`StreamSocket::try_close`].
+    ///
+    /// # Errors
+    /// As [`StreamSocket::try_close`].
+    fn try_close(&mut self) -> io::Result<()>;
 }
 
 macro_rules! stream {
@@ -94,6 +99,9 @@ macro_rules! stream {
             fn flush(&mut self) -> io::Result<()> {
                 self.flush()
             }
+            fn try_close(&mut self) -> io::Result<()> {
+                self.try_close()
+            }
         }
     };
 }
@@ -109,7 +117,7 @@ struct Link<T> {
     path: Path,
     socket: T,
     open: bool,
-    backlog: VecDeque<(Run<Path>, Box<[u8]>)>,
+    backlog: Backlog,
     /// It was accepted, and is closed then unless something authentic has come by it.
     stranger_until: Option<Instant>,
 }
@@ -118,6 +126,7 @@ struct Link<T> {
 #[derive(Debug)]
 pub(crate) struct Streams<T> {
     links: Vec<Link<T>>,
+    departures: Departures<T>,
     tls: Option<Arc<TlsConfig>>,
     /// The last turn ended before everything was read.
     more: bool,
@@ -125,7 +134,7 @@ pub(crate) struct Streams<T> {
 
 impl<T> Default for Streams<T> {
     fn default() -> Self {
-        Self { links: Vec::new(), tls: None, more: false }
+        Self { links: Vec::new(), departures: Departures::default(), tls: None, more: false }
     }
 }
 
@@ -133,6 +142,7 @@ impl<T: Stream> Streams<T> {
     /// Does what `peer` asks for, and moves what can be moved, up to a bound: [`has_more`](Self::has_more) tells whether it
     /// was reached. Names are resolved for the connection `key`.
     pub(crate) fn turn(&mut self, now: Instant, peer: &mut impl Reach, names: &mut Names, key: u64) {
+        self.departures.turn(now);
         for _ in 0..ROUNDS {
             while let Some(request) = peer.with(PeerConnection::poll_request) {
                 self.serve(now, peer, request, names, key);
@@ -160,13 +170,18 @@ impl<T: Stream> Streams<T> {
                     peer.with(|peer| peer.stream_closed(now, &path));
                 }
             },
-            Request::CloseStream(path) => self.links.retain(|link| link.path != path),
+            Request::CloseStream(path) => {
+                if let Some(at) = self.links.iter().position(|link| link.path == path) {
+                    let link = self.links.remove(at);
+                    self.departures.add(now, link.socket, link.backlog);
+                }
+            }
         }
     }
 
     fn add(&mut self, path: Path, socket: T, stranger_until: Option<Instant>) {
         let open = stranger_until.is_some();
-        self.links.push(Link { path, socket, open, backlog: VecDeque::new(), stranger_until });
+        self.links.push(Link { path, socket, open, backlog: Backlog::new(), stranger_until });
     }
 
     /// Adds a stranger. If there are too many the oldest gives way, for a genuine one becomes known within a round trip:
@@ -198,7 +213,31 @@ impl<T: Stream> Streams<T> {
 
     /// Whether there are connections.
     pub(crate) fn is_busy(&self) -> bool {
-        !self.links.is_empty()
+        !self.links.is_empty() || !self.departures.is_empty()
+    }
+
+    /// Drops what is queued: a farewell is to follow.
+    pub(crate) fn discard(&mut self) {
+        self.links.iter_mut().for_each(|link| link.backlog.clear());
+    }
+
+    /// The peer connection is over: ends all connections, in order but within a bound of time. What is left of them has
+    /// its turns by [`linger`](Self::linger) until they are [not busy](Self::is_busy).
+    pub(crate) fn leave(&mut self, now: Instant) {
+        for link in self.links.drain(..) {
+            self.departures.add(now, link.socket, link.backlog);
+        }
+        self.more = false;
+    }
+
+    /// Goes on ending those that were left.
+    pub(crate) fn linger(&mut self, now: Instant) {
+        self.departures.turn(now);
+    }
+
+    /// Until when the end of one is waited for.
+    pub(crate) fn poll_timeout(&self) -> Option<Instant> {
+        self.departures.poll_timeout()
     }
 
     fn open(&mut self, path: &Path, kind: StreamKind, config: &SharedConfig) -> io::Result<T> {
@@ -248,12 +287,6 @@ impl<T: Stream> Streams<T> {
         if waits && link.backlog.len() < BACKLOG {
             link.backlog.push_back((*run, bytes.into()));
         }
-    }
-
-    /// Lets go of all connections.
-    pub(crate) fn clear(&mut self) {
-        self.links.clear();
-        self.more = false;
     }
 }
 
@@ -308,7 +341,7 @@ impl Streams<weft_net::AsyncStreamSocket> {
 
     /// Whether a connection has something to do; the task is woken when one does.
     pub(crate) fn poll_ready(&self, cx: &mut std::task::Context<'_>) -> bool {
-        let mut ready = self.more;
+        let mut ready = self.more | self.departures.poll_ready(cx);
         for link in &self.links {
             ready |= link.socket.poll_recv_ready(cx).is_ready();
             let writes = !link.open || link.socket.wants_write() || !link.backlog.is_empty();
@@ -318,7 +351,7 @@ impl Streams<weft_net::AsyncStreamSocket> {
     }
 }
 
-fn blocked<T>(outcome: io::Result<T>) -> io::Result<Option<T>> {
+pub(super) fn blocked<T>(outcome: io::Result<T>) -> io::Result<Option<T>> {
     match outcome {
         Ok(value) => Ok(Some(value)),
         Err(error) if error.kind() == io::ErrorKind::WouldBlock => Ok(None),

@@ -234,7 +234,9 @@ impl PeerConnection {
     /// None today; the result is Godot's.
     pub fn poll(&mut self) -> Result<(), Error> {
         let mut state = lock(&self.shared);
-        if !state.is_closed() {
+        if state.is_closed() {
+            state.linger();
+        } else {
             state.turn();
         }
         Ok(())
@@ -326,6 +328,9 @@ impl PeerConnection {
 
     /// Closes the connection and all its channels; the other side is told at once, and what is queued is dropped. To use
     /// the object again, [`initialize`](Self::initialize) it.
+    ///
+    /// A connection over TCP or TLS may take a moment to tell: go on calling [`poll`](Self::poll) for up to two seconds to
+    /// be sure that it does.
     pub fn close(&mut self) {
         lock(&self.shared).close();
     }

@@ -195,10 +195,16 @@ impl State {
                 if let Err(error) = sockets.transmit(now, core) {
                     tracing::debug!(%error, "the farewell was not sent");
                 }
-                sockets.close();
+                sockets.close(now);
             }
         }
-        self.sockets = None;
+        self.linger();
+    }
+
+    /// Once closed: TCP connections write what they owe, for a while, and end.
+    pub(super) fn linger(&mut self) {
+        let now = self.clock.now();
+        self.sockets.take_if(|sockets| !sockets.linger(now));
     }
 }
 

@@ -7,6 +7,8 @@ mod connect;
 mod drivers;
 mod farewells;
 mod frames;
+#[path = "../narrows/mod.rs"]
+mod narrows;
 mod paths;
 mod polled;
 mod refusals;
@@ -15,5 +17,6 @@ mod rows;
 mod servers;
 mod snap;
 mod stats;
+mod streams;
 mod support;
 mod transfer;

@@ -1,0 +1,100 @@
+//! TCP and TLS connections that end while something is still to be written.
+#![allow(clippy::disallowed_types, clippy::disallowed_methods)] // the other ends are made of what a driver may not use
+
+use std::io::Read;
+use std::net::{SocketAddr, TcpListener};
+use std::sync::Arc;
+use std::sync::mpsc::channel;
+use std::time::Duration;
+
+use rustls::pki_types::PrivatePkcs8KeyDer;
+use rustls::{ServerConfig, ServerConnection, StreamOwned};
+use tokio::time::timeout;
+use weft_rtc::{Config, DataChannelInit, Endpoint, IceServer, PeerConnection, TcpCandidates};
+
+use crate::narrows::{Joined, join_and_congest};
+
+const PATIENCE: Duration = Duration::from_secs(20);
+
+/// Longer than a stream lingers, far less than consent takes to run out.
+const SOON: Duration = Duration::from_secs(5);
+
+fn config() -> Config {
+    let mut config = Config::default().with_loopback(true);
+    config.interfaces = Some(vec!["lo".to_owned()]);
+    config
+}
+
+fn passive() -> Config {
+    config().with_tcp_candidates(TcpCandidates::ActiveAndPassive)
+}
+
+#[tokio::test]
+async fn a_farewell_leaves_behind_what_a_slow_stream_owes() {
+    let server = Endpoint::bind(&passive()).unwrap();
+    for both in [false, true] {
+        let Joined { a, b: _b, here, there, narrows } = join_and_congest(&server, [passive(), config()]).await;
+        if both {
+            // What comes unread when a connection is let go of would reset it.
+            while timeout(Duration::from_millis(100), there.send(vec![3; 20_000])).await.is_ok() {}
+        }
+        a.close();
+        drop((a, here));
+        tokio::time::sleep(Duration::from_millis(200)).await;
+        narrows.shut(false);
+        let told = timeout(SOON, async { while there.recv().await.is_some() {} }).await;
+        assert!(told.is_ok(), "both ways: {both}: the other side was not told");
+    }
+}
+
+/// A server by TLS that never answers. Where it is, its certificate, and how many bytes had come when the client said that
+/// these were all (close_notify).
+fn silent_server() -> (SocketAddr, Vec<u8>, std::sync::mpsc::Receiver<Option<usize>>) {
+    let key = rcgen::generate_simple_self_signed(["127.0.0.1".to_owned()]).unwrap();
+    let certificate = key.cert.der().clone();
+    let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
+    let config = ServerConfig::builder_with_provider(provider).with_safe_default_protocol_versions().unwrap();
+    let private = PrivatePkcs8KeyDer::from(key.signing_key.serialize_der());
+    let config = config.with_no_client_auth().with_single_cert(vec![certificate.clone()], private.into()).unwrap();
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = listener.local_addr().unwrap();
+    let (sender, told) = channel();
+    std::thread::spawn(move || {
+        let (tcp, _) = listener.accept().unwrap();
+        let mut stream = StreamOwned::new(ServerConnection::new(Arc::new(config)).unwrap(), tcp);
+        let (mut buf, mut total) = ([0; 4096], 0);
+        loop {
+            match stream.read(&mut buf) {
+                Ok(0) => return sender.send(Some(total)),
+                Ok(len) => {
+                    // The first is the request for an allocation.
+                    if total == 0 {
+                        sender.send(None).unwrap();
+                    }
+                    total += len;
+                }
+                Err(_) => return sender.send(Some(0)),
+            }
+        }
+    });
+    (address, certificate.to_vec(), told)
+}
+
+#[tokio::test]
+async fn a_server_by_tls_is_told_of_the_end() {
+    let (address, certificate, told) = silent_server();
+    let url = format!("turns:{address}?transport=tcp").parse().unwrap();
+    let mut config = config().with_ice_server(IceServer::turn(vec![url], "alice", "secret"));
+    config.tls_roots = vec![certificate];
+    let peer = PeerConnection::new(config).unwrap();
+    peer.create_data_channel(DataChannelInit::new("x")).unwrap();
+    peer.set_local_description(None).unwrap();
+    let told = tokio::task::spawn_blocking(move || {
+        assert_eq!(told.recv_timeout(PATIENCE).unwrap(), None);
+        told
+    });
+    let told = told.await.unwrap();
+    peer.close();
+    let total = tokio::task::spawn_blocking(move || told.recv_timeout(SOON).unwrap()).await.unwrap();
+    assert!(total > Some(0), "the connection ended without close_notify");
+}
