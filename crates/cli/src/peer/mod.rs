@@ -78,6 +78,9 @@ const SUPPORTS: &[&str] = &[
     "mdns",
 ];
 
+/// How often timers run while a socket takes nothing: what is due, and cannot leave, is due again at once.
+const BLOCKED_TICK: Duration = Duration::from_millis(50);
+
 /// How often connections that end are looked at.
 const LINGER_TICK: Duration = Duration::from_millis(2);
 
@@ -167,11 +170,12 @@ impl Driver {
                 return Poll::Ready(Wake::Ready);
             }
             match self.due.map(|due| session.clock.until(due)) {
-                // What is due but cannot leave waits for the socket.
-                Some(Duration::ZERO) if link.blocked.is_some() => {}
                 // A timer set to now rings a moment later, by when it would have been set anew.
-                Some(Duration::ZERO) => return Poll::Ready(Wake::Ready),
-                Some(wait) => {
+                Some(Duration::ZERO) if blocked.is_none() => return Poll::Ready(Wake::Ready),
+                Some(mut wait) => {
+                    if blocked.is_some() {
+                        wait = wait.max(BLOCKED_TICK);
+                    }
                     self.sleep.as_mut().reset(tokio::time::Instant::now() + wait);
                     if self.sleep.as_mut().poll(cx).is_ready() {
                         return Poll::Ready(Wake::Ready);

@@ -30,7 +30,7 @@ struct Connection {
     outlet: Option<Arc<AsyncUdpSocket>>,
     /// What the demultiplexer was told last.
     ufrag: String,
-    /// It waits for a socket to take datagrams again.
+    /// It builds nothing until a socket takes datagrams again.
     parked: bool,
 }
 
@@ -68,9 +68,9 @@ impl Connections {
         self.all.get(&key).map(|connection| &connection.shared)
     }
 
-    /// Puts a connection on the ready list; a parked one gets its turn when its socket does.
+    /// Puts a connection on the ready list.
     pub(super) fn push_ready(&mut self, key: u64) {
-        if self.all.get(&key).is_some_and(|connection| !connection.parked) {
+        if self.all.contains_key(&key) {
             self.ready.push_back(key);
         }
     }
@@ -83,10 +83,28 @@ impl Connections {
         self.ready.len()
     }
 
-    pub(super) fn set_parked(&mut self, key: u64, parked: bool) {
+    pub(super) fn is_parked(&self, key: u64) -> bool {
+        self.all.get(&key).is_some_and(|connection| connection.parked)
+    }
+
+    /// It builds nothing more until [`unpark`](Self::unpark).
+    pub(super) fn park(&mut self, key: u64) {
         if let Some(connection) = self.all.get_mut(&key) {
-            connection.parked = parked;
+            connection.parked = true;
         }
+    }
+
+    /// It goes on.
+    pub(super) fn unpark(&mut self, key: u64) {
+        if let Some(connection) = self.all.get_mut(&key) {
+            connection.parked = false;
+            self.push_ready(key);
+        }
+    }
+
+    /// The socket that its data leave by, as it knows.
+    pub(super) fn outlet(&self, key: u64) -> Option<&Arc<AsyncUdpSocket>> {
+        self.all.get(&key)?.outlet.as_ref()
     }
 
     /// Marks a connection ready unless it is already.

@@ -31,7 +31,9 @@ impl Shared {
     /// A message was queued. If it is `alone`, it leaves now. Else the task sends it with those that are queued meanwhile:
     /// many packets in one call cost little more than one.
     pub(super) fn send_queued(&self, now: Instant, mut state: MutexGuard<'_, State>, alone: bool) {
-        let outlet = state.outlet.as_ref().filter(|_| alone && !self.queued.load(Ordering::Acquire)).map(Arc::clone);
+        // Behind what a socket did not take, the task holds back whoever has more.
+        let free = |_: &_| alone && !self.queued.load(Ordering::Acquire) && self.hub.owed.load(Ordering::Relaxed) == 0;
+        let outlet = state.outlet.as_ref().filter(free).map(Arc::clone);
         let Some(outlet) = outlet else {
             drop(state);
             return self.notify();

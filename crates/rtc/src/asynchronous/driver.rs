@@ -1,6 +1,6 @@
 //! The task of an endpoint: it moves datagrams.
 
-use std::collections::{HashMap, VecDeque};
+use std::collections::HashMap;
 use std::future::Future;
 use std::io;
 use std::pin::Pin;
@@ -19,6 +19,7 @@ use super::endpoint::Hub;
 use super::follow::Follow;
 use super::linger::Lingering;
 use super::listen::Listeners;
+use super::outlet::{Outlet, while_held_up};
 use super::{Shared, State};
 use crate::io::{Names, Outgoing, READS_A_TURN, Reach, Streams, with_received};
 use crate::sans_io::PeerConnection;
@@ -31,23 +32,6 @@ const BATCHES_A_TURN: usize = 4;
 
 /// How long the farewells of closed connections may wait for a busy socket when nothing else is left.
 const FAREWELL: Duration = Duration::from_secs(1);
-
-/// A socket, and what it did not take yet.
-#[derive(Debug)]
-pub(super) struct Outlet {
-    pub(super) socket: Arc<AsyncUdpSocket>,
-    /// Runs that wait for the socket. Connections that have one here are parked, so that it stays short.
-    backlog: VecDeque<(Run<Path>, Box<[u8]>)>,
-    pub(super) parked: Vec<u64>,
-    /// The system reports errors on it.
-    broken: bool,
-}
-
-impl Outlet {
-    pub(super) fn new(socket: AsyncUdpSocket) -> Self {
-        Self { socket: Arc::new(socket), backlog: VecDeque::new(), parked: Vec::new(), broken: false }
-    }
-}
 
 /// Takes the lock of a connection for each act.
 struct Locked<'a>(&'a Shared);
@@ -135,9 +119,8 @@ impl Driver {
             self.catch_up(key);
         }
         for Unsent { key, run, bytes } in unsent {
-            if self.send_run(key, &run, &bytes) {
-                self.connections.set_parked(key, true);
-            }
+            self.hub.owed.fetch_sub(bytes.len(), Ordering::Relaxed);
+            self.send_run(key, &run, &bytes, false);
         }
         for key in ready {
             // An answer that restarts ICE may be on its way to the peer: its checks must find us.
@@ -206,33 +189,6 @@ impl Driver {
         cx.waker().wake_by_ref();
     }
 
-    /// Sends what blocked sockets kept, and lets their connections go on.
-    fn flush(&mut self, cx: &mut Context<'_>) {
-        for outlet in &mut self.outlets {
-            while let Some((run, bytes)) = outlet.backlog.front() {
-                match outlet.socket.try_send(run, bytes) {
-                    Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
-                        if outlet.socket.poll_send_ready(cx).is_pending() {
-                            break;
-                        }
-                    }
-                    result => {
-                        if let Err(error) = result {
-                            tracing::debug!(%error, "not sent");
-                        }
-                        outlet.backlog.pop_front();
-                    }
-                }
-            }
-            if outlet.backlog.is_empty() {
-                for key in outlet.parked.drain(..) {
-                    self.connections.set_parked(key, false);
-                    self.connections.push_ready(key);
-                }
-            }
-        }
-    }
-
     /// One turn of one connection.
     fn turn(&mut self, mut now: Instant, key: u64, cx: &mut Context<'_>) {
         let Some(shared) = self.connections.get(key).cloned() else {
@@ -250,6 +206,13 @@ impl Driver {
                 state.core.handle_timeout(now);
             }
             state = serve(&mut self.streams, &mut self.names, now, &shared, state);
+            if !state.core.is_closed() && self.is_held_up(key) {
+                state.dispatch();
+                let deadline = while_held_up(now, state.core.poll_timeout());
+                drop(state);
+                self.connections.set_alarm(key, deadline);
+                break;
+            }
             let out = self.batch.batch();
             out.set_limits(limits);
             state.core.poll_transmit(now, out);
@@ -262,7 +225,7 @@ impl Driver {
             if let Some(streams) = leaving {
                 streams.discard();
             }
-            blocked |= self.send(key);
+            blocked |= self.send(key, closed);
             if closed {
                 // The farewell has left, or waits for its socket.
                 if let Some(streams) = self.streams.remove(&key) {
@@ -297,23 +260,20 @@ impl Driver {
         self.connections.take_ufrag(now, key);
     }
 
-    /// Sends the batch. Whether a socket did not take all of it: it keeps the rest, and parks the connection.
-    fn send(&mut self, key: u64) -> bool {
+    /// Sends the batch. Whether a socket did not take all of it.
+    fn send(&mut self, key: u64, is_farewell: bool) -> bool {
         let mut blocked = false;
         let mut batch = std::mem::take(&mut self.batch);
         while let Some((run, bytes)) = batch.batch().front() {
-            blocked |= self.send_run(key, run, bytes);
+            blocked |= self.send_run(key, run, bytes, is_farewell);
             batch.batch().sent();
-        }
-        if blocked {
-            self.connections.set_parked(key, true);
         }
         batch.give_back();
         blocked
     }
 
-    /// Sends a run. Whether the socket does not take it, and keeps it for later.
-    fn send_run(&mut self, key: u64, run: &Run<Path>, bytes: &[u8]) -> bool {
+    /// Sends a run. Whether the socket does not take it: the connection is held up then.
+    fn send_run(&mut self, key: u64, run: &Run<Path>, bytes: &[u8], is_farewell: bool) -> bool {
         // A batch begins with what ICE sends.
         let is_data = !matches!(bytes.first(), Some(0..=3));
         if !is_data {
@@ -329,31 +289,18 @@ impl Driver {
             return false;
         }
         let from = run.route.local;
-        let Some(outlet) = self.outlets.iter_mut().find(|outlet| outlet.socket.local_addr() == from) else {
+        let Some(at) = self.outlets.iter().position(|outlet| outlet.socket.local_addr() == from) else {
             return false;
         };
+        let Some(outlet) = self.outlets.get_mut(at) else { return false };
         if is_data {
             self.connections.set_outlet(key, Some(&outlet.socket));
         }
-        let result = if outlet.backlog.is_empty() {
-            outlet.socket.try_send(run, bytes)
-        } else {
-            Err(io::ErrorKind::WouldBlock.into())
-        };
-        match result {
-            Ok(()) => false,
-            Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
-                outlet.backlog.push_back((*run, bytes.into()));
-                if !outlet.parked.contains(&key) {
-                    outlet.parked.push(key);
-                }
-                true
-            }
-            Err(error) => {
-                tracing::debug!(%error, "not sent");
-                false
-            }
+        let blocked = outlet.send(&self.hub, run, bytes, is_farewell);
+        if blocked {
+            self.hold_up(key, at);
         }
+        blocked
     }
 
     /// What all sockets take: one may find out late that the system refuses segmentation offload.
@@ -383,10 +330,6 @@ impl Driver {
             self.alarm = None;
         }
         rung
-    }
-
-    fn is_flushed(&self) -> bool {
-        self.outlets.iter().all(|outlet| outlet.backlog.is_empty())
     }
 
     /// Whether nothing is left to be done, ever.

@@ -2,6 +2,7 @@
 
 use std::collections::VecDeque;
 use std::net::{IpAddr, SocketAddr};
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::{Context, Waker};
 
@@ -46,6 +47,8 @@ pub(super) struct Hub {
     pub(super) clock: Clock,
     addresses: Mutex<Addresses>,
     inbox: Mutex<Inbox>,
+    /// Bytes that wait for a UDP socket to take them, of all connections.
+    pub(super) owed: AtomicUsize,
 }
 
 /// What connections of an endpoint are reached at.
@@ -113,6 +116,7 @@ impl Hub {
     }
 
     pub(super) fn push_unsent(&self, unsent: Unsent) {
+        self.owed.fetch_add(unsent.bytes.len(), Ordering::Relaxed);
         self.inbox().unsent.push(unsent);
         self.wake();
     }
@@ -162,6 +166,7 @@ impl Endpoint {
             clock,
             addresses: Mutex::new(addresses),
             inbox: Mutex::new(Inbox { handles: 1, ..Inbox::default() }),
+            owed: AtomicUsize::new(0),
         });
         runtime.spawn(Driver::new(Arc::clone(&hub), sockets, listeners, names, follow));
         Ok(Self { hub })
@@ -212,6 +217,12 @@ impl Endpoint {
     /// The addresses at which it takes TCP connections ([`TcpCandidates::ActiveAndPassive`](crate::TcpCandidates)).
     pub fn tcp_addrs(&self) -> Vec<SocketAddr> {
         self.hub.addresses().listeners.clone()
+    }
+
+    /// Bytes that were built and wait for a socket to take them: figures for tests.
+    #[doc(hidden)]
+    pub fn owed_bytes(&self) -> usize {
+        self.hub.owed.load(Ordering::Relaxed)
     }
 
     /// Connections that are alive on it, those whose farewell is still to leave included: by TCP or TLS that may take up to

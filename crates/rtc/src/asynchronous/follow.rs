@@ -6,7 +6,8 @@ use std::task::Context;
 use weft_core::Instant;
 use weft_net::{AsyncInterfaceWatcher, AsyncStreamListener, AsyncUdpSocket, InterfaceWatcher};
 
-use super::driver::{Driver, Outlet};
+use super::driver::Driver;
+use super::outlet::Outlet;
 use crate::config::Config;
 use crate::io;
 
@@ -61,10 +62,7 @@ impl Driver {
             self.connections.set_outlet(key, None);
         }
         for outlet in self.outlets.extract_if(.., |outlet| !stays(outlet.socket.local_addr())) {
-            for key in outlet.parked {
-                self.connections.set_parked(key, false);
-                self.connections.push_ready(key);
-            }
+            outlet.abandon(&self.hub, &mut self.connections);
         }
         self.listeners.retain(stays);
         let appeared = self.bind_missing(now, wanted);

@@ -16,6 +16,7 @@ mod follow;
 mod keys;
 mod linger;
 mod listen;
+mod outlet;
 mod peer;
 mod pieces;
 mod stream;
