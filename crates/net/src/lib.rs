@@ -77,7 +77,7 @@ pub use readiness::{AsyncInterfaceWatcher, Readiness};
 pub use stream::{AsyncStreamListener, AsyncStreamSocket};
 pub use stream::{Framing, StreamConfig, StreamListener, StreamSocket, StreamStats};
 #[cfg(feature = "tls")]
-pub use stream::{Roots, TlsConfig, TlsError};
+pub use stream::{Roots, TlsConfig, TlsError, load_system_roots, system_roots_are_loaded};
 #[cfg(feature = "tokio")]
 pub use udp::AsyncUdpSocket;
 pub use udp::{RecvBuffer, UdpConfig, UdpSocket, UdpStats};

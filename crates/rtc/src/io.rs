@@ -5,6 +5,8 @@ mod bind;
 mod buffers;
 mod leaving;
 mod names;
+#[cfg(feature = "tokio")]
+mod roots;
 mod streams;
 
 use std::io;
@@ -121,6 +123,11 @@ impl<S: Socket> Sockets<S> {
     pub fn bind(config: &Config) -> io::Result<Self> {
         let all = bind(config, S::wrap)?;
         let listeners = all.iter().filter_map(|socket| listen(config, socket.local_addr().ip())).collect();
+        let urls = config.ice_servers.iter().flat_map(|server| &server.urls);
+        if urls.into_iter().any(|url| url.transport() == Transport::Tls) {
+            // Files are read now, rather than when datagrams wait.
+            S::Stream::may_open_tls();
+        }
         Ok(Self {
             all,
             listeners,

@@ -1,7 +1,11 @@
 //! Settings that many connections have in common.
 
+#[cfg(feature = "net")]
+use std::io;
 use std::ops::Deref;
 use std::sync::Arc;
+#[cfg(feature = "net")]
+use std::sync::OnceLock;
 use std::time::Duration;
 
 use weft_dtls::{Certificate, SrtpProfile};
@@ -34,6 +38,9 @@ struct Shared {
     sctp: Arc<weft_sctp::Config>,
     /// With the certificate of the settings, if they have one.
     dtls: Option<Arc<weft_dtls::Config>>,
+    /// For TURN servers by TLS, once one is asked.
+    #[cfg(feature = "net")]
+    tls: OnceLock<Arc<weft_net::TlsConfig>>,
 }
 
 impl SharedConfig {
@@ -50,12 +57,30 @@ impl SharedConfig {
     pub(crate) fn dtls(&self, certificate: &Arc<Certificate>) -> Arc<weft_dtls::Config> {
         self.0.dtls.clone().unwrap_or_else(|| Arc::new(dtls(&self.0.config, certificate)))
     }
+
+    /// For TURN servers by TLS: whom they are to be vouched for by.
+    #[cfg(feature = "net")]
+    pub(crate) fn tls(&self) -> io::Result<Arc<weft_net::TlsConfig>> {
+        if let Some(tls) = self.0.tls.get() {
+            return Ok(Arc::clone(tls));
+        }
+        let roots = weft_net::Roots::SystemAnd(self.0.config.tls_roots.clone());
+        let tls = Arc::new(weft_net::TlsConfig::new(&roots).map_err(io::Error::other)?);
+        Ok(Arc::clone(self.0.tls.get_or_init(|| tls)))
+    }
 }
 
 impl From<Config> for SharedConfig {
     fn from(config: Config) -> Self {
         let dtls = config.certificate.as_ref().map(|certificate| Arc::new(dtls(&config, certificate)));
-        Self(Arc::new(Shared { ice: Arc::new(ice(&config)), sctp: Arc::new(sctp(&config)), dtls, config }))
+        Self(Arc::new(Shared {
+            ice: Arc::new(ice(&config)),
+            sctp: Arc::new(sctp(&config)),
+            dtls,
+            #[cfg(feature = "net")]
+            tls: OnceLock::new(),
+            config,
+        }))
     }
 }
 

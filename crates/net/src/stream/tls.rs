@@ -1,12 +1,39 @@
 //! TLS below TURN and STUN: rustls, with the primitives of aws-lc-rs.
 
 use std::io;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 use rustls::pki_types::{CertificateDer, ServerName};
 use rustls::{ClientConfig, ClientConnection, RootCertStore};
 
-/// Whose certificates are trusted.
+/// The authorities of the system, once they were read.
+static SYSTEM: OnceLock<RootCertStore> = OnceLock::new();
+
+/// Reads the authorities that the system trusts, unless that was done. [`TlsConfig::new`] does it by itself where it needs
+/// them; as it takes milliseconds and reads hundreds of files, a driver does it where nobody waits for it.
+pub fn load_system_roots() {
+    system();
+}
+
+/// Whether the authorities of the system were read.
+pub fn system_roots_are_loaded() -> bool {
+    SYSTEM.get().is_some()
+}
+
+fn system() -> &'static RootCertStore {
+    SYSTEM.get_or_init(|| {
+        let system = rustls_native_certs::load_native_certs();
+        for error in &system.errors {
+            tracing::debug!(%error, "certificates of the system not read");
+        }
+        let mut store = RootCertStore::empty();
+        // Some systems hold certificates that cannot be read; the others serve.
+        store.add_parsable_certificates(system.certs);
+        store
+    })
+}
+
+/// Whose certificates are trusted. The system's authorities are read once in the life of a process.
 #[derive(Clone, Debug, Default)]
 pub enum Roots {
     /// The authorities that the operating system trusts.
@@ -33,7 +60,7 @@ pub enum TlsError {
     Setup(#[from] rustls::Error),
 }
 
-/// How to check a TLS server. Costly to make (it reads the system's authorities), so one serves all connections.
+/// How to check a TLS server. It holds all authorities, so one serves many connections.
 #[derive(Debug)]
 pub struct TlsConfig {
     config: Arc<ClientConfig>,
@@ -45,15 +72,10 @@ impl TlsConfig {
     /// # Errors
     /// If there is nobody to trust or a certificate given is none.
     pub fn new(roots: &Roots) -> Result<Self, TlsError> {
-        let mut store = RootCertStore::empty();
-        if matches!(roots, Roots::System | Roots::SystemAnd(_)) {
-            let system = rustls_native_certs::load_native_certs();
-            for error in &system.errors {
-                tracing::debug!(%error, "certificates of the system not read");
-            }
-            // Some systems hold certificates that cannot be read; the others serve.
-            store.add_parsable_certificates(system.certs);
-        }
+        let mut store = match roots {
+            Roots::System | Roots::SystemAnd(_) => system().clone(),
+            Roots::Only(_) => RootCertStore::empty(),
+        };
         if let Roots::Only(own) | Roots::SystemAnd(own) = roots {
             for (index, der) in own.iter().enumerate() {
                 store.add(CertificateDer::from(der.clone())).map_err(|error| TlsError::Certificate(index, error))?;

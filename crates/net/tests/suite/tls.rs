@@ -107,3 +107,22 @@ fn a_server_that_speaks_no_tls_is_noticed() {
     server.join().unwrap();
     assert_eq!(wait(|| Ok::<_, std::io::Error>(1)).unwrap(), 1);
 }
+
+/// The test runs itself again, with a file of its own in place of the system's authorities.
+#[test]
+fn the_authorities_of_the_system_are_read_once() {
+    const INSIDE: &str = "WEFT_TEST_ROOTS";
+    let ours = std::env::temp_dir().join(format!("weft-roots-{}.pem", std::process::id()));
+    if let Some(file) = std::env::var_os(INSIDE) {
+        assert!(TlsConfig::new(&Roots::System).is_ok());
+        std::fs::remove_file(file).unwrap();
+        assert!(TlsConfig::new(&Roots::System).is_ok());
+        return;
+    }
+    let key = rcgen::generate_simple_self_signed(["authority".to_owned()]).unwrap();
+    std::fs::write(&ours, key.cert.pem()).unwrap();
+    let mut again = std::process::Command::new(std::env::current_exe().unwrap());
+    again.args(["--exact", "tls::the_authorities_of_the_system_are_read_once"]);
+    let status = again.env(INSIDE, &ours).env("SSL_CERT_FILE", &ours).env_remove("SSL_CERT_DIR").status().unwrap();
+    assert!(status.success());
+}

@@ -47,6 +47,7 @@ impl<T> Departures<T> {
     }
 
     /// Until when the first of them is waited for.
+    #[cfg(feature = "tokio")]
     pub(super) fn poll_timeout(&self) -> Option<Instant> {
         self.all.iter().map(|leaving| leaving.until).min()
     }

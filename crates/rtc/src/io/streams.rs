@@ -2,16 +2,14 @@
 
 use std::io;
 use std::net::SocketAddr;
-use std::sync::Arc;
 use std::time::Duration;
 
 use weft_core::{Datagram, Instant, Path, Run, Transport};
 use weft_ice::StreamKind;
-use weft_net::{Framing, Roots, StreamConfig, StreamSocket, TlsConfig};
+use weft_net::{Framing, StreamConfig, StreamSocket};
 
 use super::leaving::{Backlog, Departures};
 use super::names::{Names, What};
-use crate::config::Config;
 use crate::event::Request;
 use crate::sans_io::PeerConnection;
 use crate::shared_config::SharedConfig;
@@ -27,6 +25,9 @@ const BACKLOG: usize = 64;
 /// Connections that were accepted and have not brought anything authentic, at most, and how long each has for it.
 const MAX_STRANGERS: usize = 32;
 pub(crate) const STRANGER_TIMEOUT: Duration = Duration::from_secs(10);
+
+/// How often it is looked whether the system's authorities were read.
+const LOOK: Duration = Duration::from_millis(5);
 
 /// A way to a peer connection that may be behind a lock: it is held for one act at a time, and for no call of a socket.
 pub(crate) trait Reach {
@@ -76,10 +77,13 @@ pub trait Stream: Sized {
     /// # Errors
     /// As [`StreamSocket::try_close`].
     fn try_close(&mut self) -> io::Result<()>;
+    /// Whether a TLS connection can be opened without files being read first: those of the authorities that the system trusts.
+    /// If not, they are being read elsewhere.
+    fn may_open_tls() -> bool;
 }
 
 macro_rules! stream {
-    ($stream:ty, $wrap:expr) => {
+    ($stream:ty, $wrap:expr, $may_open_tls:expr) => {
         impl Stream for $stream {
             fn connect(local: Option<SocketAddr>, remote: SocketAddr, config: &StreamConfig) -> io::Result<Self> {
                 Self::connect(local, remote, config)
@@ -102,13 +106,22 @@ macro_rules! stream {
             fn try_close(&mut self) -> io::Result<()> {
                 self.try_close()
             }
+            fn may_open_tls() -> bool {
+                $may_open_tls()
+            }
         }
     };
 }
 
-stream!(StreamSocket, Ok);
+/// Without a runtime nobody else can read them.
+fn read_roots() -> bool {
+    weft_net::load_system_roots();
+    true
+}
+
+stream!(StreamSocket, Ok, read_roots);
 #[cfg(feature = "tokio")]
-stream!(weft_net::AsyncStreamSocket, weft_net::AsyncStreamSocket::new);
+stream!(weft_net::AsyncStreamSocket, weft_net::AsyncStreamSocket::new, super::roots::are_loaded);
 
 /// One connection.
 #[derive(Debug)]
@@ -127,14 +140,16 @@ struct Link<T> {
 pub(crate) struct Streams<T> {
     links: Vec<Link<T>>,
     departures: Departures<T>,
-    tls: Option<Arc<TlsConfig>>,
+    /// TLS connections to be opened once the system's authorities were read, and when that is looked at next.
+    unopened: Vec<(Path, StreamKind)>,
+    look: Option<Instant>,
     /// The last turn ended before everything was read.
     more: bool,
 }
 
 impl<T> Default for Streams<T> {
     fn default() -> Self {
-        Self { links: Vec::new(), departures: Departures::default(), tls: None, more: false }
+        Self { links: Vec::new(), departures: Departures::default(), unopened: Vec::new(), look: None, more: false }
     }
 }
 
@@ -143,6 +158,7 @@ impl<T: Stream> Streams<T> {
     /// was reached. Names are resolved for the connection `key`.
     pub(crate) fn turn(&mut self, now: Instant, peer: &mut impl Reach, names: &mut Names, key: u64) {
         self.departures.turn(now);
+        self.open_late(now, peer);
         for _ in 0..ROUNDS {
             while let Some(request) = peer.with(PeerConnection::poll_request) {
                 self.serve(now, peer, request, names, key);
@@ -163,18 +179,40 @@ impl<T: Stream> Streams<T> {
         match request {
             Request::Resolve(server, name) => names.resolve(key, What::Server(server), name),
             Request::ResolveCandidate(name) => names.resolve(key, What::Candidate, name),
-            Request::OpenStream(path, kind) => match self.open(&path, kind, &peer.with(|peer| peer.shared_config())) {
-                Ok(socket) => self.add(path, socket, None),
-                Err(error) => {
-                    tracing::debug!(?path, %error, "no connection");
-                    peer.with(|peer| peer.stream_closed(now, &path));
-                }
-            },
+            Request::OpenStream(path, kind) if matches!(kind, StreamKind::TurnTls(_)) && !T::may_open_tls() => {
+                self.unopened.push((path, kind));
+                self.look = Some(now + LOOK);
+            }
+            Request::OpenStream(path, kind) => self.open_or_tell(now, peer, path, kind),
             Request::CloseStream(path) => {
+                self.unopened.retain(|(unopened, _)| *unopened != path);
                 if let Some(at) = self.links.iter().position(|link| link.path == path) {
                     let link = self.links.remove(at);
                     self.departures.add(now, link.socket, link.backlog);
                 }
+            }
+        }
+    }
+
+    fn open_or_tell(&mut self, now: Instant, peer: &mut impl Reach, path: Path, kind: StreamKind) {
+        match Self::open(&path, kind, &peer.with(|peer| peer.shared_config())) {
+            Ok(socket) => self.add(path, socket, None),
+            Err(error) => {
+                tracing::debug!(?path, %error, "no connection");
+                peer.with(|peer| peer.stream_closed(now, &path));
+            }
+        }
+    }
+
+    /// Opens the TLS connections that wait for the system's authorities.
+    fn open_late(&mut self, now: Instant, peer: &mut impl Reach) {
+        if self.look.is_none_or(|at| at > now) {
+            return;
+        }
+        self.look = if T::may_open_tls() { None } else { Some(now + LOOK) };
+        if self.look.is_none() {
+            for (path, kind) in std::mem::take(&mut self.unopened) {
+                self.open_or_tell(now, peer, path, kind);
             }
         }
     }
@@ -213,7 +251,7 @@ impl<T: Stream> Streams<T> {
 
     /// Whether there are connections.
     pub(crate) fn is_busy(&self) -> bool {
-        !self.links.is_empty() || !self.departures.is_empty()
+        !self.links.is_empty() || !self.departures.is_empty() || !self.unopened.is_empty()
     }
 
     /// Drops what is queued: a farewell is to follow.
@@ -227,7 +265,8 @@ impl<T: Stream> Streams<T> {
         for link in self.links.drain(..) {
             self.departures.add(now, link.socket, link.backlog);
         }
-        self.more = false;
+        self.unopened.clear();
+        (self.more, self.look) = (false, None);
     }
 
     /// Goes on ending those that were left.
@@ -235,27 +274,20 @@ impl<T: Stream> Streams<T> {
         self.departures.turn(now);
     }
 
-    /// Until when the end of one is waited for.
+    /// When [`turn`](Self::turn) is due though nothing comes: the end of a connection is waited for no longer, or the system's
+    /// authorities may have been read.
+    #[cfg(feature = "tokio")]
     pub(crate) fn poll_timeout(&self) -> Option<Instant> {
-        self.departures.poll_timeout()
+        self.look.into_iter().chain(self.departures.poll_timeout()).min()
     }
 
-    fn open(&mut self, path: &Path, kind: StreamKind, config: &SharedConfig) -> io::Result<T> {
+    fn open(path: &Path, kind: StreamKind, config: &SharedConfig) -> io::Result<T> {
         let stream = match kind {
             StreamKind::Peer => StreamConfig::tcp(Framing::Rfc4571),
             StreamKind::Turn => StreamConfig::tcp(Framing::Turn),
-            StreamKind::TurnTls(name) => StreamConfig::tls(Framing::Turn, self.tls(config)?, name),
+            StreamKind::TurnTls(name) => StreamConfig::tls(Framing::Turn, config.tls()?, name),
         };
         T::connect(Some(path.local), path.remote, &stream)
-    }
-
-    fn tls(&mut self, config: &Config) -> io::Result<Arc<TlsConfig>> {
-        if let Some(tls) = &self.tls {
-            return Ok(Arc::clone(tls));
-        }
-        let roots = Roots::SystemAnd(config.tls_roots.clone());
-        let tls = Arc::new(TlsConfig::new(&roots).map_err(io::Error::other)?);
-        Ok(Arc::clone(self.tls.insert(tls)))
     }
 
     /// Connects, writes and reads. True if the connection may have something to ask for now.

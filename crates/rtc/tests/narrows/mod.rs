@@ -106,7 +106,7 @@ pub(crate) async fn join_and_congest(server: &Endpoint, [of_a, of_b]: [Config; 2
             }
         };
         tokio::join!(send, read);
-        if a.stats().sctp.cwnd > 400_000 {
+        if a.stats().sctp.cwnd > 250_000 {
             break;
         }
     }

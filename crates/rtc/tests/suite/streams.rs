@@ -4,7 +4,7 @@
 use std::io::Read;
 use std::net::{SocketAddr, TcpListener};
 use std::sync::Arc;
-use std::sync::mpsc::channel;
+use std::sync::mpsc::{Receiver, channel};
 use std::time::Duration;
 
 use rustls::pki_types::PrivatePkcs8KeyDer;
@@ -49,13 +49,14 @@ async fn a_farewell_leaves_behind_what_a_slow_stream_owes() {
 
 /// A server by TLS that never answers. Where it is, its certificate, and how many bytes had come when the client said that
 /// these were all (close_notify).
-fn silent_server() -> (SocketAddr, Vec<u8>, std::sync::mpsc::Receiver<Option<usize>>) {
+fn silent_server() -> (SocketAddr, rcgen::Certificate, Receiver<Option<usize>>) {
     let key = rcgen::generate_simple_self_signed(["127.0.0.1".to_owned()]).unwrap();
-    let certificate = key.cert.der().clone();
+    let certificate = key.cert;
     let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
     let config = ServerConfig::builder_with_provider(provider).with_safe_default_protocol_versions().unwrap();
     let private = PrivatePkcs8KeyDer::from(key.signing_key.serialize_der());
-    let config = config.with_no_client_auth().with_single_cert(vec![certificate.clone()], private.into()).unwrap();
+    let config =
+        config.with_no_client_auth().with_single_cert(vec![certificate.der().clone()], private.into()).unwrap();
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let address = listener.local_addr().unwrap();
     let (sender, told) = channel();
@@ -77,15 +78,19 @@ fn silent_server() -> (SocketAddr, Vec<u8>, std::sync::mpsc::Receiver<Option<usi
             }
         }
     });
-    (address, certificate.to_vec(), told)
+    (address, certificate, told)
+}
+
+fn by_tls(server: SocketAddr) -> Config {
+    let url = format!("turns:{server}?transport=tcp").parse().unwrap();
+    config().with_ice_server(IceServer::turn(vec![url], "alice", "secret"))
 }
 
 #[tokio::test]
 async fn a_server_by_tls_is_told_of_the_end() {
     let (address, certificate, told) = silent_server();
-    let url = format!("turns:{address}?transport=tcp").parse().unwrap();
-    let mut config = config().with_ice_server(IceServer::turn(vec![url], "alice", "secret"));
-    config.tls_roots = vec![certificate];
+    let mut config = by_tls(address);
+    config.tls_roots = vec![certificate.der().to_vec()];
     let peer = PeerConnection::new(config).unwrap();
     peer.create_data_channel(DataChannelInit::new("x")).unwrap();
     peer.set_local_description(None).unwrap();
@@ -97,4 +102,43 @@ async fn a_server_by_tls_is_told_of_the_end() {
     peer.close();
     let total = tokio::task::spawn_blocking(move || told.recv_timeout(SOON).unwrap()).await.unwrap();
     assert!(total > Some(0), "the connection ended without close_notify");
+}
+
+/// While the system's authorities are read, which may take long, everything else goes on. The test runs itself again, with
+/// a pipe in their place.
+#[test]
+#[cfg(unix)]
+fn the_authorities_of_the_system_are_waited_for_by_nobody_else() {
+    const INSIDE: &str = "WEFT_TEST_ROOTS";
+    let Some(pipe) = std::env::var_os(INSIDE) else {
+        let pipe = std::env::temp_dir().join(format!("weft-roots-{}", std::process::id()));
+        assert!(std::process::Command::new("mkfifo").arg(&pipe).status().unwrap().success());
+        let mut again = std::process::Command::new(std::env::current_exe().unwrap());
+        again.args(["--exact", "streams::the_authorities_of_the_system_are_waited_for_by_nobody_else", "--nocapture"]);
+        let status = again.env(INSIDE, &pipe).env("SSL_CERT_FILE", &pipe).env_remove("SSL_CERT_DIR").status();
+        std::fs::remove_file(&pipe).unwrap();
+        assert!(status.unwrap().success());
+        return;
+    };
+    let (address, certificate, told) = silent_server();
+    // Should the endpoint read the pipe itself, it would wait for this.
+    let late = std::thread::spawn(move || {
+        std::thread::sleep(SOON);
+        std::fs::write(pipe, certificate.pem()).unwrap();
+    });
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+    runtime.block_on(async {
+        let server = Endpoint::bind(&config()).unwrap();
+        let relayed = server.peer_connection(by_tls(address)).unwrap();
+        relayed.create_data_channel(DataChannelInit::new("x")).unwrap();
+        relayed.set_local_description(None).unwrap();
+        let (a, b) = (server.peer_connection(config()).unwrap(), PeerConnection::new(config()).unwrap());
+        let here = a.create_data_channel(DataChannelInit::new("x")).unwrap();
+        let answer = b.answer(&a.offer().await.unwrap()).await.unwrap();
+        a.set_remote_description(&answer).unwrap();
+        timeout(PATIENCE, here.opened()).await.unwrap().unwrap();
+        assert!(!late.is_finished(), "a connection waited for authorities that are not its");
+        let asked = tokio::task::spawn_blocking(move || told.recv_timeout(PATIENCE));
+        assert_eq!(asked.await.unwrap(), Ok(None), "the server was never asked");
+    });
 }
