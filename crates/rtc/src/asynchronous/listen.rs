@@ -2,6 +2,7 @@
 
 use std::io;
 use std::task::{Context, Poll};
+use std::time::Duration;
 
 use weft_core::{Datagram, Instant, Path, Transport};
 use weft_net::{AsyncStreamListener, AsyncStreamSocket};
@@ -12,11 +13,17 @@ use crate::io::STRANGER_TIMEOUT;
 /// Connections of nobody, at most; the oldest gives way.
 const MAX_STRANGERS: usize = 256;
 
+/// After a refusal of the system's, as when too many files are open, none are taken for so long: the connection still waits, and
+/// asking again at once would be refused again.
+const PAUSE: Duration = Duration::from_millis(100);
+
 /// The listeners, and connections by which nothing has come yet that tells whose they are.
 #[derive(Debug)]
 pub(super) struct Listeners {
     all: Vec<AsyncStreamListener>,
     strangers: Vec<Stranger>,
+    /// Until when none are taken.
+    pause: Option<Instant>,
 }
 
 #[derive(Debug)]
@@ -38,7 +45,7 @@ enum Verdict {
 
 impl Listeners {
     pub(super) fn new(all: Vec<AsyncStreamListener>) -> Self {
-        Self { all, strangers: Vec::new() }
+        Self { all, strangers: Vec::new(), pause: None }
     }
 
     pub(super) fn push(&mut self, listener: AsyncStreamListener) {
@@ -51,7 +58,33 @@ impl Listeners {
     }
 
     pub(super) fn poll_timeout(&self) -> Option<Instant> {
-        self.strangers.iter().map(|stranger| stranger.until).min()
+        self.strangers.iter().map(|stranger| stranger.until).chain(self.pause).min()
+    }
+
+    /// Takes the connections that wait.
+    fn take(&mut self, now: Instant, cx: &mut Context<'_>) {
+        if self.pause.is_some_and(|until| until > now) {
+            return;
+        }
+        self.pause = None;
+        for listener in &self.all {
+            while let Poll::Ready(accepted) = listener.poll_accept(cx) {
+                let socket = match accepted {
+                    Ok(socket) => socket,
+                    Err(error) => {
+                        tracing::debug!(%error, "a connection was not taken");
+                        self.pause = Some(now + PAUSE);
+                        break;
+                    }
+                };
+                let remote = socket.path().remote;
+                let path = Path { transport: Transport::Tcp, local: listener.local_addr(), remote };
+                if self.strangers.len() >= MAX_STRANGERS {
+                    self.strangers.remove(0);
+                }
+                self.strangers.push(Stranger { path, socket, until: now + STRANGER_TIMEOUT });
+            }
+        }
     }
 }
 
@@ -61,23 +94,7 @@ impl Driver {
         if self.listeners.all.is_empty() {
             return;
         }
-        for listener in &self.listeners.all {
-            while let Poll::Ready(accepted) = listener.poll_accept(cx) {
-                let socket = match accepted {
-                    Ok(socket) => socket,
-                    Err(error) => {
-                        tracing::debug!(%error, "a connection was not taken");
-                        break;
-                    }
-                };
-                let remote = socket.path().remote;
-                let path = Path { transport: Transport::Tcp, local: listener.local_addr(), remote };
-                if self.listeners.strangers.len() >= MAX_STRANGERS {
-                    self.listeners.strangers.remove(0);
-                }
-                self.listeners.strangers.push(Stranger { path, socket, until: now + STRANGER_TIMEOUT });
-            }
-        }
+        self.listeners.take(now, cx);
         let mut at = 0;
         while let Some(stranger) = self.listeners.strangers.get_mut(at) {
             let mut verdict = Verdict::Unknown;

@@ -9,6 +9,7 @@ use std::time::Duration;
 
 use rustls::pki_types::PrivatePkcs8KeyDer;
 use rustls::{ServerConfig, ServerConnection, StreamOwned};
+use socket2::{Domain, Socket, Type};
 use tokio::time::timeout;
 use weft_rtc::{Config, DataChannelInit, Endpoint, IceServer, PeerConnection, TcpCandidates};
 
@@ -102,6 +103,49 @@ async fn a_server_by_tls_is_told_of_the_end() {
     peer.close();
     let total = tokio::task::spawn_blocking(move || told.recv_timeout(SOON).unwrap()).await.unwrap();
     assert!(total > Some(0), "the connection ended without close_notify");
+}
+
+/// The test runs itself again, where few files may be open.
+#[test]
+#[cfg(unix)]
+fn a_listener_goes_on_once_files_can_be_opened_again() {
+    const INSIDE: &str = "WEFT_TEST_FILES";
+    if std::env::var_os(INSIDE).is_none() {
+        let mut again = std::process::Command::new("sh");
+        again.args(["-c", "ulimit -n 100 && exec \"$@\"", "sh"]).arg(std::env::current_exe().unwrap());
+        again.args(["--exact", "streams::a_listener_goes_on_once_files_can_be_opened_again", "--nocapture"]);
+        assert!(again.env(INSIDE, "1").status().unwrap().success());
+        return;
+    }
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+    runtime.block_on(async {
+        let mut config = passive();
+        // Nothing else calls the endpoint's task.
+        config.follow_interfaces = false;
+        let server = Endpoint::bind(&config).unwrap();
+        let listener = server.tcp_addrs().into_iter().find(SocketAddr::is_ipv4).unwrap();
+        tokio::time::sleep(Duration::from_millis(50)).await;
+        let client = Socket::new(Domain::IPV4, Type::STREAM, None).unwrap();
+        let files: Vec<_> = std::iter::repeat_with(|| std::fs::File::open("/dev/null")).map_while(Result::ok).collect();
+        client.connect(&listener.into()).unwrap();
+        let used = cpu_time();
+        tokio::time::sleep(Duration::from_secs(1)).await;
+        let used = cpu_time().saturating_sub(used);
+        assert!(used < Duration::from_millis(200), "it took {used:?} of a second");
+        drop(files);
+        // It was taken if nonsense ends it.
+        std::io::Write::write_all(&mut &client, b"\x00\x04GET / HTTP/1.1\r\n\r\n").unwrap();
+        client.set_read_timeout(Some(SOON)).unwrap();
+        let read = tokio::task::spawn_blocking(move || (&client).read(&mut [0; 16])).await.unwrap();
+        let blocked = |error: &std::io::Error| error.kind() == std::io::ErrorKind::WouldBlock;
+        assert!(!read.as_ref().is_err_and(blocked), "nobody takes connections any more");
+    });
+}
+
+#[cfg(unix)]
+fn cpu_time() -> Duration {
+    let used = rustix::time::clock_gettime(rustix::time::ClockId::ProcessCPUTime);
+    Duration::new(used.tv_sec as u64, used.tv_nsec as u32)
 }
 
 /// While the system's authorities are read, which may take long, everything else goes on. The test runs itself again, with
