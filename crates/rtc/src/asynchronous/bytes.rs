@@ -8,34 +8,61 @@ use bytes::{Buf, Bytes};
 use futures_core::Stream as _;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
-use super::DataChannel;
-use crate::error::Error;
-use crate::sans_io::{Message, MessageKind};
+use weft_sctp::SendError;
 
-/// The longest message that a write becomes: what every peer takes.
+use super::DataChannel;
+use super::channel::At;
+use crate::error::Error;
+use crate::sans_io::MessageKind;
+
+/// The longest message that a write becomes: what nearly every peer takes.
 const MAX_WRITE: usize = 16 * 1024;
 
 /// A data channel as tokio's `AsyncRead` and `AsyncWrite`, made by
 /// [`into_byte_stream`](DataChannel::into_byte_stream).
 ///
 /// A read takes from the messages in order, of either kind, and comes to its end when the channel is closed. A write
-/// becomes binary messages of up to 16 KiB. A flush waits until everything has left the buffer, a shutdown until it is
+/// becomes binary messages of up to 16 KiB, or as many bytes as the peer takes (`a=max-message-size`). A flush waits until everything has left the buffer, a shutdown until it is
 /// acknowledged and the channel closed. The channel should be reliable and ordered.
 #[derive(Debug)]
 pub struct ByteStream {
     channel: DataChannel,
     /// What is left of the message read last.
     rest: Bytes,
+    /// What was written and is not given to the channel yet.
+    written: Bytes,
+    /// The longest message that the peer takes, as far as it matters.
+    most: usize,
 }
 
 impl ByteStream {
     pub(super) fn new(channel: DataChannel) -> Self {
-        Self { channel, rest: Bytes::new() }
+        Self { channel, rest: Bytes::new(), written: Bytes::new(), most: MAX_WRITE }
     }
 
     /// The channel underneath.
     pub fn channel(&self) -> &DataChannel {
         &self.channel
+    }
+
+    /// Gives what was written to the channel, in messages that the peer takes.
+    fn poll_given(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), Error>> {
+        // What the channel took as a sink goes first.
+        ready!(self.channel.poll_room(cx))?;
+        while !self.written.is_empty() {
+            let piece = self.written.slice(..self.written.len().min(self.most));
+            let DataChannel { shared, id, closing, writing, .. } = &mut self.channel;
+            let at = At { shared, id: *id };
+            match ready!(DataChannel::poll_send(at, cx, MessageKind::Binary, &piece, closing, writing)) {
+                Ok(()) => self.written.advance(piece.len()),
+                // What the peer takes is known once its description is, which may come after the write.
+                Err(Error::Send(SendError::TooLarge { limit })) if (1..piece.len() as u64).contains(&limit) => {
+                    self.most = limit as usize;
+                }
+                Err(error) => return Poll::Ready(Err(error)),
+            }
+        }
+        Poll::Ready(Ok(()))
     }
 }
 
@@ -61,21 +88,23 @@ impl AsyncRead for ByteStream {
 
 impl AsyncWrite for ByteStream {
     fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &[u8]) -> Poll<io::Result<usize>> {
-        ready!(self.channel.poll_room(cx)).map_err(io_error)?;
+        ready!(self.poll_given(cx)).map_err(io_error)?;
         let taken = buf.get(..buf.len().min(MAX_WRITE)).unwrap_or_default();
-        if taken.is_empty() {
-            return Poll::Ready(Ok(0));
+        self.written = Bytes::copy_from_slice(taken);
+        // What does not find room waits for the next call.
+        match self.poll_given(cx).map_err(io_error) {
+            Poll::Ready(Err(error)) => Poll::Ready(Err(error)),
+            _ => Poll::Ready(Ok(taken.len())),
         }
-        let message = Message { kind: MessageKind::Binary, data: Bytes::copy_from_slice(taken) };
-        self.channel.take(message, cx).map_err(io_error)?;
-        Poll::Ready(Ok(taken.len()))
     }
 
     fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        ready!(self.poll_given(cx)).map_err(io_error)?;
         self.channel.poll_flushed(cx).map_err(io_error)
     }
 
     fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        ready!(self.poll_given(cx)).map_err(io_error)?;
         self.channel.poll_finish(cx).map_err(io_error)
     }
 }

@@ -39,15 +39,6 @@ impl DataChannel {
         Self::poll_low(At { shared, id: *id }, cx, 0, flushing).map(Ok)
     }
 
-    /// Takes a message after [`poll_room`](Self::poll_room), and sends it at once where that is possible.
-    pub(super) fn take(&mut self, message: Message, cx: &mut Context<'_>) -> Result<(), Error> {
-        self.pending = Some(message);
-        match self.poll_room(cx) {
-            Poll::Ready(result) => result,
-            Poll::Pending => Ok(()),
-        }
-    }
-
     /// Sends the rest, closes, and waits until everything was acknowledged.
     pub(super) fn poll_finish(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), Error>> {
         ready!(self.poll_room(cx))?;

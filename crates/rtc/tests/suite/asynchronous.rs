@@ -361,6 +361,42 @@ async fn a_channel_is_a_stream_of_bytes() {
     timeout(PATIENCE, sender).await.unwrap().unwrap();
 }
 
+//= rfc8841#6.1
+//# An SCTP endpoint MUST NOT send a SCTP user message with a message size that is larger than the maximum size indicated by the peer, as it cannot be assumed that the peer would accept such a message.
+#[tokio::test]
+async fn a_stream_of_bytes_is_cut_to_what_the_peer_takes() {
+    for early in [false, true] {
+        let (a, b) = (peer(), peer());
+        let here = a.create_data_channel(DataChannelInit::new("x")).unwrap();
+        let mut here = here.into_byte_stream();
+        let bytes: Vec<u8> = (0..100_000_u32).map(|n| (n / 7) as u8).collect();
+        let sent = bytes.clone();
+        let sender = async move {
+            here.write_all(&sent).await.unwrap();
+            here.shutdown().await.unwrap();
+        };
+        let offer = a.offer().await.unwrap();
+        let mut sender = Box::pin(sender);
+        if early {
+            // What the peer takes is not known yet.
+            assert!(sender.as_mut().now_or_never().is_none());
+        }
+        let mut answer = b.answer(&offer).await.unwrap();
+        let line = answer.sdp.lines().find(|line| line.starts_with("a=max-message-size:")).unwrap().to_owned();
+        answer.sdp = answer.sdp.replace(&line, "a=max-message-size:1000");
+        a.set_remote_description(&answer).unwrap();
+        let sender = tokio::spawn(sender);
+        let there = timeout(PATIENCE, b.accept()).await.unwrap().unwrap();
+        let mut received = Vec::new();
+        while let Some(message) = timeout(PATIENCE, there.recv()).await.unwrap() {
+            assert!(message.data.len() <= 1000, "{} bytes", message.data.len());
+            received.extend(message.data);
+        }
+        assert!(received == bytes, "{} of {} bytes", received.len(), bytes.len());
+        timeout(PATIENCE, sender).await.unwrap().unwrap();
+    }
+}
+
 #[tokio::test]
 async fn finish_loses_nothing() {
     let (a, b, here, there) = connect().await;
