@@ -2,16 +2,21 @@
 //! a subscriber, is off for the whole process.
 #![allow(clippy::unwrap_used, clippy::indexing_slicing, clippy::panic)]
 
-use weft_rtc::{Config, DataChannelInit, PeerConnection};
+use std::sync::{Arc, Mutex, OnceLock};
+use std::time::Duration;
 
-/// Notes the spans that events of the layers are within.
-struct Spans(std::sync::Mutex<(Vec<&'static str>, usize, usize)>);
+use weft_rtc::{Config, DataChannelInit, Endpoint};
+
+/// Notes the spans that events of the layers are within, and looks at the endpoint while a span is made.
+#[derive(Default)]
+struct Spans(Mutex<(Vec<&'static str>, usize, usize)>, OnceLock<Endpoint>);
 
 impl tracing::Subscriber for Spans {
     fn enabled(&self, _: &tracing::Metadata<'_>) -> bool {
         true
     }
     fn new_span(&self, span: &tracing::span::Attributes<'_>) -> tracing::span::Id {
+        assert!(self.1.get().is_none_or(|endpoint| endpoint.connections() < 3));
         let mut noted = self.0.lock().unwrap();
         noted.0.push(span.metadata().name());
         tracing::span::Id::from_u64(noted.0.len() as u64)
@@ -35,19 +40,26 @@ impl tracing::Subscriber for Spans {
 
 #[test]
 fn what_is_logged_is_within_the_span_of_its_connection() {
-    let spans = std::sync::Arc::new(Spans(std::sync::Mutex::default()));
-    tracing::subscriber::with_default(std::sync::Arc::clone(&spans), || {
+    let spans = Arc::new(Spans::default());
+    let subscriber = Arc::clone(&spans);
+    let (sender, done) = std::sync::mpsc::channel();
+    let body = move || {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
-        runtime.block_on(connect());
-    });
+        tracing::subscriber::with_default(Arc::clone(&subscriber), || runtime.block_on(connect(&subscriber)));
+        sender.send(()).unwrap();
+    };
+    let thread = std::thread::Builder::new().spawn(body).unwrap();
+    assert!(done.recv_timeout(Duration::from_secs(20)).is_ok(), "a lock is held while spans are made: {thread:?}");
     let noted = spans.0.lock().unwrap();
     assert_eq!(noted.0.iter().filter(|name| **name == "peer_connection").count(), 2);
     assert!(noted.2 > 5, "{} events", noted.2);
 }
 
-async fn connect() {
+async fn connect(spans: &Spans) {
     let config = Config::default().with_loopback(true);
-    let (alice, bob) = (PeerConnection::new(config.clone()).unwrap(), PeerConnection::new(config).unwrap());
+    let endpoint = spans.1.get_or_init(|| Endpoint::bind(&config).unwrap());
+    let (alice, bob) =
+        (endpoint.peer_connection(config.clone()).unwrap(), endpoint.peer_connection(config.clone()).unwrap());
     let channel = alice.create_data_channel(DataChannelInit::new("x")).unwrap();
     let answer = bob.answer(&alice.offer().await.unwrap()).await.unwrap();
     alice.set_remote_description(&answer).unwrap();

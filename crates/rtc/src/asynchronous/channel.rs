@@ -321,15 +321,18 @@ impl Drop for DataChannel {
             channel.handles = channel.handles.saturating_sub(1);
             channel.handles == 0
         });
+        let closes = last && !state.core.is_closed();
         if last {
             state.channels.remove(&self.id);
-            if !state.core.is_closed() {
-                let now = self.shared.now();
-                state.core.close_data_channel(now, self.id);
-                state.core.discard(self.id);
-                self.shared.notify();
-            }
         }
-        release(&self.shared, &mut state);
+        if closes {
+            let now = self.shared.now();
+            state.core.close_data_channel(now, self.id);
+            state.core.discard(self.id);
+        }
+        release(&self.shared, state);
+        if closes {
+            self.shared.notify();
+        }
     }
 }

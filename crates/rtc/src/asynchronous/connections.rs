@@ -179,18 +179,14 @@ impl Connections {
             matches!(state, ConnectionState::New | ConnectionState::Connecting | ConnectionState::Connected)
         };
         if owner.and_then(|owner| self.get(owner)).is_some_and(alive) {
-            if let Some(shared) = self.get(key) {
-                shared.lock().core.forbid_path(now, path);
-            }
+            self.act(key, |core| core.forbid_path(now, path));
             return;
         }
         if owner.is_some() {
             self.demux.release(&path);
         }
-        if self.demux.claim(key, path).is_err()
-            && let Some(shared) = self.get(key)
-        {
-            shared.lock().core.forbid_path(now, path);
+        if self.demux.claim(key, path).is_err() {
+            self.act(key, |core| core.forbid_path(now, path));
         }
     }
 
@@ -248,5 +244,6 @@ fn end(shared: &SharedHandle) {
     state.ended = true;
     state.outlet = None;
     state.wake_all();
+    drop(state);
     shared.hub.inbox().connections -= 1;
 }

@@ -1,11 +1,12 @@
 //! Sending from the caller's task: a message that waits for no other needs no other task to be woken.
 
 use std::io;
+use std::sync::Arc;
 use std::sync::atomic::Ordering;
-use std::sync::{Arc, MutexGuard};
 
 use weft_core::{Instant, Path, Run, Transport};
 
+use super::guard::Guard;
 use super::{Shared, State};
 use crate::io::Outgoing;
 
@@ -30,7 +31,7 @@ impl State {
 impl Shared {
     /// A message was queued. If it is `alone`, it leaves now. Else the task sends it with those that are queued meanwhile:
     /// many packets in one call cost little more than one.
-    pub(super) fn send_queued(&self, now: Instant, mut state: MutexGuard<'_, State>, alone: bool) {
+    pub(super) fn send_queued(&self, now: Instant, mut state: Guard<'_>, alone: bool) {
         // Behind what a socket did not take, the task holds back whoever has more.
         let free = |_: &_| alone && !self.queued.load(Ordering::Acquire) && self.hub.owed.load(Ordering::Relaxed) == 0;
         let outlet = state.outlet.as_ref().filter(free).map(Arc::clone);
@@ -69,7 +70,7 @@ impl Shared {
     }
 
     /// Something was read. If that made room worth telling of, the peer may be waiting for it.
-    pub(super) fn tell_room(&self, state: MutexGuard<'_, State>) {
+    pub(super) fn tell_room(&self, state: Guard<'_>) {
         let owes = state.core.data_channels().association().owes_sack();
         drop(state);
         if owes {

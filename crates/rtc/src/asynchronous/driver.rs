@@ -4,8 +4,8 @@ use std::collections::HashMap;
 use std::future::Future;
 use std::io;
 use std::pin::Pin;
+use std::sync::Arc;
 use std::sync::atomic::Ordering;
-use std::sync::{Arc, MutexGuard};
 use std::task::{Context, Poll};
 use std::time::Duration;
 
@@ -13,14 +13,15 @@ use tokio::time::Sleep;
 use weft_core::{Instant, Limits, Path, Run, Transport};
 use weft_net::{AsyncStreamListener, AsyncStreamSocket, AsyncUdpSocket};
 
+use super::Shared;
 use super::connections::Connections;
 use super::direct::Unsent;
 use super::endpoint::Hub;
 use super::follow::Follow;
+use super::guard::Guard;
 use super::linger::Lingering;
 use super::listen::Listeners;
 use super::outlet::{Outlet, while_held_up};
-use super::{Shared, State};
 use crate::io::{Names, Outgoing, READS_A_TURN, Reach, Streams, with_received};
 use crate::sans_io::PeerConnection;
 
@@ -48,8 +49,8 @@ fn serve<'s>(
     names: &mut Names,
     now: Instant,
     shared: &'s Shared,
-    state: MutexGuard<'s, State>,
-) -> MutexGuard<'s, State> {
+    state: Guard<'s>,
+) -> Guard<'s> {
     if !state.core.has_requests() && !streams.contains_key(&shared.key) {
         return state;
     }

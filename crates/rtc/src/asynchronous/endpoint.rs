@@ -2,7 +2,7 @@
 
 use std::collections::VecDeque;
 use std::net::{IpAddr, SocketAddr};
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::{Context, Waker};
 
@@ -49,6 +49,8 @@ pub(super) struct Hub {
     inbox: Mutex<Inbox>,
     /// Bytes that wait for a UDP socket to take them, of all connections.
     pub(super) owed: AtomicUsize,
+    /// Names the next connection.
+    next_key: AtomicU64,
 }
 
 /// What connections of an endpoint are reached at.
@@ -91,7 +93,6 @@ pub(super) struct Inbox {
     pub(super) connections: usize,
     /// The task is no more.
     pub(super) ended: bool,
-    next_key: u64,
     waker: Option<Waker>,
 }
 
@@ -167,6 +168,7 @@ impl Endpoint {
             addresses: Mutex::new(addresses),
             inbox: Mutex::new(Inbox { handles: 1, ..Inbox::default() }),
             owed: AtomicUsize::new(0),
+            next_key: AtomicU64::new(1),
         });
         runtime.spawn(Driver::new(Arc::clone(&hub), sockets, listeners, names, follow));
         Ok(Self { hub })
@@ -194,17 +196,16 @@ impl Endpoint {
             return Err(Error::Config("mdns can be Hide only on an endpoint that was bound with it"));
         }
         addresses.announce(now, &mut core);
-        let shared = {
+        let key = self.hub.next_key.fetch_add(1, Ordering::Relaxed);
+        let shared = Arc::new(Shared::new(key, Arc::clone(&self.hub), core));
+        {
             let mut inbox = self.hub.inbox();
             if inbox.ended {
                 return Err(Error::Closed);
             }
-            inbox.next_key += 1;
             inbox.connections += 1;
-            let shared = Arc::new(Shared::new(inbox.next_key, Arc::clone(&self.hub), core));
             inbox.new.push(Arc::clone(&shared));
-            shared
-        };
+        }
         self.hub.wake();
         Ok(PeerConnection::from_shared(shared))
     }

@@ -13,6 +13,7 @@ mod direct;
 mod driver;
 mod endpoint;
 mod follow;
+mod guard;
 mod keys;
 mod linger;
 mod listen;
@@ -24,7 +25,7 @@ mod wakers;
 
 use std::collections::VecDeque;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError};
 
 use weft_core::Instant;
 use weft_net::AsyncUdpSocket;
@@ -36,6 +37,7 @@ pub use bytes::ByteStream;
 pub use channel::DataChannel;
 pub use endpoint::Endpoint;
 use endpoint::Hub;
+use guard::Guard;
 use keys::Table;
 pub use peer::{PeerConnection, PeerEvent};
 use wakers::{Wakers, What};
@@ -108,9 +110,9 @@ impl Shared {
         }
     }
 
-    fn lock(&self) -> MutexGuard<'_, State> {
+    fn lock(&self) -> Guard<'_> {
         // A panic elsewhere must not spread: the state is a value and stays consistent between calls.
-        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+        Guard::new(self.state.lock().unwrap_or_else(PoisonError::into_inner))
     }
 
     fn now(&self) -> Instant {

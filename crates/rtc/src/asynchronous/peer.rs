@@ -8,6 +8,7 @@ use weft_ice::{CheckResult, PairInfo, RestartReason};
 use weft_sctp::{ChannelId, ChannelState, CloseReason};
 use weft_sdp::jsep::{Description, SignalingState};
 
+use super::guard::Guard;
 use super::wakers::{Waiter, What};
 use super::{DataChannel, Endpoint, Shared, SharedHandle, State};
 use crate::error::Error;
@@ -314,7 +315,7 @@ impl PeerConnection {
     /// Closes the connection at once (W3C `close`): what is queued is dropped, the peer is told. To lose nothing,
     /// [`finish`](Self::finish) it.
     pub fn close(&self) {
-        close(&self.shared, &mut self.shared.lock());
+        close(&self.shared, self.shared.lock());
     }
 
     async fn until<T>(&self, done: impl Fn(&sans_io::PeerConnection) -> Option<Result<T, Error>>) -> Result<T, Error> {
@@ -368,23 +369,24 @@ impl Clone for PeerConnection {
 
 impl Drop for PeerConnection {
     fn drop(&mut self) {
-        release(&self.shared, &mut self.shared.lock());
+        release(&self.shared, self.shared.lock());
     }
 }
 
 /// One handle less; the last one closes.
-pub(super) fn release(shared: &Shared, state: &mut State) {
+pub(super) fn release(shared: &Shared, mut state: Guard<'_>) {
     state.handles = state.handles.saturating_sub(1);
     if state.handles == 0 {
         close(shared, state);
     }
 }
 
-fn close(shared: &Shared, state: &mut State) {
+fn close(shared: &Shared, mut state: Guard<'_>) {
     state.core.close(shared.now());
     state.events.clear();
     state.incoming.clear();
     state.wake_all();
+    drop(state);
     shared.notify();
 }
 

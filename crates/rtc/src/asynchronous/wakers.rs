@@ -4,6 +4,7 @@ use std::task::{Context, Waker};
 
 use weft_sctp::ChannelId;
 
+use super::guard::wake_later;
 use super::{SharedHandle, State};
 
 /// Tasks to be woken when something happens, each with what it waits for.
@@ -33,14 +34,17 @@ impl Wakers {
         self.next
     }
 
-    /// Nobody waits under this name any more.
-    fn remove(&mut self, key: u64) {
-        self.waiting.retain(|waiting| waiting.key != key);
+    /// Nobody waits under this name any more. Whom it would have woken: to drop that may run a task's end, which no lock is
+    /// held for.
+    #[must_use]
+    fn remove(&mut self, key: u64) -> Option<Waker> {
+        let at = self.waiting.iter().position(|waiting| waiting.key == key)?;
+        Some(self.waiting.remove(at).waker)
     }
 
-    /// Wakes all of them, once.
+    /// Wakes all of them, once, when the connection is let go of.
     pub(super) fn wake(&mut self) {
-        self.waiting.drain(..).for_each(|waiting| waiting.waker.wake());
+        self.waiting.drain(..).for_each(|waiting| wake_later(waiting.waker));
     }
 
     /// The highest threshold that somebody waits for.
@@ -102,19 +106,15 @@ impl Waiter {
 
     /// The wait is over.
     pub(super) fn end(&mut self, state: &mut State) {
-        if let Some((_, key)) = self.wait.take()
-            && let Some(wakers) = state.wakers(self.what)
-        {
-            wakers.remove(key);
-        }
+        let Some((_, key)) = self.wait.take() else { return };
+        // It is the running task's: others hold it, too.
+        let _ = state.wakers(self.what).and_then(|wakers| wakers.remove(key));
     }
 }
 
 impl Drop for Waiter {
     fn drop(&mut self) {
         let Some((shared, key)) = self.wait.take() else { return };
-        if let Some(wakers) = shared.lock().wakers(self.what) {
-            wakers.remove(key);
-        }
+        let _waker = shared.lock().wakers(self.what).and_then(|wakers| wakers.remove(key));
     }
 }

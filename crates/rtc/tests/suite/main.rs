@@ -5,6 +5,7 @@ mod asynchronous;
 mod bad_input;
 mod connect;
 mod drivers;
+mod executors;
 mod farewells;
 mod frames;
 #[path = "../narrows/mod.rs"]
