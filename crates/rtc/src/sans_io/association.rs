@@ -13,7 +13,8 @@ use crate::event::{DtlsState, SctpState};
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub(super) struct Terms {
     role: Role,
-    /// The certificates that the peer may show.
+    /// The certificates that the peer may show. Whether it shows one the strongest hash says alone (RFC 8122 section 5.1), and
+    /// any that changes asks for another association (RFC 8842 section 3.1).
     fingerprints: Vec<Fingerprint>,
     tls_id: Option<TlsId>,
 }
@@ -29,7 +30,7 @@ impl Terms {
 
 impl PeerConnection {
     fn terms(&self, remote: &RemoteParameters) -> Option<Terms> {
-        let known = remote.strongest_fingerprints().filter_map(convert::fingerprint_from_sdp);
+        let known = remote.fingerprints.iter().filter_map(convert::fingerprint_from_sdp);
         let mut fingerprints: Vec<_> = known.collect();
         fingerprints.shrink_to_fit();
         Some(Terms { role: self.dtls_role()?, fingerprints, tls_id: remote.tls_id.clone() })

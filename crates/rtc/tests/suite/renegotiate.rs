@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use bytes::Bytes;
+use weft_rtc::dtls::HashAlgorithm;
 use weft_rtc::sdp::jsep::Description;
 use weft_rtc::{
     ChannelId, ChannelState, Config, ConnectionState, DataChannelInit, DtlsState, Event, GatheringState,
@@ -357,6 +358,46 @@ fn a_new_dtls_association_replaces_the_old_one() {
         assert_eq!(pair.b.pc.data_channel(new).unwrap().label, "new");
         say(&mut pair, Side::B, new, "hello");
     });
+}
+
+/// Which certificate is taken the strongest hash says alone (RFC 8122 section 5.1); whether the association stays the one it was,
+/// all of them (RFC 8842 section 3.1: "modified, added, or removed").
+#[test]
+fn fingerprints_are_verified_by_the_strongest_and_compared_whole() {
+    let mut pair = peers(link(20), 1);
+    let now = pair.now();
+    pair.a.pc.create_data_channel(now, DataChannelInit::new("x")).unwrap();
+    let strong = format!("a=fingerprint:{}\r\n", pair.a.pc.certificate().fingerprint(HashAlgorithm::Sha384));
+    let by_sha_256 = |sdp: &str| format!("a=fingerprint:{}\r\n", value(sdp, "a=fingerprint:"));
+
+    // The weaker one is of nobody.
+    pair.a.pc.set_local_description(now, None).unwrap();
+    let mut offer = pair.a.pc.local_description().unwrap();
+    let known = by_sha_256(&offer.sdp);
+    assert!(known.contains("sha-256"));
+    let wrong = format!("a=fingerprint:sha-256 {}\r\n", ["00"; 32].join(":"));
+    offer.sdp = offer.sdp.replace(&known, &format!("{wrong}{strong}"));
+    let answer = |pair: &mut Peers, offer: &Description| {
+        let now = pair.now();
+        pair.b.pc.set_remote_description(now, offer).unwrap();
+        pair.b.pc.set_local_description(now, None).unwrap();
+        let answer = pair.b.pc.local_description().unwrap();
+        pair.a.pc.set_remote_description(now, &answer).unwrap();
+    };
+    answer(&mut pair, &offer);
+    pair.run_until(Duration::from_secs(10), |p| connected(p) && p.b.incoming().is_some()).unwrap();
+
+    // Said again with a restart of ICE, the association goes on; with one fingerprint less it is another.
+    for (said, goes_on) in [(format!("{strong}{wrong}"), true), (strong.clone(), false)] {
+        let again = pair.a.pc.create_offer_with(OfferOptions::ICE_RESTART).unwrap();
+        pair.a.pc.set_local_description(pair.now(), Some(again)).unwrap();
+        let mut again = pair.a.pc.local_description().unwrap();
+        again.sdp = again.sdp.replace(&known, &said);
+        answer(&mut pair, &again);
+        assert_eq!(pair.b.pc.dtls_state() == DtlsState::Connected, goes_on, "{said}");
+        assert_eq!(pair.b.pc.sctp_state() == Some(SctpState::Connected), goes_on, "{said}");
+        let _ = pair.run_until(Duration::from_secs(1), |_| false);
+    }
 }
 
 #[test]
