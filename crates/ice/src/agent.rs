@@ -8,12 +8,12 @@ use weft_core::{Datagram, Frame, Instant, Layer, Overhead, Path, Rng, Seed};
 use weft_stun::{IntegrityKey, Message};
 
 use crate::candidate::Candidate;
-use crate::config::Config;
+use crate::config::{Config, Policy};
 use crate::credentials::Credentials;
 use crate::error::Error;
 use crate::event::{Event, IceState, PairInfo, Role};
 use crate::gather::Gatherer;
-use crate::locals::Locals;
+use crate::locals::{Locals, Term};
 use crate::pace::Bucket;
 use crate::pair::{Pair, PairId};
 use crate::session::{InUse, Previous, Remote, Session};
@@ -43,6 +43,10 @@ pub struct Agent {
     pub(crate) mute: bool,
     pub(crate) locals: Locals,
     pub(crate) locals_ended: bool,
+    /// Which candidates are gathered now.
+    pub(crate) policy: Policy,
+    /// Which candidates this session uses.
+    pub(crate) session_policy: Policy,
     pub(crate) gatherer: Gatherer,
     pub(crate) streams: Vec<Stream>,
     /// Paths that belong to other agents.
@@ -97,6 +101,8 @@ impl Agent {
             mute: false,
             locals: Locals::default(),
             locals_ended: false,
+            policy: config.policy,
+            session_policy: config.policy,
             gatherer: Gatherer::default(),
             streams: Vec::new(),
             forbidden: Vec::new(),
@@ -161,7 +167,8 @@ impl Agent {
     }
 
     /// Restarts (RFC 8445 section 9): new credentials, which are returned, and everything of the peer forgotten. Data keeps
-    /// flowing on the pair in use, with consent, until the new session has one. Local candidates stay.
+    /// flowing on the pair in use, with consent, until the new session has one. Local candidates stay, but for those of servers
+    /// that are no longer ours and those that the policy rules out ([`set_servers`](Self::set_servers)).
     pub fn restart(&mut self, now: Instant) -> &Credentials {
         let credentials = Credentials::random(&mut self.seed.rng());
         self.restart_with(now, credentials);
@@ -175,8 +182,10 @@ impl Agent {
         if self.state == IceState::Closed {
             return;
         }
+        self.gather_anew(now);
         let in_use = self.in_use();
         self.renew_permissions(now);
+        self.end_terms();
         self.locals.flush_peer_reflexive();
         let old = core::mem::replace(&mut self.session, Session::new(&self.config, credentials));
         let in_use = in_use.zip(old.remote).map(|((info, priority, consent_expires), remote)| InUse {
@@ -294,6 +303,11 @@ impl Agent {
         self.announced = None;
     }
 
+    /// Whether our other addresses are left out of what is signalled.
+    pub(crate) fn hides(&self) -> bool {
+        self.config.hide_addresses || self.policy == Policy::Relay
+    }
+
     pub(crate) fn is_dead(&self) -> bool {
         self.mute || self.state == IceState::Closed
     }
@@ -333,6 +347,9 @@ impl Agent {
 
     pub(crate) fn pair_up(&mut self, local: usize, remote: usize) -> Option<PairId> {
         let Session { checklist, remotes, .. } = &mut self.session;
+        if self.locals.get(local)?.term == Term::Waits {
+            return None;
+        }
         let id = checklist.form(self.role, &self.locals, remotes, local, remote)?;
         if !self.forbidden.is_empty() && checklist.get(id).is_some_and(|pair| self.forbidden.contains(&pair.path)) {
             checklist.remove(id);
@@ -365,6 +382,7 @@ impl Agent {
         self.consider_nomination(now);
         self.update_selection(now);
         self.consider_better(now);
+        self.release_served(now);
         self.close_unused_streams();
         self.announce_gathering();
         self.update_state(now);

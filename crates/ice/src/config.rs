@@ -126,7 +126,6 @@ impl Config {
         self.ta = self.ta.max(Duration::from_millis(5));
         self.min_rto = self.min_rto.max(Duration::from_millis(500));
         self.consent_interval = self.consent_interval.max(Duration::from_secs(5));
-        self.hide_addresses |= self.policy == Policy::Relay;
         self.keepalive = self.keepalive.max(Duration::from_secs(15));
         self.max_requests = self.max_requests.clamp(1, 32);
         self

@@ -14,12 +14,24 @@ pub(crate) struct Local {
     pub(crate) candidate: Candidate,
     pub(crate) base: SocketAddr,
     pub(crate) preference: u16,
+    pub(crate) term: Term,
+}
+
+/// Which session a candidate is for.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) enum Term {
+    /// The one there is and those to come.
+    Stays,
+    /// The one there is.
+    Leaves,
+    /// Those to come: checks neither leave nor come by it before.
+    Waits,
 }
 
 impl Local {
     /// Whether datagrams by `path` come to its base.
     pub(crate) fn is_at(&self, path: &Path) -> bool {
-        self.candidate.transport == path.transport && same(self.base, path.local)
+        self.term != Term::Waits && self.candidate.transport == path.transport && same(self.base, path.local)
     }
 
     /// Whether a response that tells `mapped` speaks of this candidate. The port of an active TCP candidate is known to its
@@ -51,7 +63,7 @@ impl Locals {
 
     /// Takes one in; `None` if it is redundant (same address and base, RFC 8445 section 5.1.3). Preferences count down from
     /// `band`.
-    pub(crate) fn add(&mut self, new: LocalCandidate, band: u16) -> Option<usize> {
+    pub(crate) fn add(&mut self, new: LocalCandidate, band: u16, term: Term) -> Option<usize> {
         if self.list.iter().any(|l| {
             l.candidate.transport == new.transport
                 && l.candidate.tcp_type == new.tcp_type
@@ -77,13 +89,13 @@ impl Locals {
             related,
             tcp_type: new.tcp_type,
         };
-        self.list.push(Local { candidate, base: new.base, preference });
+        self.list.push(Local { candidate, base: new.base, preference, term });
         self.list.len().checked_sub(1)
     }
 
     /// Takes in what the peer saw of the candidate `from` (RFC 8445 section 7.2.5.3.1).
     pub(crate) fn add_peer_reflexive(&mut self, address: SocketAddr, from: usize, max: usize) -> Option<usize> {
-        let &Local { candidate, base, preference } = self.list.get(from)?;
+        let &Local { candidate, base, preference, term } = self.list.get(from)?;
         if self.list.len() >= max {
             return None;
         }
@@ -97,13 +109,20 @@ impl Locals {
             related: Some(base),
             ..candidate
         };
-        self.list.push(Local { candidate, base, preference });
+        self.list.push(Local { candidate, base, preference, term });
         self.list.len().checked_sub(1)
     }
 
     /// Forgets what peers saw: it belongs to one session.
     pub(crate) fn flush_peer_reflexive(&mut self) {
         self.list.retain(|local| local.candidate.kind != CandidateKind::PeerReflexive);
+        self.prune_foundations();
+    }
+
+    /// The session ends: those that were for it alone go, and those that waited have their turn.
+    pub(crate) fn end_terms(&mut self) {
+        self.list.retain(|local| local.term != Term::Leaves);
+        self.list.iter_mut().for_each(|local| local.term = Term::Stays);
         self.prune_foundations();
     }
 

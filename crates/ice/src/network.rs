@@ -35,11 +35,12 @@ impl Agent {
         if candidate.transport == Transport::Udp {
             self.add_base(candidate.base);
         }
-        if self.config.policy == Policy::Relay {
+        if self.policy == Policy::Relay {
             self.settle(now);
             return Ok(None);
         }
-        let Some(index) = self.locals.add(candidate, u16::MAX) else { return Ok(None) };
+        let term = self.term_of(candidate.kind);
+        let Some(index) = self.locals.add(candidate, u16::MAX, term) else { return Ok(None) };
         for remote in 0..self.session.remotes.len() {
             self.pair_up(index, remote);
         }

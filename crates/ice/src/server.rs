@@ -31,24 +31,30 @@ impl Agent {
             self.stats.malformed += 1;
             return;
         }
-        if !self.locals.list.iter().any(|local| local.is_at(&path)) {
+        let is_ours = self.locals.list.iter().any(|local| local.is_at(&path));
+        if !is_ours && self.previous.as_ref().is_none_or(|previous| previous.path != Some(path)) {
             self.stats.unknown_local += 1;
             return;
         }
         match message.class() {
-            Class::Request => self.handle_request(now, path, &message),
+            Class::Request => self.handle_request(now, path, &message, is_ours),
             Class::Success | Class::Error => self.handle_response(now, path, &message),
             // A keep-alive: its arrival was all it is for (RFC 8445 section 11).
             Class::Indication => {}
         }
     }
 
-    fn handle_request(&mut self, now: Instant, path: Path, message: &Message<'_>) {
+    /// A request that came to a candidate, or where `is_ours` is not set by the way of the session before alone.
+    fn handle_request(&mut self, now: Instant, path: Path, message: &Message<'_>, is_ours: bool) {
         if self.responses.len() >= self.config.max_responses {
             self.stats.limited += 1;
             return;
         }
         let (key, username, integrity) = match self.authenticate(&path, message) {
+            Ok((ResponseKey::Current | ResponseKey::None, ..)) | Err(_) if !is_ours => {
+                self.stats.unknown_local += 1;
+                return;
+            }
             Ok(authentic) => authentic,
             Err(code) => return self.refuse_unauthenticated(now, path, message, code),
         };

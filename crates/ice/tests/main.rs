@@ -11,6 +11,7 @@ mod it {
     mod hostile;
     mod moves;
     mod pitfalls;
+    mod reconfigure;
     mod relay;
     mod restart;
     mod roles;

@@ -1,6 +1,7 @@
 //! Gathering candidates from STUN and TURN servers: RFC 8445 section 5.1.1.2. Every server is asked from every address of
 //! ours that fits, each by itself, so that none waits for another.
 
+mod anew;
 mod reflexive;
 mod relayed;
 mod server;
@@ -14,6 +15,8 @@ use crate::agent::Agent;
 use crate::candidate::{Candidate, CandidateKind, DISCARD, LocalCandidate};
 use crate::config::Policy;
 use crate::event::{Event, GatheringError};
+use anew::Next;
+pub(crate) use anew::Stay;
 use reflexive::{Asking, Reflexive};
 use relayed::Relay;
 pub(crate) use server::Known;
@@ -30,6 +33,8 @@ pub(crate) struct Gatherer {
     pub(crate) bases: Vec<SocketAddr>,
     pub(crate) jobs: Vec<Job>,
     made: u32,
+    /// What is gathered from the next time.
+    next_servers: Option<Box<Next>>,
     /// When the next transaction may start.
     next: Option<Instant>,
     announced: bool,
@@ -40,6 +45,12 @@ impl Gatherer {
         self.servers.shrink_to_fit();
         self.bases.shrink_to_fit();
         self.jobs.shrink_to_fit();
+    }
+
+    fn new_id(&mut self) -> ServerId {
+        let id = ServerId(self.made);
+        self.made = self.made.wrapping_add(1);
+        id
     }
 
     fn next(&self) -> Instant {
@@ -55,6 +66,7 @@ pub(crate) struct Job {
     turn: bool,
     redirects: u8,
     pub(crate) state: JobState,
+    stay: Stay,
 }
 
 #[derive(Debug)]
@@ -84,11 +96,30 @@ impl Job {
 
     /// Whether a candidate may still come of it.
     fn is_open(&self) -> bool {
+        self.stay == Stay::Stays && self.may_bring()
+    }
+
+    fn may_bring(&self) -> bool {
         match &self.state {
             JobState::Waiting | JobState::Connecting(_) => true,
             JobState::Asking(asking) => asking.known.is_none(),
             JobState::Relay(relay) => relay.is_open(),
             JobState::Reflexive(_) | JobState::Failed => false,
+        }
+    }
+
+    /// Whether it has led to this candidate of ours.
+    fn has_brought(&self, candidate: &Candidate) -> bool {
+        match (&self.state, candidate.kind) {
+            (JobState::Reflexive(reflexive), CandidateKind::ServerReflexive) => reflexive.mapped == candidate.address,
+            (JobState::Relay(relay), kind) => relay.client.allocation().is_some_and(|allocation| match kind {
+                CandidateKind::ServerReflexive => allocation.mapped == candidate.address,
+                CandidateKind::Relayed => {
+                    [Some(allocation.relayed), allocation.additional].contains(&Some(candidate.address))
+                }
+                CandidateKind::Host | CandidateKind::PeerReflexive => false,
+            }),
+            _ => false,
         }
     }
 
@@ -112,11 +143,10 @@ impl Agent {
     /// [`ServerError`] if there are too many already, or it is of a kind that does not exist.
     pub fn add_server(&mut self, now: Instant, server: Server) -> Result<ServerId, ServerError> {
         server.check()?;
-        if self.gatherer.servers.len() >= self.config.max_servers {
+        if self.gatherer.servers.iter().filter(|known| !known.retired).count() >= self.config.max_servers {
             return Err(ServerError::TooMany);
         }
-        let id = ServerId(self.gatherer.made);
-        self.gatherer.made = self.gatherer.made.wrapping_add(1);
+        let id = self.gatherer.new_id();
         self.gatherer.announced = false;
         let addresses = match &server.host {
             Host::Ip(ip) => vec![*ip],
@@ -125,7 +155,7 @@ impl Agent {
                 Vec::new()
             }
         };
-        self.gatherer.servers.push(Known { id, resolved: !addresses.is_empty(), server, addresses });
+        self.gatherer.servers.push(Known { id, resolved: !addresses.is_empty(), retired: false, server, addresses });
         self.form_jobs();
         self.settle(now);
         Ok(id)
@@ -134,7 +164,8 @@ impl Agent {
     /// The addresses of a server's name, or of one family of them; may be called more than once. None at all mean that it
     /// has none, or was not resolved.
     pub fn server_resolved(&mut self, now: Instant, id: ServerId, addresses: &[IpAddr]) {
-        let Some(known) = self.gatherer.servers.iter_mut().find(|known| known.id == id) else { return };
+        let known = self.gatherer.servers.iter_mut().find(|known| known.id == id && !known.retired);
+        let Some(known) = known else { return };
         known.resolved = true;
         known.take(addresses);
         let nothing = known.addresses.is_empty();
@@ -153,6 +184,9 @@ impl Agent {
             return;
         };
         known.server.kind = ServerKind::Turn(Some(credentials.clone()));
+        if let Some(next) = &mut self.gatherer.next_servers {
+            next.set_credentials(id, &known.server.kind);
+        }
         for job in self.gatherer.jobs.iter_mut().filter(|job| job.server == id) {
             match &mut job.state {
                 JobState::Relay(relay) => relay.client.set_credentials(now, credentials.clone()),
@@ -168,18 +202,7 @@ impl Agent {
 
     /// The server that a candidate of ours is from; `None` for one of no server, or of one that no longer answers for it.
     pub fn server_of(&self, candidate: &Candidate) -> Option<ServerId> {
-        let is_from = |job: &&Job| match (&job.state, candidate.kind) {
-            (JobState::Reflexive(reflexive), CandidateKind::ServerReflexive) => reflexive.mapped == candidate.address,
-            (JobState::Relay(relay), kind) => relay.client.allocation().is_some_and(|allocation| match kind {
-                CandidateKind::ServerReflexive => allocation.mapped == candidate.address,
-                CandidateKind::Relayed => {
-                    [Some(allocation.relayed), allocation.additional].contains(&Some(candidate.address))
-                }
-                CandidateKind::Host | CandidateKind::PeerReflexive => false,
-            }),
-            _ => false,
-        };
-        self.gatherer.jobs.iter().find(is_from).map(|job| job.server)
+        self.gatherer.jobs.iter().find(|job| job.has_brought(candidate)).map(|job| job.server)
     }
 
     /// The server with this id.
@@ -190,7 +213,7 @@ impl Agent {
     /// Whether nothing more will be gathered.
     pub fn is_gathering_complete(&self) -> bool {
         self.locals_ended
-            && self.gatherer.servers.iter().all(|known| known.resolved)
+            && self.gatherer.servers.iter().all(|known| known.resolved || known.retired)
             && !self.gatherer.jobs.iter().any(Job::is_open)
     }
 
@@ -219,8 +242,8 @@ impl Agent {
     /// A job for every server and every address of ours that it can be asked from.
     fn form_jobs(&mut self) {
         let Gatherer { servers, bases, jobs, .. } = &mut self.gatherer;
-        for known in servers.iter() {
-            if self.config.policy == Policy::Relay && known.server.kind == ServerKind::Stun {
+        for known in servers.iter().filter(|known| !known.retired) {
+            if self.policy == Policy::Relay && known.server.kind == ServerKind::Stun {
                 continue;
             }
             for ip in &known.addresses {
@@ -232,7 +255,14 @@ impl Agent {
                         |job: &Job| job.path == path && (job.server == known.id || known.server.is_turn() && job.turn);
                     if !jobs.iter().any(alike) {
                         let turn = known.server.is_turn();
-                        jobs.push(Job { server: known.id, path, turn, redirects: 0, state: JobState::Waiting });
+                        jobs.push(Job {
+                            server: known.id,
+                            path,
+                            turn,
+                            redirects: 0,
+                            state: JobState::Waiting,
+                            stay: Stay::Stays,
+                        });
                     }
                 }
             }
@@ -327,9 +357,10 @@ impl Agent {
             self.stats.discarded += 1;
             return;
         }
-        let Some(index) = self.locals.add(candidate, band) else { return };
+        let (hides, term) = (self.hides(), self.term_of(candidate.kind));
+        let Some(index) = self.locals.add(candidate, band, term) else { return };
         let Some(local) = self.locals.list.get_mut(index) else { return };
-        local.candidate.related = Some(if self.config.hide_addresses { hidden(related) } else { related });
+        local.candidate.related = Some(if hides { hidden(related) } else { related });
         let candidate = local.candidate;
         for remote in 0..self.session.remotes.len() {
             self.pair_up(index, remote);
@@ -344,7 +375,8 @@ impl Agent {
 
     /// What failed is tried again, as for a new session.
     pub(crate) fn gather_again(&mut self) {
-        for job in self.gatherer.jobs.iter_mut().filter(|job| matches!(job.state, JobState::Failed)) {
+        let failed = |job: &&mut Job| job.stay == Stay::Stays && matches!(job.state, JobState::Failed);
+        for job in self.gatherer.jobs.iter_mut().filter(failed) {
             job.state = JobState::Waiting;
             self.gatherer.announced = false;
         }

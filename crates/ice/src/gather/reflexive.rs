@@ -9,7 +9,7 @@ use weft_stun::{
     XorMappedAddress,
 };
 
-use super::{Job, JobState, MAX_REDIRECTS};
+use super::{Job, JobState, MAX_REDIRECTS, Stay};
 use crate::agent::Agent;
 use crate::candidate::{LocalCandidate, check_address};
 use crate::event::GatheringError;
@@ -107,7 +107,14 @@ impl Agent {
         let next = usable.map(|remote| weft_core::Path { remote, ..path });
         match next.filter(|next| !self.gatherer.jobs.iter().any(|job| job.server == server && job.path == *next)) {
             Some(path) if self.gatherer.jobs.len() < self.config.max_servers * self.config.max_local_candidates => {
-                self.gatherer.jobs.push(Job { server, path, turn: false, redirects, state: JobState::Waiting });
+                self.gatherer.jobs.push(Job {
+                    server,
+                    path,
+                    turn: false,
+                    redirects,
+                    state: JobState::Waiting,
+                    stay: Stay::Stays,
+                });
             }
             _ => self.gathering_failed(server, Some(path), code, reason),
         }

@@ -5,7 +5,7 @@ use core::net::SocketAddr;
 use weft_core::{Datagram, Frame, Instant, Layer, Overhead, Path, Transport};
 use weft_stun::turn::{self, Client, Received, RelayFamily};
 
-use super::{Host, Job, JobState, ServerKind};
+use super::{Host, Job, JobState, ServerKind, Stay};
 use crate::agent::Agent;
 use crate::candidate::{CandidateKind, LocalCandidate, same};
 use crate::config::Policy;
@@ -35,6 +35,12 @@ impl Relay {
     /// Whether a first candidate may still come.
     pub(super) fn is_open(&self) -> bool {
         !self.late && self.addresses.is_empty() && self.client.state() == turn::State::Allocating
+    }
+
+    /// Gives the allocation back.
+    pub(super) fn give_back(&mut self, now: Instant) {
+        self.addresses.clear();
+        self.client.close(now);
     }
 
     pub(super) fn deadline(&self) -> Option<Instant> {
@@ -81,7 +87,7 @@ impl super::Gatherer {
     }
 }
 
-fn is_of(relay: &Relay, path: &Path) -> bool {
+pub(super) fn is_of(relay: &Relay, path: &Path) -> bool {
     path.transport == Transport::Udp && relay.addresses.iter().any(|relayed| same(*relayed, path.local))
 }
 
@@ -190,7 +196,10 @@ impl Agent {
                 _ => None,
             };
             let Some(event) = event else { return };
-            self.on_relay_event(now, index, event);
+            // Nobody asks any more what becomes of one that is given back.
+            if self.gatherer.jobs.get(index).is_some_and(|job| job.stay != Stay::Released) {
+                self.on_relay_event(now, index, event);
+            }
         }
     }
 
@@ -253,7 +262,7 @@ impl Agent {
         let JobState::Relay(relay) = &mut job.state else { return };
         relay.addresses = [Some(allocation.relayed), allocation.additional].into_iter().flatten().collect();
         let addresses = relay.addresses.clone();
-        if path.transport == Transport::Udp && self.config.policy == Policy::All {
+        if path.transport == Transport::Udp && self.policy == Policy::All {
             let reflexive = LocalCandidate::server_reflexive(allocation.mapped, path.local, server);
             self.gathered(reflexive, path.local, u16::MAX);
         }

@@ -107,6 +107,8 @@ pub(crate) struct Known {
     pub(crate) server: Server,
     /// Whether the addresses are all there are.
     pub(crate) resolved: bool,
+    /// It is asked no more, and stays for what it has given.
+    pub(crate) retired: bool,
     pub(crate) addresses: Vec<IpAddr>,
 }
 
