@@ -241,25 +241,73 @@ fn a_relay_only_policy_shows_no_address() {
     peer.quit();
 }
 
+//= rfc8829#4.1.18
+//# The ICE candidate pool size MUST NOT be changed after applying a local description.
+//= rfc8829#4.1.18
+//# The bundle and RTCP-multiplexing policies MUST NOT be changed after the construction of the PeerConnection.
 #[test]
-fn servers_and_policy_may_change_before_anything_is_announced() {
+fn servers_and_policy_may_change() {
     let mut peer = Peer::on_loopback("peer", json!({"ice_servers": [{"urls": "stun:127.0.0.1:9"}], "trickle": false}));
     for (settings, kind) in [
         (json!({"ice_servers": [{"urls": "stun:"}]}), "SyntaxError"),
         (json!({"ice_servers": [{"urls": "turn:127.0.0.1"}]}), "InvalidAccessError"),
         (json!({"transport_policy": "some"}), "TypeError"),
         (json!({"loopback": false}), "InvalidModificationError"),
+        (json!({"trickle": true}), "InvalidModificationError"),
+        (json!({"bundle_policy": "max-bundle"}), "InvalidModificationError"),
     ] {
         let mut command = settings;
         command["do"] = "configure".into();
         assert_eq!(peer.refused(command.clone()), kind, "{command}");
     }
-    peer.ok(json!({"do": "configure", "ice_servers": [], "transport_policy": "all", "ice_candidate_pool_size": 1}));
     peer.ok(json!({"do": "channel", "channel": "c"}));
+    peer.ok(json!({"do": "configure", "ice_servers": [], "transport_policy": "all", "ice_candidate_pool_size": 1}));
     // Without the dead server, gathering ends at once.
+    let sdp = |done: Value| done["description"]["sdp"].as_str().unwrap().to_owned();
+    let first = sdp(peer.ok(json!({"do": "offer"})));
+    assert!(first.contains("a=candidate:"), "{first}");
+    peer.ok(json!({"do": "configure", "ice_servers": [], "ice_candidate_pool_size": 1}));
+    let pool = json!({"do": "configure", "ice_candidate_pool_size": 2});
+    assert_eq!(peer.refused(pool), "InvalidModificationError");
+    peer.ok(json!({"do": "configure", "transport_policy": "relay"}));
+    let second = sdp(peer.ok(json!({"do": "offer"})));
+    assert!(!second.contains("a=candidate:"), "{second}");
+    let ufrag = |sdp: &str| sdp.lines().find(|line| line.starts_with("a=ice-ufrag:")).unwrap().to_owned();
+    assert_ne!(ufrag(&first), ufrag(&second));
+    peer.quit();
+}
+
+#[test]
+fn what_is_configured_again_as_it_was_is_accepted() {
+    let mut peer = Peer::start("peer");
+    let made = peer.ok(json!({"do": "certificate"}));
+    let all = json!({
+        "do": "configure", "ice_servers": [], "transport_policy": "all", "bundle_policy": "max-bundle",
+        "ice_candidate_pool_size": 3, "trickle": false, "manual": true, "dtls": "1.3", "groups": ["X25519"],
+        "dtls_records_per_key": 1000, "certificate_pem": made["certificate_pem"], "mdns": false, "interfaces": ["lo"],
+        "loopback": true, "port": 0, "max_message_size": 5000, "interleaving": false, "snap": true, "sped": false,
+        "controller": "cubic",
+    });
+    peer.ok(all.clone());
+    peer.ok(all.clone());
+    peer.ok(json!({"do": "channel", "channel": "c"}));
     peer.ok(json!({"do": "offer"}));
-    peer.ok(json!({"do": "configure", "ice_servers": []}));
-    assert_eq!(peer.refused(json!({"do": "configure", "transport_policy": "relay"})), "Unsupported");
+    peer.ok(json!({"do": "local"}));
+    peer.ok(all.clone());
+    for (name, other) in [
+        ("manual", json!(false)),
+        ("bundle_policy", json!("balanced")),
+        ("dtls", json!("any")),
+        ("groups", json!(["P-256"])),
+        ("certificate_pem", peer.ok(json!({"do": "certificate"}))["certificate_pem"].clone()),
+        ("max_message_size", json!(6000)),
+        ("snap", json!(false)),
+        ("controller", json!("newreno")),
+    ] {
+        let mut changed = all.clone();
+        changed[name] = other;
+        assert_eq!(peer.refused(changed), "InvalidModificationError", "{name}");
+    }
     peer.quit();
 }
 

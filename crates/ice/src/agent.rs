@@ -170,19 +170,20 @@ impl Agent {
     /// flowing on the pair in use, with consent, until the new session has one. Local candidates stay, but for those of servers
     /// that are no longer ours and those that the policy rules out ([`set_servers`](Self::set_servers)).
     pub fn restart(&mut self, now: Instant) -> &Credentials {
+        self.gather_anew(now);
         let credentials = Credentials::random(&mut self.seed.rng());
         self.restart_with(now, credentials);
         &self.session.credentials
     }
 
     /// As [`restart`](Self::restart), with credentials that were drawn before ([`Credentials::random`]): an offer that may
-    /// be taken back announces them first, and the restart follows its answer. With the credentials of this session only the
+    /// be taken back announces them first, with what [`gather_anew`](Self::gather_anew) gives for it, and the restart follows its
+    /// answer. With the credentials of this session only the
     /// peer is forgotten: another one answers the same offer.
     pub fn restart_with(&mut self, now: Instant, credentials: Credentials) {
         if self.state == IceState::Closed {
             return;
         }
-        self.gather_anew(now);
         let in_use = self.in_use();
         self.renew_permissions(now);
         self.end_terms();

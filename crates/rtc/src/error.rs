@@ -13,6 +13,9 @@ pub enum Error {
     /// A setting is out of its range.
     #[error("configuration: {0}")]
     Config(&'static str),
+    /// A setting that cannot change once there is a connection (W3C `InvalidModificationError`).
+    #[error("configuration: {0} cannot change any more")]
+    InvalidModification(&'static str),
     /// What was asked for is not offered by this version.
     #[error("not supported: {0}")]
     Unsupported(&'static str),

@@ -104,6 +104,14 @@ pub struct Sockets<S: Socket = UdpSocket> {
     batch: Outgoing,
 }
 
+/// Reads what the servers of `config` take, if it takes files: now, rather than when datagrams wait.
+pub(crate) fn prepare<S: Socket>(config: &Config) {
+    let mut urls = config.ice_servers.iter().flat_map(|server| &server.urls);
+    if urls.any(|url| url.transport() == Transport::Tls) {
+        S::Stream::may_open_tls();
+    }
+}
+
 /// How far a call came.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Progress {
@@ -123,11 +131,7 @@ impl<S: Socket> Sockets<S> {
     pub fn bind(config: &Config) -> io::Result<Self> {
         let all = bind(config, S::wrap)?;
         let listeners = all.iter().filter_map(|socket| listen(config, socket.local_addr().ip())).collect();
-        let urls = config.ice_servers.iter().flat_map(|server| &server.urls);
-        if urls.into_iter().any(|url| url.transport() == Transport::Tls) {
-            // Files are read now, rather than when datagrams wait.
-            S::Stream::may_open_tls();
-        }
+        prepare::<S>(config);
         Ok(Self {
             all,
             listeners,

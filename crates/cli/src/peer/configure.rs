@@ -9,7 +9,7 @@ use weft_rtc::sctp::congestion::ControllerKind;
 use weft_rtc::stun::{Credentials, ServerUrl};
 use weft_rtc::{Certificate, Config, MdnsPolicy};
 
-use super::command::{Configure, IceServer, TransportPolicy, Urls};
+use super::command::{BundlePolicy, Configure, IceServer, TransportPolicy, Urls};
 use super::refusal::Refusal;
 use crate::dtls;
 
@@ -24,11 +24,15 @@ pub(super) struct Settings {
     pub(super) trickle: bool,
     /// Making and setting descriptions are steps apart.
     pub(super) manual: bool,
+    /// What was asked for. There is one section, so that all policies come to the same.
+    bundle_policy: BundlePolicy,
+    /// What was asked for. Candidates are gathered when a description is set, whatever it is.
+    pool_size: u8,
 }
 
 impl Default for Settings {
     fn default() -> Self {
-        Self { trickle: true, manual: false }
+        Self { trickle: true, manual: false, bundle_policy: BundlePolicy::Balanced, pool_size: 0 }
     }
 }
 
@@ -41,47 +45,83 @@ pub(super) fn default_config() -> Config {
 
 /// The first `configure`.
 pub(super) fn first(asked: &Configure) -> Result<(Settings, Config), Refusal> {
+    apply(asked, Settings::default(), default_config())
+}
+
+/// A later `configure`: as W3C `setConfiguration`, it may change servers and policy, and the pool size until a description is
+/// `announced`. The rest is compared by who takes the configuration.
+pub(super) fn again(
+    asked: &Configure,
+    before: Settings,
+    config: &Config,
+    announced: bool,
+) -> Result<(Settings, Config), Refusal> {
+    let (settings, config) = apply(asked, before, config.clone())?;
+    let changes = [
+        ("bundle_policy", settings.bundle_policy != before.bundle_policy),
+        ("trickle", settings.trickle != before.trickle),
+        ("manual", settings.manual != before.manual),
+        ("ice_candidate_pool_size", announced && settings.pool_size != before.pool_size),
+    ];
+    match changes.iter().find(|(_, changes)| *changes) {
+        Some((name, _)) => Err(Refusal::invalid_modification(format!("{name} cannot change any more"))),
+        None => Ok((settings, config)),
+    }
+}
+
+/// The settings with what was asked for in place of what there was.
+fn apply(asked: &Configure, mut settings: Settings, mut config: Config) -> Result<(Settings, Config), Refusal> {
     let servers = check(asked)?;
-    let defaults = Settings::default();
-    let settings = Settings {
-        trickle: asked.trickle.unwrap_or(defaults.trickle),
-        manual: asked.manual.unwrap_or(defaults.manual),
-    };
-    let mut config = default_config();
+    settings.trickle = asked.trickle.unwrap_or(settings.trickle);
+    settings.manual = asked.manual.unwrap_or(settings.manual);
+    settings.bundle_policy = asked.bundle_policy.unwrap_or(settings.bundle_policy);
+    settings.pool_size = asked.ice_candidate_pool_size.unwrap_or(settings.pool_size);
     config.trickle = settings.trickle;
-    config.loopback = asked.loopback.unwrap_or(false);
-    config.port = asked.port.unwrap_or(0);
-    config.interfaces.clone_from(&asked.interfaces);
+    config.loopback = asked.loopback.unwrap_or(config.loopback);
+    config.port = asked.port.unwrap_or(config.port);
+    if asked.interfaces.is_some() {
+        config.interfaces.clone_from(&asked.interfaces);
+    }
     if let Some(bytes) = asked.max_message_size {
         config.max_message_size = bytes;
         config.receive_buffer = config.receive_buffer.max(bytes as usize);
     }
-    config.dtls_versions = asked.dtls.unwrap_or_default().versions();
-    config.dtls_records_per_key = asked.dtls_records_per_key;
+    if let Some(versions) = asked.dtls {
+        config.dtls_versions = versions.versions();
+    }
+    config.dtls_records_per_key = asked.dtls_records_per_key.or(config.dtls_records_per_key);
     config.interleaving = asked.interleaving.unwrap_or(config.interleaving);
     if let Some(name) = &asked.controller {
         let unknown = || Refusal::unsupported(format!("no congestion controller {name}"));
         config.controller = ControllerKind::from_name(name).ok_or_else(unknown)?;
     }
-    config.ice_servers = servers;
-    config.ice_transport_policy = policy(asked);
+    if asked.ice_servers.is_some() {
+        config.ice_servers = servers;
+    }
+    config.ice_transport_policy = asked.transport_policy.map_or(config.ice_transport_policy, policy);
     config.mdns = match asked.mdns {
         Some(true) => MdnsPolicy::Hide,
         Some(false) => MdnsPolicy::Off,
         None => config.mdns,
     };
-    config.snap = asked.snap.unwrap_or(false);
-    config.dtls_groups = asked.groups.as_deref().map(groups).transpose()?;
+    config.snap = asked.snap.unwrap_or(config.snap);
+    if let Some(names) = &asked.groups {
+        config.dtls_groups = Some(groups(names)?);
+    }
     if let Some(pem) = &asked.certificate_pem {
-        let certificate = Certificate::from_pem(pem).map_err(|error| Refusal::invalid_access(error.to_string()))?;
-        // As the constructor of RTCPeerConnection has it.
-        let now = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
-        if certificate.expires().is_some_and(|expires| expires < now) {
-            return Err(Refusal::invalid_access("the certificate has expired"));
-        }
-        config.certificate = Some(Arc::new(certificate));
+        config.certificate = Some(Arc::new(certificate(pem)?));
     }
     Ok((settings, config))
+}
+
+fn certificate(pem: &str) -> Result<Certificate, Refusal> {
+    let certificate = Certificate::from_pem(pem).map_err(|error| Refusal::invalid_access(error.to_string()))?;
+    // As the constructor of RTCPeerConnection has it.
+    let now = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
+    if certificate.expires().is_some_and(|expires| expires < now) {
+        return Err(Refusal::invalid_access("the certificate has expired"));
+    }
+    Ok(certificate)
 }
 
 /// The key exchange groups with these names.
@@ -91,40 +131,6 @@ fn groups(names: &[String]) -> Result<Vec<NamedGroup>, Refusal> {
     }
     let find = |name: &String| dtls::group(name).ok_or_else(|| Refusal::unsupported(format!("no group {name}")));
     names.iter().map(find).collect()
-}
-
-/// A later `configure`: as W3C `setConfiguration`, it may change servers, policy and pool size alone.
-pub(super) fn again(asked: &Configure, config: &Config) -> Result<Config, Refusal> {
-    let servers = check(asked)?;
-    let fixed = [
-        ("bundle_policy", asked.bundle_policy.is_some()),
-        ("trickle", asked.trickle.is_some()),
-        ("manual", asked.manual.is_some()),
-        ("dtls", asked.dtls.is_some()),
-        ("groups", asked.groups.is_some()),
-        ("dtls_records_per_key", asked.dtls_records_per_key.is_some()),
-        ("certificate_pem", asked.certificate_pem.is_some()),
-        ("mdns", asked.mdns.is_some()),
-        ("interfaces", asked.interfaces.is_some()),
-        ("loopback", asked.loopback.is_some()),
-        ("port", asked.port.is_some()),
-        ("max_message_size", asked.max_message_size.is_some()),
-        ("interleaving", asked.interleaving.is_some()),
-        ("snap", asked.snap.is_some()),
-        ("sped", asked.sped.is_some()),
-        ("controller", asked.controller.is_some()),
-    ];
-    if let Some((name, _)) = fixed.iter().find(|(_, given)| *given) {
-        return Err(Refusal::invalid_modification(format!("{name} cannot change any more")));
-    }
-    let mut config = config.clone();
-    if asked.ice_servers.is_some() {
-        config.ice_servers = servers;
-    }
-    if asked.transport_policy.is_some() {
-        config.ice_transport_policy = policy(asked);
-    }
-    Ok(config)
 }
 
 /// Checks what W3C checks, then what is not supported; gives the servers.
@@ -144,8 +150,11 @@ fn is_stuns(url: &ServerUrl) -> bool {
     !url.scheme().is_turn() && weft_rtc::ice::Server::from_url(url, None).is_err()
 }
 
-fn policy(asked: &Configure) -> Policy {
-    if asked.transport_policy == Some(TransportPolicy::Relay) { Policy::Relay } else { Policy::All }
+fn policy(asked: TransportPolicy) -> Policy {
+    match asked {
+        TransportPolicy::All => Policy::All,
+        TransportPolicy::Relay => Policy::Relay,
+    }
 }
 
 /// The checks of webrtc-pc section 4.4.1.1 (set a configuration) on one server.
@@ -212,10 +221,14 @@ mod tests {
 
     #[test]
     fn only_some_things_change_later() {
-        let config = default_config();
-        let again = |json| again(&serde_json::from_str(json).unwrap(), &config).err().map(|refusal| refusal.kind);
-        assert_eq!(again(r#"{"ice_servers":[],"transport_policy":"all","ice_candidate_pool_size":1}"#), None);
-        assert_eq!(again(r#"{"port":1}"#), Some("InvalidModificationError"));
-        assert_eq!(again(r#"{"ice_servers":[{"urls":"x"}]}"#), Some("SyntaxError"));
+        let again = |json, announced| {
+            let asked = serde_json::from_str(json).unwrap();
+            again(&asked, Settings::default(), &default_config(), announced).err().map(|refusal| refusal.kind)
+        };
+        assert_eq!(again(r#"{"ice_servers":[],"transport_policy":"relay","ice_candidate_pool_size":1}"#, false), None);
+        assert_eq!(again(r#"{"ice_candidate_pool_size":1}"#, true), Some("InvalidModificationError"));
+        assert_eq!(again(r#"{"bundle_policy":"balanced","trickle":true,"ice_candidate_pool_size":0}"#, true), None);
+        assert_eq!(again(r#"{"manual":true}"#, false), Some("InvalidModificationError"));
+        assert_eq!(again(r#"{"ice_servers":[{"urls":"x"}]}"#, false), Some("SyntaxError"));
     }
 }

@@ -52,6 +52,7 @@ impl From<Error> for Refusal {
         let message = error.to_string();
         match error {
             Error::Config(_) => Self::type_error(message),
+            Error::InvalidModification(_) => Self::invalid_modification(message),
             Error::Closed => Self::invalid_state(message),
             Error::Unsupported(_) => Self::unsupported(message),
             Error::Io(_) => Self::operation(message),

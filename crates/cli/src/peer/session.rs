@@ -198,19 +198,12 @@ impl Session {
 
     fn configure(&mut self, asked: &super::command::Configure) -> Result<Outcome, Refusal> {
         if self.link.is_some() {
-            let link = self.open_link()?;
-            let (had, config) = (link.pc.config(), configure::again(asked, link.pc.config())?);
-            let same = had.ice_servers == config.ice_servers && had.ice_transport_policy == config.ice_transport_policy;
-            let announced = link.pc.local_description().is_some();
-            if same {
-                return Ok(Outcome::nothing());
-            }
-            // What was gathered, or announced, is of the servers there were.
-            if announced || self.channels.iter().next().is_some() {
-                return Err(Refusal::unsupported("servers and policy change before the first channel and description"));
-            }
-            self.link = None;
-            self.connect(config)?;
+            let (now, before) = (self.now(), self.settings);
+            let pc = &mut self.open_link()?.pc;
+            let announced = pc.local_description().is_some();
+            let (settings, config) = configure::again(asked, before, pc.config(), announced)?;
+            pc.set_configuration(now, config)?;
+            self.settings = settings;
         } else {
             let (settings, config) = configure::first(asked)?;
             self.connect(config)?;

@@ -84,6 +84,26 @@ impl PeerConnection {
         })
     }
 
+    /// Its settings (W3C `getConfiguration`), as it was made with them or as [`set_configuration`](Self::set_configuration)
+    /// changed them.
+    pub fn configuration(&self) -> SharedConfig {
+        self.shared.lock().core.shared_config()
+    }
+
+    /// Takes another configuration (W3C `setConfiguration`): that of [`configuration`](Self::configuration) with other
+    /// [`ice_servers`](crate::Config::ice_servers), [`ice_transport_policy`](crate::Config::ice_transport_policy) and
+    /// [`tls_roots`](crate::Config::tls_roots). They take effect when candidates are gathered next. Once that has begun, the
+    /// next offer restarts ICE, though nothing says that one is needed: to have it now, [`restart_ice`](Self::restart_ice).
+    /// Until it is answered data goes on as before.
+    ///
+    /// # Errors
+    /// [`Error::InvalidModification`] when something else differs; [`Error::Config`], [`Error::Closed`]. The connection is
+    /// then as it was.
+    pub fn set_configuration(&self, config: impl Into<SharedConfig>) -> Result<(), Error> {
+        let config = config.into();
+        self.act(|core, now| core.set_configuration(now, config))
+    }
+
     /// Makes an offer, applies it and waits until its candidates are gathered: the short way when descriptions are
     /// exchanged whole.
     ///

@@ -108,6 +108,16 @@ impl PeerConnection {
         Ok(())
     }
 
+    /// Other servers, and whether relays alone are used (W3C `setConfiguration`), for a connection that goes on: from the first
+    /// description on, or once there is one from the next [`restart_ice`](Self::restart_ice) on.
+    ///
+    /// # Errors
+    /// [`Error::Parameter`] for a server without URLs or with a malformed one, [`Error::Connection`] when it is closed; the
+    /// connection is then as it was.
+    pub fn set_configuration(&mut self, configuration: &Configuration) -> Result<(), Error> {
+        lock(&self.shared).configure(configuration.apply(&self.base)?)
+    }
+
     /// Creates a channel. Only in state [`New`](ConnectionState::New). Dropping it closes it.
     ///
     /// # Errors

@@ -12,7 +12,7 @@ use weft_sdp::jsep::{Description, IceCandidate};
 use super::Error;
 use crate::config::Config;
 use crate::event::Event;
-use crate::io::{Progress, Sockets};
+use crate::io::{Progress, Sockets, prepare};
 use crate::sans_io;
 
 /// Rounds of read-and-answer in one `poll`: a peer that sends without end cannot hold up the caller's frame.
@@ -88,6 +88,21 @@ impl State {
             Box::new(sans_io::PeerConnection::new(now, self.config.clone(), Rng::from_seed(seed))?)
         };
         Ok((now, self.core.insert(core)))
+    }
+
+    /// Takes other servers and another policy.
+    pub(super) fn configure(&mut self, config: Config) -> Result<(), Error> {
+        if self.closed {
+            return Err(crate::Error::Closed.into());
+        }
+        if let Some(core) = &mut self.core {
+            core.set_configuration(self.clock.now(), config.clone())?;
+        }
+        if self.sockets.is_some() {
+            prepare::<UdpSocket>(&config);
+        }
+        self.config = config;
+        Ok(())
     }
 
     /// Opens the sockets; they are announced to the engine as host addresses.

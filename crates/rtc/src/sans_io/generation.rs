@@ -5,7 +5,7 @@
 
 use weft_core::Instant;
 use weft_dtls::{Certificate, HashAlgorithm};
-use weft_ice::{CandidateKind, Credentials, LocalCandidate};
+use weft_ice::{Credentials, LocalCandidate};
 use weft_sdp::jsep::{LocalParameters, RemoteParameters, SignalingState};
 use weft_sdp::{IceOptions, MaxMessageSize};
 
@@ -50,6 +50,12 @@ impl Generations {
         self.remote.as_ref().map(|(ufrag, _)| ufrag.as_str())
     }
 
+    /// Whether candidates are being gathered, or were.
+    pub(super) fn has_begun(&self) -> bool {
+        let others = [&self.offered, &self.answered];
+        self.current.begun || others.into_iter().flatten().any(|generation| generation.begun)
+    }
+
     fn all_mut(&mut self) -> impl Iterator<Item = &mut Generation> {
         [Some(&mut self.current), self.offered.as_deref_mut(), self.answered.as_deref_mut()].into_iter().flatten()
     }
@@ -81,15 +87,16 @@ impl PeerConnection {
     pub(super) fn offer_parameters(&mut self, ice_restart: bool) -> LocalParameters {
         let latest = self.negotiator.local_credentials().map(|(ufrag, _)| ufrag.to_owned());
         let Some(latest) = latest else { return self.generations.current.local.clone() };
-        let replaced = |ufrag: &String| self.to_replace.contains(ufrag);
+        let replaced = |ufrag: &String| self.to_replace.contains(ufrag) || self.outdated.contains(ufrag);
+        let owed = !self.to_replace.is_empty() || !self.outdated.is_empty();
         let announced = self.generations.offered.as_ref().filter(|offered| !replaced(&offered.local.ufrag));
         if !ice_restart
-            && !self.to_replace.is_empty()
+            && owed
             && let Some(announced) = announced
         {
             return announced.local.clone();
         }
-        if ice_restart || !self.to_replace.is_empty() {
+        if ice_restart || owed {
             let next = Box::new(self.new_generation());
             return self.generations.offered.insert(next).local.clone();
         }
@@ -215,8 +222,9 @@ impl PeerConnection {
             return;
         }
         self.set_gathering(GatheringState::Gathering);
+        self.ice.gather_anew(now);
         // Candidates of the generation before are as good in this one (RFC 8445 section 9).
-        let known = self.ice.local_candidates().filter(|known| known.kind != CandidateKind::PeerReflexive);
+        let known = self.ice.candidates_to_signal();
         for candidate in known.map(|candidate| self.to_sdp(candidate)).collect::<Vec<_>>() {
             self.announce(&candidate);
         }

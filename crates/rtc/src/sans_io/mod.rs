@@ -10,6 +10,7 @@
 mod association;
 mod candidates;
 mod channel;
+mod configure;
 mod generation;
 mod input;
 #[cfg(feature = "metrics")]
@@ -76,6 +77,8 @@ pub struct PeerConnection {
     channels_wanted: bool,
     /// `[[LocalIceCredentialsToReplace]]`: the user name fragments that an offer must not have.
     to_replace: Vec<String>,
+    /// The same, because other servers or another policy were set; no offer is needed for that alone.
+    outdated: Vec<String>,
     /// When room that setting up took is given back.
     tidy_at: Option<Instant>,
     /// When channels end because ICE failed and did not restart.
@@ -188,6 +191,7 @@ impl PeerConnection {
             channels,
             channels_wanted: false,
             to_replace: Vec::new(),
+            outdated: Vec::new(),
             tidy_at: None,
             restart_by: None,
             path: None,
@@ -272,7 +276,7 @@ impl PeerConnection {
         &self.certificate
     }
 
-    /// Settings it was made with.
+    /// Its settings, as it was made with them or as [`set_configuration`](Self::set_configuration) changed them.
     pub fn config(&self) -> &Config {
         &self.config
     }

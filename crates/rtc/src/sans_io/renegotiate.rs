@@ -42,6 +42,9 @@ impl PeerConnection {
         if in_force.is_some_and(|ufrag| !self.to_replace.iter().any(|old| old == ufrag)) {
             self.to_replace.clear();
         }
+        if in_force.is_some_and(|ufrag| !self.outdated.iter().any(|old| old == ufrag)) {
+            self.outdated.clear();
+        }
         self.states.negotiation_needed = false;
         self.update_negotiation_needed();
     }

@@ -12,6 +12,7 @@ mod frames;
 mod narrows;
 mod paths;
 mod polled;
+mod reconfigure;
 mod refusals;
 mod renegotiate;
 mod rows;
