@@ -30,6 +30,7 @@ fn enter(name: &str) -> bool {
         command
     };
     if !in_namespace(classes).stderr(Stdio::null()).status().is_ok_and(|status| status.success()) {
+        assert!(std::env::var_os("CI").is_none(), "there can be no namespace with a slow loopback");
         println!("NOT RUN: it takes unshare, ip and tc, and a kernel that lets them");
         return false;
     }
