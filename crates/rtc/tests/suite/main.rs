@@ -18,6 +18,7 @@ mod renegotiate;
 mod rows;
 mod servers;
 mod snap;
+mod states;
 mod stats;
 mod streams;
 mod support;

@@ -1,6 +1,8 @@
 //! Ends, counted: whatever state connections are dropped in, and however many at once, no task, socket or byte stays.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing, clippy::panic)]
 
+mod churn;
+#[path = "../narrows/mod.rs"]
 mod narrows;
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -271,9 +273,15 @@ fn polled_couple(
     stage: Stage,
 ) -> ([polled::PeerConnection; 2], Vec<polled::DataChannel>) {
     let mut peers = [0, 1].map(|_| polled::PeerConnection::with_config(config(certificate)));
+    let channels = take_polled(&mut peers, stage);
+    (peers, channels)
+}
+
+/// Takes two new peers so far; their channels.
+fn take_polled(peers: &mut [polled::PeerConnection; 2], stage: Stage) -> Vec<polled::DataChannel> {
     let mut channels = vec![peers[0].create_data_channel("x", &polled::ChannelOptions::default()).unwrap()];
     if stage == Stage::New {
-        return (peers, channels);
+        return channels;
     }
     peers[0].create_offer().unwrap();
     let mut turns = 0;
@@ -287,14 +295,14 @@ fn polled_couple(
                     polled::Signal::SessionDescriptionCreated { kind, sdp } => {
                         peers[n].set_local_description(&kind, &sdp).unwrap();
                         if stage == Stage::Offered {
-                            return (peers, channels);
+                            return channels;
                         }
                         peers[1 - n].set_remote_description(&kind, &sdp).unwrap();
                         if stage == Stage::Answered && n == 1 {
-                            return (peers, channels);
+                            return channels;
                         }
                     }
-                    polled::Signal::IceCandidateCreated { .. } if stage == Stage::Told => return (peers, channels),
+                    polled::Signal::IceCandidateCreated { .. } if stage == Stage::Told => return channels,
                     polled::Signal::IceCandidateCreated { media, index, name } => {
                         peers[1 - n].add_ice_candidate(&media, index, &name).unwrap();
                     }
@@ -310,11 +318,11 @@ fn polled_couple(
                         channel.put_packet(&vec![0; 50_000]).unwrap();
                     }
                 }
-                for peer in &mut peers {
+                for peer in peers {
                     peer.poll().unwrap();
                 }
             }
-            return (peers, channels);
+            return channels;
         }
     }
 }
