@@ -19,10 +19,10 @@ use weft_net::{InterfaceWatcher, RecvBuffer, StreamListener, UdpSocket};
 pub(crate) use bind::{addresses, bind, bind_one, listen};
 pub(crate) use buffers::{Outgoing, with_received};
 pub(crate) use names::Names;
-#[cfg(feature = "tokio")]
-pub(crate) use streams::Reach;
 pub use streams::Stream;
-pub(crate) use streams::{STRANGER_TIMEOUT, Streams};
+pub(crate) use streams::Streams;
+#[cfg(feature = "tokio")]
+pub(crate) use streams::{Reach, STRANGER_TIMEOUT};
 
 use crate::config::Config;
 use crate::sans_io::PeerConnection;

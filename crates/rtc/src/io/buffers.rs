@@ -40,6 +40,7 @@ impl Outgoing {
     }
 
     /// Whether a connection may have more to send than went in: else all of it did.
+    #[cfg(feature = "tokio")]
     pub(crate) fn is_long(&self) -> bool {
         self.0.as_ref().is_some_and(|batch| batch.len() > SEND_BUFFER / 2)
     }

@@ -29,6 +29,7 @@ struct Asker {
 /// The addresses of a name, for the connection `key`.
 #[derive(Debug)]
 pub(crate) struct Answer {
+    #[cfg_attr(not(feature = "tokio"), allow(dead_code))] // who has one connection need not ask for which
     pub(crate) key: u64,
     what: What,
     name: String,
@@ -245,6 +246,7 @@ impl Names {
     }
 
     /// Nobody waits for what this connection has asked for.
+    #[cfg(any(test, feature = "tokio"))]
     pub(crate) fn forget(&mut self, key: u64) {
         for (id, _) in self.looked_up.extract_if(.., |(_, asker)| asker.key == key) {
             if let Some(dns) = &mut self.dns {
@@ -257,6 +259,7 @@ impl Names {
     }
 
     /// The address is gone: nobody is told it any more.
+    #[cfg(feature = "tokio")]
     pub(crate) fn unhide(&mut self, name: &str) {
         if let Some(link) = &mut self.link {
             link.mdns.forget(name);
