@@ -22,8 +22,10 @@ const MAX_WRITE: usize = 16 * 1024;
 /// [`into_byte_stream`](DataChannel::into_byte_stream).
 ///
 /// A read takes from the messages in order, of either kind, and comes to its end when the channel is closed. A write
-/// becomes binary messages of up to 16 KiB, or as many bytes as the peer takes (`a=max-message-size`). A flush waits until everything has left the buffer, a shutdown until it is
-/// acknowledged and the channel closed. The channel should be reliable and ordered.
+/// becomes binary messages of up to 16 KiB, or as many bytes as the peer takes (`a=max-message-size`). A flush waits until
+/// everything has left the buffer, a shutdown until it is acknowledged and the channel closed: what a write took while there
+/// was no room leaves with the next write, a flush or a shutdown, and not if the stream is dropped before. Reads and writes
+/// that are given up have taken nothing. The channel should be reliable and ordered.
 #[derive(Debug)]
 pub struct ByteStream {
     channel: DataChannel,

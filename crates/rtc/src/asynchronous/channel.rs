@@ -20,7 +20,8 @@ use crate::sans_io::{Message, MessageKind, Reliability};
 ///
 /// It is also a `Stream` of [`Message`]s, which ends when the channel is closed, and a `Sink` for them, whose flush waits
 /// until all have left the buffer and whose close is [`finish`](Self::finish); and
-/// [`into_byte_stream`](Self::into_byte_stream) makes it tokio's `AsyncRead` and `AsyncWrite`.
+/// [`into_byte_stream`](Self::into_byte_stream) makes it tokio's `AsyncRead` and `AsyncWrite`. A message that the sink took
+/// while there was no room is the handle's: flush or close the sink before the handle is dropped.
 ///
 /// When the last handle of a channel is dropped the channel is closed: what was queued is still delivered as long as the
 /// connection lives.
@@ -102,7 +103,7 @@ impl DataChannel {
         self.id
     }
 
-    /// Waits until messages can be sent.
+    /// Waits until messages can be sent. Cancel-safe.
     ///
     /// # Errors
     /// [`Error::Closed`] when the channel closed instead.
@@ -185,7 +186,7 @@ impl DataChannel {
     }
 
     /// Lends the next message to `read`, and gives what that makes of it; else as [`recv`](Self::recv). The message's buffer
-    /// is used again for messages to come: in steady state, receiving so allocates nothing.
+    /// is used again for messages to come: in steady state, receiving so allocates nothing. Cancel-safe.
     pub async fn recv_with<T>(&self, read: impl FnOnce(MessageKind, &[u8]) -> T) -> Option<T> {
         let Message { kind, data } = self.recv().await?;
         // Nothing is locked meanwhile: it may do what it likes.

@@ -105,7 +105,8 @@ impl PeerConnection {
     }
 
     /// Makes an offer, applies it and waits until its candidates are gathered: the short way when descriptions are
-    /// exchanged whole.
+    /// exchanged whole. Dropped, the future leaves the offer applied: [`gathered`](Self::gathered) and
+    /// [`local_description`](Self::local_description) go on from there.
     ///
     /// # Errors
     /// As [`create_offer`](Self::create_offer).
@@ -116,7 +117,8 @@ impl PeerConnection {
         self.local_description().ok_or(Error::Closed)
     }
 
-    /// Applies an offer, makes the answer, applies it and waits until its candidates are gathered.
+    /// Applies an offer, makes the answer, applies it and waits until its candidates are gathered. Dropped, the future leaves
+    /// both applied, as [`offer`](Self::offer) does.
     ///
     /// # Errors
     /// As [`set_remote_description`](Self::set_remote_description) and [`create_answer`](Self::create_answer).
@@ -267,7 +269,7 @@ impl PeerConnection {
         .await
     }
 
-    /// Waits until the connection is connected.
+    /// Waits until the connection is connected. Cancel-safe.
     ///
     /// # Errors
     /// [`Error::Closed`] when it failed or was closed instead.
@@ -281,7 +283,7 @@ impl PeerConnection {
         .await
     }
 
-    /// Waits until all local candidates are known.
+    /// Waits until all local candidates are known. Cancel-safe.
     ///
     /// # Errors
     /// [`Error::Closed`].
@@ -290,7 +292,7 @@ impl PeerConnection {
     }
 
     /// Closes all channels, waits until what was sent on them is acknowledged, then closes the connection: nothing is lost.
-    /// Dropping the future leaves the channels closing.
+    /// Dropping the future leaves the channels closing and the connection open.
     ///
     /// # Errors
     /// [`Error::Closed`] when the connection failed or was closed before everything was delivered.

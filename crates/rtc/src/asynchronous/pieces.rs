@@ -29,7 +29,8 @@ impl Drop for Watch {
 
 impl DataChannel {
     /// Sends a message as [`send`](Self::send) and [`send_text`](Self::send_text) do, and waits until all of it was
-    /// acknowledged. Dropped before that, the message goes its way unwatched.
+    /// acknowledged. It waits for the channel to be open. Dropped while it waits for that or for room, the future has sent
+    /// nothing; dropped later, the message goes its way unwatched.
     ///
     /// # Errors
     /// As [`send`](Self::send); [`Error::NotDelivered`] when the message was given up.
@@ -71,6 +72,7 @@ impl DataChannel {
     }
 
     /// The next piece of the message begun, after waiting until buffers have room; with `last` the message is complete.
+    /// Cancel-safe: a piece is queued whole or not at all.
     ///
     /// # Errors
     /// As [`send`](Self::send).

@@ -3,6 +3,7 @@
 
 mod asynchronous;
 mod bad_input;
+mod cancel;
 mod connect;
 mod drivers;
 mod executors;
