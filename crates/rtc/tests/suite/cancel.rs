@@ -208,7 +208,7 @@ async fn a_stream_of_bytes() {
 }
 
 /// Sends until a message has to wait: how many were taken.
-async fn fill(here: &DataChannel) -> usize {
+fn fill(here: &DataChannel) -> usize {
     let mut count = 0;
     while here.send(vec![1; 50_000]).now_or_never().is_some() {
         count += 1;
@@ -219,7 +219,7 @@ async fn fill(here: &DataChannel) -> usize {
 #[tokio::test]
 async fn what_waits_for_room_and_is_given_up_is_not_sent() {
     let (a, _b, here, there) = connect().await;
-    let count = fill(&here).await;
+    let count = fill(&here);
     for _ in 0..3 {
         assert!(here.send(vec![2; 50_000]).now_or_never().is_none());
         assert!(here.send_text("x".repeat(50_000)).now_or_never().is_none());
@@ -265,7 +265,7 @@ async fn a_message_that_is_no_longer_watched_goes_its_way() {
 #[tokio::test]
 async fn a_wait_for_less_to_be_buffered_takes_nothing_from_others() {
     let (a, _b, here, there) = connect().await;
-    fill(&here).await;
+    fill(&here);
     let reader = tokio::spawn(async move { while there.recv().await.is_some() {} });
     let waits: Vec<_> = [0, 400_000, 100_000]
         .map(|bytes| {
@@ -363,7 +363,7 @@ async fn an_offer_that_is_not_waited_for_stays_applied() {
 async fn an_end_that_is_not_waited_for() {
     for whole in [false, true] {
         let (a, b, here, there) = connect().await;
-        let count = fill(&here).await;
+        let count = fill(&here);
         for _ in 0..3 {
             let given_up = if whole { a.finish().now_or_never() } else { here.finish().now_or_never() };
             assert!(given_up.is_none() && here.state() == ChannelState::Closing);
@@ -391,7 +391,7 @@ async fn an_end_that_is_not_waited_for() {
 async fn handles_that_move_to_another_task() {
     let (_a, _b, mut here, mut there) = connect().await;
     let nobody = &mut Context::from_waker(Waker::noop());
-    let count = fill(&here).await;
+    let count = fill(&here);
     assert!(here.poll_ready_unpin(nobody).is_ready());
     here.start_send_unpin(Message { kind: MessageKind::Binary, data: vec![2; 50_000].into() }).unwrap();
     assert!(here.poll_ready_unpin(nobody).is_pending() && here.poll_flush_unpin(nobody).is_pending());
