@@ -48,6 +48,19 @@ impl Instant {
     pub const fn saturating_duration_since(self, earlier: Self) -> Duration {
         Duration::from_nanos(self.0.saturating_sub(earlier.0))
     }
+
+    /// The first instant at or after `self` that is a whole number of `step` after [`Instant::ORIGIN`]; `self` for a `step` of zero.
+    ///
+    /// Timers that may be a little late and share a clock ring together by this, so that thousands of them wake a machine as
+    /// often as a few.
+    #[must_use]
+    #[inline]
+    pub const fn round_up(self, step: Duration) -> Self {
+        match nanos(step) {
+            0 => self,
+            step => Self(self.0.div_ceil(step).saturating_mul(step)),
+        }
+    }
 }
 
 #[inline]
@@ -111,5 +124,15 @@ mod tests {
         assert_eq!(t, Instant::ORIGIN + Duration::from_millis(1500));
         assert_eq!((t.as_millis(), t.as_nanos()), (1500, 1_500_000_000));
         assert_eq!(format!("{t:?}"), "1500.000000ms");
+    }
+
+    #[test]
+    fn ticks_are_whole_steps_and_never_early() {
+        let tick = Duration::from_millis(50);
+        for (at, rung) in [(0, 0), (1, 50), (49, 50), (50, 50), (51, 100)] {
+            assert_eq!(Instant::from_millis(at).round_up(tick), Instant::from_millis(rung));
+        }
+        assert_eq!(Instant::FAR_FUTURE.round_up(tick), Instant::FAR_FUTURE);
+        assert_eq!(Instant::from_nanos(7).round_up(Duration::ZERO), Instant::from_nanos(7));
     }
 }

@@ -67,6 +67,8 @@ pub struct Agent {
     pub(crate) owed_since: Option<Instant>,
     /// When data came last, if it may be that more was to follow.
     pub(crate) last_data: Option<Instant>,
+    /// Data has come from the peer since the pair in use was selected.
+    pub(crate) peer_uses_pair: bool,
     pub(crate) deadline: Option<Instant>,
 }
 
@@ -120,6 +122,7 @@ impl Agent {
             last_heard: Instant::ORIGIN,
             owed_since: None,
             last_data: None,
+            peer_uses_pair: false,
             deadline: None,
             config,
             seed: Seed::draw(&mut rng),
@@ -419,7 +422,7 @@ impl Layer for Agent {
             return Ok(None);
         }
         self.heard(now, &input.path);
-        self.last_data = Some(now);
+        (self.last_data, self.peer_uses_pair) = (Some(now), true);
         Ok(Some(input))
     }
 
@@ -443,13 +446,17 @@ impl Layer for Agent {
         if self.is_dead() {
             return None;
         }
-        while let Some(path) = self.transmit_response(frame) {
+        let due = self.deadline.is_some_and(|at| at <= now);
+        // A consent check is longer than a response: before one, both fit one run.
+        while let Some(path) =
+            due.then(|| self.transmit_consent(now, frame)).flatten().or_else(|| self.transmit_response(frame))
+        {
             if let Some(route) = self.ship(path, frame) {
                 return Some(route);
             }
             frame.truncate(0);
         }
-        if self.deadline.is_none_or(|at| at > now) {
+        if !due {
             return None;
         }
         let sent = loop {
@@ -457,9 +464,7 @@ impl Layer for Agent {
             if let Some(route) = self.transmit_gathering(now, frame) {
                 break Some(route);
             }
-            let Some(path) = self.transmit_consent(now, frame).or_else(|| self.transmit_check(now, frame)) else {
-                break None;
-            };
+            let Some(path) = self.transmit_check(now, frame) else { break None };
             if let Some(route) = self.ship(path, frame) {
                 break Some(route);
             }

@@ -151,7 +151,7 @@ impl Agent {
                     previous.in_use = None;
                 }
                 self.last_heard = self.last_heard.max(now);
-                (self.owed_since, self.last_data) = (None, None);
+                (self.owed_since, self.last_data, self.peer_uses_pair) = (None, None, false);
             }
             if lost {
                 self.look_for_another(now, RestartReason::PathDead);

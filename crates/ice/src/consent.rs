@@ -27,7 +27,9 @@ impl Agent {
             let pair = self.session.checklist.get(self.session.selected?)?;
             let (path, priority) = (pair.path, self.check_priority(pair));
             let remote = self.session.remote.as_ref()?;
-            let sent = write(id, remote, (role, tie_breaker), priority, frame);
+            // A peer that did not take the nomination for one sends no data, and would wait for ever.
+            let nominates = role == Role::Controlling && pair.nominated && !self.peer_uses_pair;
+            let sent = write(id, remote, (role, tie_breaker), priority, nominates, frame);
             self.session.consent.on_sent(Outstanding { id, sent: now, role });
             self.session.consent.schedule(now, &self.config, &mut rng);
             self.stats.consent_sent += 1;
@@ -38,7 +40,7 @@ impl Agent {
         if in_use.consent.next.is_some_and(|at| at <= now) {
             let mut rng = self.seed.rng();
             let id = TransactionId::random(&mut rng);
-            let sent = write(id, &in_use.remote, (role, tie_breaker), in_use.priority, frame);
+            let sent = write(id, &in_use.remote, (role, tie_breaker), in_use.priority, false, frame);
             in_use.consent.on_sent(Outstanding { id, sent: now, role });
             in_use.consent.schedule(now, &self.config, &mut rng);
             self.stats.consent_sent += 1;
@@ -140,6 +142,7 @@ fn write(
     remote: &Remote,
     (role, tie_breaker): (Role, u64),
     priority: u32,
+    use_candidate: bool,
     frame: &mut Frame<'_>,
 ) -> bool {
     let request = Request {
@@ -149,7 +152,7 @@ fn write(
         role,
         tie_breaker,
         priority,
-        use_candidate: false,
+        use_candidate,
         nomination: None,
     };
     let written = request.write(frame).is_ok();

@@ -81,7 +81,12 @@ impl Agent {
             let nomination = self.nomination_of(message);
             let nominates = Nominates { use_candidate, nomination };
             match &self.session.remote {
-                Some(remote) if remote.ufrag == username => self.on_check(now, path, priority, nominates),
+                Some(remote) if remote.ufrag == username => {
+                    self.on_check(now, path, priority, nominates);
+                    if self.selected().is_some_and(|pair| pair.path == path) {
+                        self.session.consent.ride(now);
+                    }
+                }
                 // Somebody else who has our description (forking): there is no password to check back with.
                 Some(_) => {}
                 None => self.remember(path, username, priority, nominates),

@@ -1,22 +1,25 @@
 //! Real time and real randomness.
 
 use std::io;
+use std::sync::OnceLock;
 use std::time;
 
 use weft_core::Instant;
 
-/// Maps the system's monotonic clock onto [`Instant`]: it counts from when the clock was made.
+/// Maps the system's monotonic clock onto [`Instant`]: it counts from when the first clock of the process was made.
 ///
-/// All layers of one driver share one clock.
+/// All layers of one driver share one clock, and all clocks of a process agree: timers that wait for a tick
+/// ([`Instant::round_up`]) ring together, of whichever driver they are.
 #[derive(Clone, Copy, Debug)]
 pub struct Clock {
     origin: time::Instant,
 }
 
 impl Clock {
-    /// A clock that shows [`Instant::ORIGIN`] now.
+    /// A clock that agrees with all others of the process; the first one shows [`Instant::ORIGIN`] now.
     pub fn new() -> Self {
-        Self { origin: time::Instant::now() }
+        static ORIGIN: OnceLock<time::Instant> = OnceLock::new();
+        Self { origin: *ORIGIN.get_or_init(time::Instant::now) }
     }
 
     /// What it shows.
@@ -24,7 +27,7 @@ impl Clock {
         self.from_std(time::Instant::now())
     }
 
-    /// What it shows at `at`; [`Instant::ORIGIN`] for times before it was made.
+    /// What it shows at `at`; [`Instant::ORIGIN`] for times before the first was made.
     #[allow(clippy::wrong_self_convention)] // the clock is the converter, not what is converted
     pub fn from_std(&self, at: time::Instant) -> Instant {
         Instant::ORIGIN + at.saturating_duration_since(self.origin)
@@ -72,7 +75,14 @@ mod tests {
         let (before, after) = (clock.now(), clock.now());
         assert!(before <= after);
         assert_eq!(clock.until(Instant::ORIGIN), Duration::ZERO);
-        assert!(clock.until(Instant::from_millis(3_600_000)) > Duration::from_secs(3_590));
+        assert!(clock.until(clock.now() + Duration::from_secs(3_600)) > Duration::from_secs(3_590));
+    }
+
+    #[test]
+    fn all_clocks_agree() {
+        let (first, at) = (Clock::new(), time::Instant::now());
+        std::thread::sleep(Duration::from_millis(2));
+        assert_eq!(Clock::new().from_std(at), first.from_std(at));
     }
 
     #[test]

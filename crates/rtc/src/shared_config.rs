@@ -137,6 +137,8 @@ fn sctp(config: &Config) -> weft_sctp::Config {
         receive_buffer: config.receive_buffer.max(config.max_message_size as usize),
         min_mtu: LEAST_DATAGRAM - DTLS_OVERHEAD,
         max_mtu: config.max_probed_datagram.max(config.max_datagram).saturating_sub(DTLS_OVERHEAD),
+        // Consent checks keep the path known: a heartbeat finds out nothing more, and thousands of them cost.
+        heartbeat_interval: Some(Duration::from_secs(300)),
         ..weft_sctp::Config::rtc()
     }
 }

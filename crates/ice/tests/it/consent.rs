@@ -2,8 +2,9 @@
 
 use core::time::Duration;
 
+use weft_core::Layer as _;
 use weft_ice::{Event, FailureReason, IceState, Role};
-use weft_stun::{Class, Message};
+use weft_stun::{AttributeType, Class, Message};
 use weft_testkit::{Loss, Side, for_seeds};
 
 use super::support::{
@@ -46,12 +47,57 @@ fn consent_is_renewed_at_random_intervals() {
         ids.push(Message::parse(&bytes).unwrap().transaction_id());
         lone.answer(&(to, bytes));
     }
-    assert!(intervals.iter().all(|ms| (4000..=6000).contains(ms)), "{intervals:?}");
-    assert!(*intervals.iter().min().unwrap() < 4300 && *intervals.iter().max().unwrap() > 5700);
+    assert!(intervals.iter().all(|ms| (5000..=6000).contains(ms)), "{intervals:?}");
+    assert!(*intervals.iter().min().unwrap() < 5150 && *intervals.iter().max().unwrap() > 5850);
     ids.sort();
     ids.dedup();
     assert_eq!(ids.len(), 200);
     assert_eq!(lone.agent.state(), IceState::Connected);
+}
+
+#[test]
+fn a_check_leaves_with_the_response_to_the_peers() {
+    let mut lone = Lone::new(Role::Controlled, true);
+    lone.connect();
+    // Far too soon, and after four fifths of the period and what is drawn.
+    for (after, requests) in [(ms(3_900), 0), (ms(1_100), 1)] {
+        assert_eq!(lone.advance(after), []);
+        let check = lone.check();
+        lone.receive(path(), &check.bytes());
+        let sent = lone.drain();
+        assert_eq!(sent.iter().filter(|(_, bytes)| class(bytes) == Class::Request).count(), requests);
+        assert_eq!(sent.iter().filter(|(_, bytes)| class(bytes) == Class::Success).count(), 1);
+        if let [first, _] = &sent[..] {
+            assert_eq!(class(&first.1), Class::Request, "the longer one is first: both fit one run");
+            lone.answer(first);
+        }
+    }
+    let next = lone.agent.poll_timeout().unwrap();
+    assert!(next >= lone.now + ms(4_000), "the period begins anew");
+}
+
+#[test]
+fn a_nomination_is_said_again_until_the_peer_sends_data() {
+    for role in [Role::Controlling, Role::Controlled] {
+        let mut lone = Lone::new(role, true);
+        lone.connect();
+        // How many of the checks of 20 seconds, all answered at once, nominate; and how many do not.
+        let said = |lone: &mut Lone| {
+            let mut said = (0, 0);
+            for sent in (0..200).flat_map(|_| lone.advance_and_answer(ms(100))) {
+                let nominates = Message::parse(&sent).unwrap().has(AttributeType::USE_CANDIDATE);
+                *if nominates { &mut said.0 } else { &mut said.1 } += 1;
+            }
+            said
+        };
+        let controls = role == Role::Controlling;
+        let (nominations, others) = said(&mut lone);
+        assert!(nominations + others == 3 && nominations == if controls { 3 } else { 0 });
+        assert_eq!(lone.receive(path(), &[22, 1]), Some(vec![22, 1]));
+        // When data end, that is looked into once, with a check that confirms the pair.
+        assert_eq!(said(&mut lone).0, usize::from(controls));
+        assert_eq!(said(&mut lone).0, 0);
+    }
 }
 
 //= rfc7675#5.1

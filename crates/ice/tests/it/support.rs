@@ -214,6 +214,16 @@ impl Lone {
         self.receive(request.0, &bytes);
     }
 
+    /// Lets time pass and answers each check at its end.
+    pub(super) fn advance_and_answer(&mut self, by: Duration) -> Vec<Vec<u8>> {
+        let sent = self.advance(by).into_iter().map(|(_, to, bytes)| (to, bytes));
+        sent.map(|sent| {
+            self.answer(&sent);
+            sent.1
+        })
+        .collect()
+    }
+
     /// A pair that the peer answers and, if the agent is controlled, nominates.
     pub(super) fn connect(&mut self) {
         self.remote_candidate(B, 0x7E00_FFFF);

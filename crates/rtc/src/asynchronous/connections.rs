@@ -3,6 +3,7 @@
 use std::collections::{BTreeSet, VecDeque};
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
+use std::time::Duration;
 
 use weft_core::{Datagram, Instant, Path};
 use weft_ice::{Demultiplexer, Route};
@@ -11,6 +12,9 @@ use weft_net::AsyncUdpSocket;
 use super::SharedHandle;
 use super::keys::Table;
 use crate::event::ConnectionState;
+
+/// An alarm that rings early only costs a turn, and is moved to a later time only if that is later by this.
+const EARLY: Duration = Duration::from_millis(500);
 
 /// The connections by name, by datagram and by time. Each question is one look into a table.
 #[derive(Debug, Default)]
@@ -206,12 +210,11 @@ impl Connections {
         }
     }
 
-    /// Sets when a connection wants to be called. An alarm that rings early only costs a turn; moving it for every
-    /// datagram would cost more.
+    /// Sets when a connection wants to be called. Moving its alarm for every datagram would cost more than turns in vain.
     pub(super) fn set_alarm(&mut self, key: u64, deadline: Option<Instant>) {
         let (Some(connection), Some(at)) = (self.all.get(&key), deadline) else { return };
         let alarm = connection.shared.alarm();
-        if alarm.is_none_or(|alarm| at < alarm) {
+        if alarm.is_none_or(|alarm| at < alarm || at > alarm + EARLY) {
             if let Some(alarm) = alarm {
                 self.timers.remove(&(alarm, key));
             }

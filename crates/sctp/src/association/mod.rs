@@ -403,6 +403,13 @@ impl Association {
         self.queue.set_threshold(stream, bytes);
     }
 
+    /// Gives back what traffic took and is not needed now, as the timer of heartbeats does: for who has thousands of them.
+    pub fn shrink_to_fit(&mut self) {
+        if self.flight.is_empty() {
+            self.rest();
+        }
+    }
+
     /// Nothing has happened for a while: memory that much traffic took is given back.
     fn rest(&mut self) {
         self.inbound.ack.rest();

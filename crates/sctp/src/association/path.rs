@@ -1,5 +1,7 @@
 //! The path: heartbeats and timers ([RFC 9260 section 8.3](https://www.rfc-editor.org/rfc/rfc9260#section-8.3)).
 
+use core::time::Duration;
+
 use weft_core::Instant;
 
 use super::{Association, Timer};
@@ -7,12 +9,16 @@ use crate::error::AssociationError;
 use crate::event::State;
 use crate::wire::{heartbeat, packet};
 
+/// Associations that share a clock send the heartbeats of so long together: thousands of them wake a machine that often and no more.
+const TICK: Duration = Duration::from_millis(50);
+
 impl Association {
     /// "on an idle destination address ... once every RTO ... plus HB.interval ... with jittering of +/- 50% of the RTO".
     pub(super) fn schedule_heartbeat(&mut self, now: Instant) {
         if let Some(interval) = self.config.heartbeat_interval {
             let rto = self.rto.get();
-            self.timers.set(Timer::Heartbeat, now + interval + rto.mul_f64(0.5 + self.seed.rng().unit()));
+            let drawn = now + interval + rto.mul_f64(0.5 + self.seed.rng().unit());
+            self.timers.set(Timer::Heartbeat, drawn.round_up(TICK));
         }
     }
 

@@ -88,6 +88,7 @@ impl DataChannels {
         self.table.shrink_to_fit();
         self.waiting.shrink_to_fit();
         self.events.shrink_to_fit();
+        self.association.shrink_to_fit();
     }
 
     /// The association underneath.
