@@ -4,6 +4,8 @@ use serde::Deserialize;
 
 use crate::failure::{Doing as _, Outcome};
 use crate::matrix::cases;
+use crate::matrix::report::Failed;
+use crate::peer::Direction;
 use crate::{ensure, stacks};
 
 /// The whole file.
@@ -16,6 +18,9 @@ pub struct Known {
     /// What fails between two stacks.
     #[serde(default)]
     failure: Vec<Pair>,
+    /// What a stack loses now and then, and says so itself.
+    #[serde(default)]
+    race: Vec<Race>,
 }
 
 #[derive(Debug, Deserialize)]
@@ -34,6 +39,15 @@ struct Pair {
     offerer: String,
     answerer: String,
     cases: Vec<String>,
+    reason: String,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Race {
+    stack: String,
+    /// Part of a line of the stack's own log that nothing else makes it say.
+    log: String,
     reason: String,
 }
 
@@ -65,7 +79,27 @@ impl Known {
             );
             ensure!(!entry.reason.is_empty(), "known.toml: {names:?} {:?} has no reason", entry.cases);
         }
+        for entry in &known.race {
+            let stack = &entry.stack;
+            ensure!(stack != "weft", "known.toml: races of Weft are none to be known");
+            ensure!(stacks::find(stack).is_some(), "known.toml: there is no stack {stack:?}");
+            ensure!(!entry.log.is_empty(), "known.toml: what shows a race of {stack} is missing");
+            ensure!(!entry.reason.is_empty(), "known.toml: a race of {stack} has no reason");
+        }
         Ok(known)
+    }
+
+    /// The race that a stack lost, by the logs of a play that failed.
+    pub fn race(&self, failed: &Failed) -> Option<String> {
+        let lost = |entry: &&Race| {
+            let logs = failed.transcripts.iter().filter(|(name, _)| name.split(' ').any(|word| word == entry.stack));
+            let log = Direction::Log.mark();
+            logs.flat_map(|(_, text)| text.lines()).any(|line| {
+                line.split_once(log)
+                    .is_some_and(|(clock, said)| clock.trim().parse::<f64>().is_ok() && said.contains(&entry.log))
+            })
+        };
+        self.race.iter().find(lost).map(|entry| format!("{}: {}", entry.stack, entry.reason))
     }
 
     /// Why one of the two cannot play a case.
@@ -116,6 +150,26 @@ mod tests {
             let fails = format!("[[failure]]\nofferer = 'pion'\nanswerer = '{name}'\ncases = ['*']\nreason = 'x'\n");
             assert!(Known::parse(&fails).is_err(), "{name}");
         }
+    }
+
+    #[test]
+    fn a_race_is_told_by_the_log_of_its_stack_alone() {
+        let text = "[[race]]\nstack = 'pion'\nlog = 'unknown CA'\nreason = 'too early'\n";
+        let known = Known::parse(text).unwrap();
+        let played = |name: &str, line: &str| {
+            let transcripts = vec![(name.to_owned(), format!("   1.000 # up\n  12.345 {line}\n"))];
+            known.race(&Failed { state: String::new(), descriptions: Vec::new(), transcripts, capture: None })
+        };
+        assert_eq!(played("offerer pion", "| DTLS alert: unknown CA").unwrap(), "pion: too early");
+        for (name, line) in [
+            ("offerer weft", "| DTLS alert: unknown CA"),
+            ("offerer pion", "< {\"message\":\"| unknown CA\"}"),
+            ("offerer pion", "| another alert"),
+        ] {
+            assert_eq!(played(name, line), None, "{name} {line}");
+        }
+        assert!(Known::parse(&text.replace("pion", "weft")).is_err());
+        assert!(Known::parse(&text.replace("unknown CA", "")).is_err());
     }
 
     #[test]

@@ -23,7 +23,8 @@ pub enum Direction {
 }
 
 impl Direction {
-    fn mark(self) -> char {
+    /// What a line of the text begins with, after the time.
+    pub fn mark(self) -> char {
         match self {
             Self::Command => '>',
             Self::Event => '<',

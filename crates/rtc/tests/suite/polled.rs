@@ -1,12 +1,18 @@
 //! The polled driver over real sockets, row by row of Godot's reference: what each call answers in which situation.
 
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
+use weft_net::Clock;
 use weft_rtc::polled::{
     ChannelOptions, ChannelState, Configuration, ConnectionState, DataChannel, Error, ErrorCode, IceServer,
     PeerConnection, Signal, UNSET, WriteMode,
 };
 use weft_rtc::{Config, GatheringState, SignalingState};
+
+fn started() -> (Clock, weft_core::Instant) {
+    let clock = Clock::new();
+    (clock, clock.now())
+}
 
 pub(crate) fn peer() -> PeerConnection {
     PeerConnection::with_config(Config::default().with_loopback(true))
@@ -38,9 +44,9 @@ impl Couple {
     }
 
     pub(crate) fn until(&mut self, what: &str, mut done: impl FnMut(&mut Self) -> bool) {
-        let began = Instant::now();
+        let (clock, began) = started();
         while !done(self) {
-            assert!(began.elapsed() < Duration::from_secs(20), "never came: {what}");
+            assert!((clock.now() - began) < Duration::from_secs(20), "never came: {what}");
             self.turn();
             std::thread::park_timeout(Duration::from_micros(200));
         }
@@ -332,9 +338,9 @@ fn a_peer_that_closes_is_noticed_at_once() {
     assert_eq!(couple.a.connection_state(), ConnectionState::Closed);
     assert_eq!(couple.a.signaling_state(), SignalingState::Closed);
     assert_eq!(hers.ready_state(), ChannelState::Closed);
-    let began = Instant::now();
+    let (clock, began) = started();
     couple.until("the far end hears of it", |_| his.ready_state() == ChannelState::Closed);
-    assert!(began.elapsed() < Duration::from_secs(2));
+    assert!((clock.now() - began) < Duration::from_secs(2));
     // After close.
     assert_eq!(code(couple.a.create_offer()), 1);
     assert_eq!(code(couple.a.poll()), 0);
@@ -348,9 +354,9 @@ fn dropping_a_peer_tells_the_other() {
     let (couple, hers, his) = connected();
     let Couple { a, mut b, .. } = couple;
     drop(a);
-    let began = Instant::now();
+    let (clock, began) = started();
     while his.ready_state() != ChannelState::Closed {
-        assert!(began.elapsed() < Duration::from_secs(2));
+        assert!((clock.now() - began) < Duration::from_secs(2));
         b.poll().unwrap();
     }
     assert_eq!(hers.ready_state(), ChannelState::Closed);
@@ -368,10 +374,10 @@ fn what_was_queued_at_close_is_still_told() {
 
 #[test]
 fn connecting_on_one_machine_takes_well_under_a_second() {
-    let began = Instant::now();
+    let (clock, began) = started();
     let (couple, _hers, _his) = connected();
     // libdatachannel waits a second here (godot#97055).
-    assert!(began.elapsed() < Duration::from_millis(700), "{:?}", began.elapsed());
+    assert!((clock.now() - began) < Duration::from_millis(700), "{:?}", (clock.now() - began));
     assert_eq!(couple.a.connection_state(), ConnectionState::Connected);
     let pair = couple.a.selected_pair().unwrap();
     assert_eq!(pair.local.kind, weft_rtc::ice::CandidateKind::Host);
@@ -424,14 +430,14 @@ fn a_dead_server_delays_nothing() {
         ice_servers: vec![IceServer { urls: vec![format!("stun:{dead}")], ..IceServer::default() }],
         ..Configuration::default()
     };
-    let began = Instant::now();
+    let (clock, began) = started();
     let mut couple = Couple::new();
     couple.a.initialize(&servers).unwrap();
     let hers = couple.a.create_data_channel("x", &negotiated(1)).unwrap();
     let his = couple.b.create_data_channel("x", &negotiated(1)).unwrap();
     couple.a.create_offer().unwrap();
     couple.until("open", |_| hers.ready_state() == ChannelState::Open && his.ready_state() == ChannelState::Open);
-    assert!(began.elapsed() < Duration::from_millis(700), "{:?}", began.elapsed());
+    assert!((clock.now() - began) < Duration::from_millis(700), "{:?}", (clock.now() - began));
     assert_eq!(couple.a.gathering_state(), GatheringState::Gathering);
 }
 

@@ -111,6 +111,10 @@ fn pair(html: &mut String, offerer: &str, answerer: &str, played: &[&Played]) {
         if let Some(failed) = &one.failure {
             details(html, one, failed);
         }
+        for lost in &one.lost {
+            let _ = write!(html, "<br>Played again: {} ({})", escaped(&lost.remark), escaped(&lost.reason));
+            details(html, one, &lost.failure);
+        }
     }
     html.push_str("</table></div>");
 }

@@ -57,6 +57,10 @@ fn suite(xml: &mut String, offerer: &str, answerer: &str, played: &[&Played]) {
                 let _ = write!(xml, "<skipped message=\"unsupported: {remark}\"/>");
             }
         }
+        for lost in &one.lost {
+            let (remark, reason) = (escaped(&lost.remark), escaped(&lost.reason));
+            let _ = write!(xml, "<system-out>played again: {remark} ({reason})</system-out>");
+        }
         xml.push_str("</testcase>\n");
     }
     xml.push_str("</testsuite>\n");

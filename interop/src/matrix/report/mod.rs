@@ -50,6 +50,20 @@ pub struct Played {
     /// Everything that helps to find out why it failed.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub failure: Option<Failed>,
+    /// Plays before this one, in which a stack lost a race that `known.toml` names.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub lost: Vec<Lost>,
+}
+
+/// A play in which a stack lost a race with itself.
+#[derive(Debug, Clone, Serialize)]
+pub struct Lost {
+    /// What became of it.
+    pub remark: String,
+    /// Whose race, and what `known.toml` says of it.
+    pub reason: String,
+    /// What shows it.
+    pub failure: Failed,
 }
 
 /// Everything that helps to find out why a case failed.
@@ -80,6 +94,7 @@ impl Played {
             reason: None,
             versions: [None, None],
             failure: None,
+            lost: Vec::new(),
         }
     }
 
@@ -88,7 +103,11 @@ impl Played {
         let Self { offerer, answerer, case, seconds, .. } = self;
         let remark = self.remark.lines().next().unwrap_or_default();
         let colon = if remark.is_empty() { "" } else { ": " };
-        format!("{offerer} → {answerer} {case} … {} {seconds:.1} s{colon}{remark}", self.status.word())
+        let again = match self.lost.len() {
+            0 => String::new(),
+            lost => format!(" (play {}: races lost by the others before)", lost + 1),
+        };
+        format!("{offerer} → {answerer} {case} … {} {seconds:.1} s{colon}{remark}{again}", self.status.word())
     }
 }
 

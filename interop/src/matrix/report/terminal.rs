@@ -22,6 +22,7 @@ impl Report {
                 let _ = writeln!(text, "* {} → {} {}: {why}", played.offerer, played.answerer, played.case);
             }
         }
+        text.push_str(&self.lost());
         text.push_str(&self.unsupported());
         let [passed, failed, known, unsupported] =
             [Status::Passed, Status::Failed, Status::Known, Status::Unsupported].map(|status| self.count(status));
@@ -52,6 +53,19 @@ impl Report {
             text.push('\n');
         }
         text
+    }
+
+    /// What was played again.
+    fn lost(&self) -> String {
+        let mut text = String::new();
+        for played in &self.results {
+            for lost in &played.lost {
+                let remark = lost.remark.lines().next().unwrap_or_default();
+                let Played { offerer, answerer, case, .. } = played;
+                let _ = writeln!(text, "* {offerer} → {answerer} {case}: {remark} ({})", lost.reason);
+            }
+        }
+        if text.is_empty() { text } else { format!("\nPlayed again, as a stack lost a race of its own:\n{text}") }
     }
 
     /// What is unsupported, each reason once.
