@@ -1,6 +1,7 @@
 //! Whole peer connections in virtual time, and the async handles over real sockets.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing, clippy::panic)]
 
+mod absence;
 mod asynchronous;
 mod bad_input;
 mod cancel;

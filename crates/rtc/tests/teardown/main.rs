@@ -4,6 +4,8 @@
 mod churn;
 #[path = "../narrows/mod.rs"]
 mod narrows;
+mod signals;
+mod states;
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
