@@ -7,6 +7,7 @@ mod bad_input;
 mod cancel;
 mod connect;
 mod drivers;
+mod endings;
 mod executors;
 mod farewells;
 mod frames;
