@@ -1,13 +1,12 @@
 //! Writing offers and answers (RFC 8829 5.2 and 5.3), in the style of Chromium.
 
-use std::net::IpAddr;
-
 use super::error::NegotiationError;
+use super::known::{Known, end_candidates};
 use super::parameters::{LocalParameters, RemoteParameters};
 use super::read::{Form, data_form};
 use crate::wire::{
-    Attribute, Candidate, CandidateTransport, CandidateType, Connection, Group, IceOptions, IcePwd, IceUfrag, Media,
-    Origin, SctpInit, SctpMap, SctpPort, Session, Setup, Time, TlsId,
+    Attribute, Connection, Group, IceOptions, IcePwd, IceUfrag, Media, Origin, SctpInit, SctpMap, SctpPort, Session,
+    Setup, Time, TlsId,
 };
 
 /// A local description and where its data section is.
@@ -188,63 +187,14 @@ fn data_section(mut media: Media, local: &LocalParameters, terms: &Terms<'_>) ->
         media.formats = vec![terms.sctp_port.to_string()];
     }
     media.connections = vec![Connection::unspecified()];
-    add_candidates(&mut media, &local.candidates);
+    let mut known = Known::of(&media);
+    for candidate in &local.candidates {
+        known.add(&mut media, candidate);
+    }
     if local.end_of_candidates {
         end_candidates(&mut media);
     }
     media
-}
-
-/// Adds candidates after those that are there, and lets the section's address be that of the best.
-pub(crate) fn add_candidates(media: &mut Media, candidates: &[Candidate]) {
-    let mut place = candidates_end(media);
-    for candidate in candidates {
-        let text = candidate.to_string();
-        let value = text.strip_prefix("candidate:").unwrap_or(&text);
-        let attribute = Attribute::new("candidate", value);
-        if !media.attributes.contains(&attribute) {
-            media.attributes.insert(place, attribute);
-            place += 1;
-        }
-    }
-    if let Some((ip, port)) = default_destination(media) {
-        media.port = port;
-        media.connections = vec![Connection::ip(ip)];
-    }
-}
-
-/// Says that no more candidates follow.
-pub(crate) fn end_candidates(media: &mut Media) {
-    if !media.has_attribute("end-of-candidates") {
-        let place = candidates_end(media);
-        media.attributes.insert(place, Attribute::flag("end-of-candidates"));
-    }
-}
-
-fn candidates_end(media: &Media) -> usize {
-    let last = media.attributes.iter().rposition(|attribute| attribute.name() == "candidate");
-    last.map_or(0, |last| last + 1)
-}
-
-/// The candidate that a peer without ICE would have the most luck with (RFC 8445 5.1.4): relayed before reflexive
-/// before host. A name is none, as it would tell such a peer nothing.
-fn default_destination(media: &Media) -> Option<(IpAddr, u16)> {
-    let candidates = media.attributes_named("candidate").filter_map(|attribute| attribute.parse::<Candidate>().ok());
-    // RFC 8839 4.3.2: the transport is that of the m= line, or there is no default.
-    let tcp = media.protocol.starts_with("TCP/");
-    let transport = if tcp { CandidateTransport::Tcp } else { CandidateTransport::Udp };
-    let usable = candidates.filter(|candidate| candidate.transport == transport && candidate.port != 0);
-    let ranked = usable.filter_map(|candidate| {
-        let rank = match candidate.candidate_type {
-            CandidateType::Relayed => 3_u8,
-            CandidateType::ServerReflexive => 2,
-            CandidateType::Host => 1,
-            CandidateType::PeerReflexive | CandidateType::Other(_) => return None,
-        };
-        let ip = candidate.address.ip()?;
-        Some(((rank, ip.is_ipv4(), candidate.priority), (ip, candidate.port)))
-    });
-    ranked.max_by_key(|(rank, _)| *rank).map(|(_, destination)| destination)
 }
 
 fn unused_mid(media: &[Media]) -> String {

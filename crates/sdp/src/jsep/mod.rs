@@ -34,6 +34,7 @@
 mod build;
 mod description;
 mod error;
+mod known;
 mod negotiator;
 mod pack;
 mod parameters;

@@ -3,6 +3,7 @@
 use super::build::{self, Built};
 use super::description::{Description, SdpType};
 use super::error::{NegotiationError, Operation};
+use super::known::Known;
 use super::pack::Packed;
 use super::parameters::{LocalParameters, RemoteParameters};
 use super::read;
@@ -35,6 +36,8 @@ pub(super) struct Remote {
     pub(super) kind: SdpType,
     pub(super) session: Session,
     pub(super) data: Option<RemoteParameters>,
+    /// What candidates that follow are compared with, once the first does.
+    pub(super) known: Option<Box<Known>>,
 }
 
 /// A local description that was created or applied.
@@ -42,6 +45,8 @@ pub(super) struct Remote {
 pub(super) struct Local {
     pub(super) kind: SdpType,
     pub(super) built: Built,
+    /// As of [`Remote`].
+    pub(super) known: Option<Box<Known>>,
 }
 
 /// What is in force, and what is proposed.
@@ -264,7 +269,7 @@ impl Negotiator {
             let setup = built.section().and_then(|media| media.attribute("setup")).map(crate::wire::Attribute::parse);
             self.role = setup.transpose()?.and_then(role_of);
         }
-        self.local.pending = Some(Box::new(Local { kind, built }));
+        self.local.pending = Some(Box::new(Local { kind, built, known: None }));
         self.enter(state);
         Ok(LocalApplied { state, data: self.has_local_data(), ice_restart })
     }
@@ -321,7 +326,7 @@ impl Negotiator {
         } else {
             self.role = role;
         }
-        self.remote.pending = Some(Box::new(Remote { kind, session, data }));
+        self.remote.pending = Some(Box::new(Remote { kind, session, data, known: None }));
         self.enter(state);
         Ok(applied)
     }

@@ -71,7 +71,7 @@ impl Negotiator {
         let Ok((local, remote)) = parsed else { return };
         let data = packed.data.and_then(|_| read::data_parameters(&remote, packed.remote_kind).ok().flatten());
         let built = Built { session: local, data: packed.section };
-        self.local.current = Some(Box::new(Local { kind: packed.local_kind, built }));
-        self.remote.current = Some(Box::new(Remote { kind: packed.remote_kind, session: remote, data }));
+        self.local.current = Some(Box::new(Local { kind: packed.local_kind, built, known: None }));
+        self.remote.current = Some(Box::new(Remote { kind: packed.remote_kind, session: remote, data, known: None }));
     }
 }

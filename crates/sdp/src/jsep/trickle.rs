@@ -1,8 +1,9 @@
 //! Candidates that follow a description (RFC 8838, RFC 8840, RFC 8829 4.1.19), and the descriptions with them.
 
-use super::build::{self, Built};
+use super::build::Built;
 use super::description::{Description, IceCandidate, SdpType, Trickled};
 use super::error::{NegotiationError, Operation};
+use super::known::{Known, end_candidates};
 use super::negotiator::{Local, Negotiator, Remote};
 use super::read;
 use super::state::SignalingState;
@@ -12,29 +13,31 @@ impl Negotiator {
     /// Adds a gathered candidate to the local descriptions of its ICE generation, and returns it as it is to be sent
     /// to the peer: nothing when no description has these credentials.
     pub fn add_local_candidate(&mut self, ufrag: &str, candidate: &Candidate) -> Option<IceCandidate> {
-        self.update_local(ufrag, &candidate.to_string(), |media| {
-            build::add_candidates(media, std::slice::from_ref(candidate));
-        })
+        self.update_local(ufrag, Some(candidate))
     }
 
     /// Notes that no more candidates are gathered in an ICE generation, and returns what says so to the peer: nothing
     /// when no description has these credentials.
     pub fn end_of_local_candidates(&mut self, ufrag: &str) -> Option<IceCandidate> {
-        self.update_local(ufrag, "", build::end_candidates)
+        self.update_local(ufrag, None)
     }
 
-    fn update_local(&mut self, ufrag: &str, candidate: &str, update: impl Fn(&mut Media)) -> Option<IceCandidate> {
+    /// A candidate, or the end of them.
+    fn update_local(&mut self, ufrag: &str, candidate: Option<&Candidate>) -> Option<IceCandidate> {
         self.unpack();
         let mut sent = None;
         for local in [&mut self.local.current, &mut self.local.pending].into_iter().flatten() {
             if local.built.credentials().is_none_or(|(known, _)| known != ufrag) {
                 continue;
             }
-            let Built { session, data: Some(index) } = &mut local.built else { continue };
+            let Local { built: Built { session, data: Some(index) }, known, .. } = &mut **local else { continue };
             let Some(media) = session.media.get_mut(*index) else { continue };
-            update(media);
+            match candidate {
+                Some(candidate) => known_of(known, media).add(media, candidate),
+                None => end_candidates(media),
+            }
             sent = Some(IceCandidate {
-                candidate: candidate.to_owned(),
+                candidate: candidate.map(ToString::to_string).unwrap_or_default(),
                 sdp_mid: media.mid().map(str::to_owned),
                 sdp_mline_index: u16::try_from(*index).ok(),
                 username_fragment: Some(ufrag.to_owned()),
@@ -69,20 +72,23 @@ impl Negotiator {
             Place::Current => &mut self.remote.current,
             Place::Pending => &mut self.remote.pending,
         };
-        let Some(Remote { session, data: Some(data), .. }) = slot.as_deref_mut() else { return Ok(Trickled::Ignored) };
+        let Some(Remote { session, data: Some(data), known, .. }) = slot.as_deref_mut() else {
+            return Ok(Trickled::Ignored);
+        };
         let Some(media) = session.media.get_mut(data.mline_index) else { return Ok(Trickled::Ignored) };
         let Some(parsed) = parsed else {
             data.end_of_candidates = true;
-            build::end_candidates(media);
+            end_candidates(media);
             return Ok(if in_force { Trickled::EndOfCandidates } else { Trickled::Ignored });
         };
-        if !read::is_of_use(&parsed) || data.candidates.contains(&parsed) {
+        let known = known_of(known, media);
+        if !read::is_of_use(&parsed) || known.contains(&parsed) {
             return Ok(Trickled::Ignored);
         }
-        if media.attributes_named("candidate").count() >= limit {
+        if known.len() >= limit {
             return Err(NegotiationError::TooManyCandidates(limit));
         }
-        build::add_candidates(media, std::slice::from_ref(&parsed));
+        known.add(media, &parsed);
         data.candidates.push(parsed.clone());
         Ok(if in_force { Trickled::Candidate(parsed) } else { Trickled::Ignored })
     }
@@ -159,6 +165,11 @@ impl Negotiator {
 enum Place {
     Current,
     Pending,
+}
+
+/// The candidates of a section, looked at when the first one follows.
+fn known_of<'a>(known: &'a mut Option<Box<Known>>, media: &Media) -> &'a mut Known {
+    known.get_or_insert_with(|| Box::new(Known::of(media)))
 }
 
 /// The section a candidate belongs to: by name if it has one, else by number (RFC 8829 3.5.2.1). Only an end of

@@ -1,13 +1,13 @@
 //! Whatever comes in: nothing panics, what is read is written, and work grows with the length and no faster.
 
 use proptest::prelude::*;
-use weft_sdp::jsep::{Description, IceCandidate};
+use weft_sdp::jsep::{Description, IceCandidate, Negotiator, NegotiatorConfig};
 use weft_sdp::{
     Address, Attribute, Candidate, CandidateTransport, CandidateType, Fingerprint, Group, HashFunction, IceOptions,
     Limits, Session, TcpType,
 };
 
-use crate::common::{fixtures, negotiator, parameters};
+use crate::common::{fixture, fixtures, negotiator, parameters};
 
 /// Feeds a text to everything that reads one.
 fn devour(text: &str) {
@@ -205,22 +205,35 @@ fn processor_time() -> i64 {
 
 #[cfg(unix)]
 /// The cheapest of a few runs, which is what the work itself costs.
-fn cost(text: &str, limits: &Limits) -> i64 {
+fn cost<T>(work: impl Fn() -> T) -> i64 {
     let run = || {
         let start = processor_time();
-        let _ = std::hint::black_box(Session::parse_within(text, limits));
-        processor_time() - start
+        let done = std::hint::black_box(work());
+        let time = processor_time() - start;
+        drop(done);
+        time
     };
     (0..7).map(|_| run()).min().unwrap()
 }
 
 #[cfg(unix)]
-#[test]
-fn work_grows_with_length_and_no_faster() {
-    let huge = usize::MAX;
-    let mut limits = Limits::default();
+fn unlimited() -> Limits {
+    let (mut limits, huge) = (Limits::default(), usize::MAX);
     (limits.size, limits.lines, limits.line_length) = (huge, huge, huge);
     (limits.sections, limits.attributes, limits.candidates) = (huge, huge, huge);
+    limits
+}
+
+/// Sixteen times as much work; what is quadratic takes 256 times as long.
+#[cfg(unix)]
+fn assert_linear(name: &str, small: i64, large: i64) {
+    assert!(large < small.max(2_000) * 100, "{name}: {small} ns, then {large} ns");
+}
+
+#[cfg(unix)]
+#[test]
+fn work_grows_with_length_and_no_faster() {
+    let limits = unlimited();
     let head = "v=0\r\no=- 1 1 IN IP4 0.0.0.0\r\ns=-\r\nt=0 0\r\n";
     for (name, part, end) in [
         ("attributes", "a=x:1\r\n", ""),
@@ -237,8 +250,52 @@ fn work_grows_with_length_and_no_faster() {
             _ => head.to_owned(),
         };
         let text = |count: usize| format!("{start}{}{end}", part.repeat(count));
-        let (small, large) = (cost(&text(2_000), &limits), cost(&text(32_000), &limits));
-        // Sixteen times the length; a quadratic parser takes 256 times as long.
-        assert!(large < small.max(2_000) * 100, "{name}: {small} ns, then {large} ns");
+        let read = |text: String| cost(|| Session::parse_within(&text, &limits));
+        assert_linear(name, read(text(2_000)), read(text(32_000)));
     }
+}
+
+/// Applying an offer of each size and answering it, and candidates one by one.
+#[cfg(unix)]
+#[test]
+fn negotiating_takes_time_in_proportion() {
+    let unlimited = || {
+        let mut config = NegotiatorConfig::new(1);
+        config.limits = unlimited();
+        Negotiator::new(config)
+    };
+    let offer = fixture("chromium-156-ip-offer.sdp");
+    let candidate = |port: usize| format!("candidate:1 1 udp {} 192.0.2.1 {} typ host", port + 1, port % 65_535 + 1);
+    let with = |count: usize, line: &dyn Fn(usize) -> String| {
+        let mut sdp = offer.clone();
+        sdp.extend((0..count).map(line));
+        Description::offer(sdp)
+    };
+    let candidates = |count| with(count, &|n| format!("a={}\r\n", candidate(n)));
+    let attributes = |count| with(count, &|n| format!("a=x-{n}:1\r\n"));
+    let sections = |count| with(count, &|n| format!("m=audio 9 RTP/AVP 0\r\na=mid:audio-{n}\r\n"));
+    for (name, small, large) in [
+        ("candidates", candidates(500), candidates(8_000)),
+        ("attributes", attributes(500), attributes(8_000)),
+        ("sections", sections(500), sections(8_000)),
+    ] {
+        let answer = |offer: &Description| {
+            let mut us = unlimited();
+            us.set_remote(offer).unwrap();
+            let answer = us.create_answer(&parameters('b')).unwrap();
+            us.set_local(&answer).unwrap();
+            us
+        };
+        assert_linear(name, cost(|| answer(&small)), cost(|| answer(&large)));
+    }
+
+    let remote =
+        |port| IceCandidate { candidate: candidate(port), sdp_mid: Some("0".into()), ..IceCandidate::default() };
+    let trickle = |count| {
+        let mut us = unlimited();
+        us.set_remote(&Description::offer(offer.clone())).unwrap();
+        (0..count).for_each(|n| drop(us.add_remote_candidate(&remote(n)).unwrap()));
+        us
+    };
+    assert_linear("trickled to us", cost(|| trickle(500)), cost(|| trickle(8_000)));
 }
