@@ -217,8 +217,8 @@ fn wrong(what: &str) -> Error {
     Error::Parameter(what.to_owned())
 }
 
-/// `{ "iceServers": [ { "urls": [...], "username": "", "credential": "" } ] }`. What is no array is passed over, as the
-/// engine's other implementations do.
+/// `{ "iceServers": [ { "urls": [...], "username": "", "credential": "" } ], "iceTransportPolicy": "all" }`. Servers that are
+/// no array are passed over, as the engine's other implementations do.
 fn configuration_from(value: &Value) -> Result<Configuration, Error> {
     let mut configuration = Configuration::default();
     if let Some(Value::Array(servers)) = value.get("iceServers") {
@@ -226,8 +226,13 @@ fn configuration_from(value: &Value) -> Result<Configuration, Error> {
             configuration.ice_servers.push(server_from(server)?);
         }
     }
-    configuration.relay_only =
-        matches!(value.get("iceTransportPolicy"), Some(Value::Text(policy)) if policy == "relay");
+    // Never guessed: who meant relays alone would tell the other side addresses.
+    configuration.relay_only = match value.get("iceTransportPolicy") {
+        None | Some(Value::Nil) => false,
+        Some(Value::Text(policy)) if policy == "all" => false,
+        Some(Value::Text(policy)) if policy == "relay" => true,
+        Some(_) => return Err(wrong("iceTransportPolicy is the text all or relay, in small letters")),
+    };
     Ok(configuration)
 }
 
@@ -295,4 +300,116 @@ fn number(value: &Value, key: &str) -> Result<Option<u16>, Error> {
         Some(_) => None,
     };
     number.map(Some).ok_or_else(|| wrong(&format!("the option {key} is a whole number from 0 to 65535")))
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used, clippy::panic)] // tests
+mod tests {
+    use super::*;
+
+    fn peer() -> Peer {
+        Peer::new(|_| {})
+    }
+
+    fn array(values: impl IntoIterator<Item = Value>) -> Value {
+        Value::Array(values.into_iter().collect())
+    }
+
+    fn urls(urls: Value) -> Value {
+        Value::dictionary([("urls", urls)])
+    }
+
+    #[test]
+    fn ice_servers() {
+        let initialize = |servers| peer().initialize(&Value::dictionary([("iceServers", servers)]));
+        let stun = || Value::from("stun:192.0.2.1");
+        assert_eq!(peer().initialize(&Value::Nil), error::OK);
+        assert_eq!(initialize(array([urls(stun())])), error::OK);
+        assert_eq!(initialize(array([urls(array([stun(), stun()]))])), error::OK);
+        assert_eq!(initialize(Value::Int(7)), error::OK, "no array: passed over");
+        let user = Value::dictionary([("urls", stun()), ("username", Value::Int(7))]);
+        for entry in [
+            Value::Int(7),
+            Value::dictionary([]),
+            urls(Value::Int(7)),
+            urls(array([Value::Int(7)])),
+            urls("stun.example.org".into()),
+            urls("turn:192.0.2.1".into()),
+            user,
+        ] {
+            assert_eq!(initialize(array([entry.clone()])), 31, "{entry:?}");
+        }
+    }
+
+    /// What a peer with this policy signals within its first polls; nothing when it refuses it.
+    fn signalled(policy: Option<Value>) -> Option<Vec<String>> {
+        let mut peer = peer();
+        let entries = policy.map(|policy| (Value::from("iceTransportPolicy"), policy));
+        let code = peer.initialize(&Value::Dictionary(entries.into_iter().collect()));
+        if code != error::OK {
+            assert_eq!(code, 31);
+            return None;
+        }
+        let _channel = peer.create_data_channel("x", &Value::Nil).unwrap();
+        assert_eq!(peer.create_offer(), error::OK);
+        let mut candidates = Vec::new();
+        for _ in 0..3 {
+            assert_eq!(peer.poll(), error::OK);
+            while let Some(signal) = peer.next_signal() {
+                match signal {
+                    Signal::SessionDescriptionCreated { kind, sdp } => {
+                        assert!(!sdp.contains("a=candidate"), "{sdp}");
+                        assert_eq!(peer.set_local_description(&kind, &sdp), error::OK);
+                    }
+                    Signal::IceCandidateCreated { name, .. } => candidates.push(name),
+                    Signal::DataChannelReceived(_) => {}
+                }
+            }
+        }
+        Some(candidates)
+    }
+
+    #[test]
+    fn a_transport_policy_is_known_or_refused() {
+        assert!(signalled(None).is_some_and(|candidates| !candidates.is_empty()));
+        assert!(signalled(Some(Value::Nil)).is_some_and(|candidates| !candidates.is_empty()));
+        assert!(signalled(Some("all".into())).is_some_and(|candidates| !candidates.is_empty()));
+        assert_eq!(signalled(Some("relay".into())), Some(Vec::new()));
+        for wrong in ["Relay", "RELAY", "relay ", "none", ""] {
+            assert_eq!(signalled(Some(wrong.into())), None, "{wrong:?}");
+        }
+        for wrong in [Value::Int(1), Value::Bool(true), Value::Real(1.0), array(["relay".into()]), Value::Other] {
+            assert_eq!(signalled(Some(wrong.clone())), None, "{wrong:?}");
+        }
+    }
+
+    #[test]
+    fn a_refused_configuration_leaves_the_peer_as_it_was() {
+        let mut peer = peer();
+        let channel = peer.create_data_channel("x", &Value::Nil).unwrap();
+        assert_eq!(peer.create_offer(), error::OK);
+        let state = peer.connection_state();
+        assert_eq!(peer.initialize(&Value::dictionary([("iceTransportPolicy", "Relay".into())])), 31);
+        assert_eq!(peer.connection_state(), state);
+        assert_eq!(peer.poll(), error::OK);
+        assert!(matches!(peer.next_signal(), Some(Signal::SessionDescriptionCreated { .. })));
+        drop(channel);
+    }
+
+    #[test]
+    fn options_of_a_channel() {
+        let made =
+            |key: &str, value: Value| peer().create_data_channel("x", &Value::dictionary([(key, value)])).is_some();
+        assert!(made("ordered", Value::Bool(false)) && made("ordered", Value::Int(0)) && made("ordered", Value::Nil));
+        assert!(made("maxRetransmits", Value::Int(3)) && made("maxRetransmits", Value::Real(3.0)));
+        assert!(made("maxPacketLifeTime", Value::Int(3)) && made("maxPacketLifetime", Value::Int(3)));
+        assert!(made("protocol", "p".into()) && made("unknown", Value::Other));
+        for key in ["ordered", "negotiated"] {
+            assert!(!made(key, "true".into()), "{key}");
+        }
+        for value in [Value::Int(-1), Value::Int(65_536), Value::Real(0.5), Value::Real(f64::NAN), "3".into()] {
+            assert!(!made("maxRetransmits", value.clone()) && !made("maxPacketLifeTime", value.clone()), "{value:?}");
+        }
+        assert!(!made("protocol", Value::Int(1)));
+    }
 }

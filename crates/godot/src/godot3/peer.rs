@@ -178,3 +178,14 @@ unsafe extern "C" fn close(data: *mut c_void) {
         instance.with(Peer::close);
     });
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn create_answer_is_not_offered() {
+        // SAFETY: it looks at nothing.
+        assert_eq!(unsafe { create_answer(ptr::null_mut()) }, 2);
+    }
+}

@@ -56,6 +56,10 @@ func test_initialize():
 	equal("no scheme", peer.initialize({"iceServers": [{"urls": "stun.example.org"}]}), ERR_INVALID_PARAMETER)
 	equal("turn without credential", peer.initialize({"iceServers": [{"urls": "turn:192.0.2.1"}]}), ERR_INVALID_PARAMETER)
 	equal("no array", peer.initialize({"iceServers": 7}), OK)
+	equal("relays alone", peer.initialize({"iceTransportPolicy": "relay"}), OK)
+	equal("all", peer.initialize({"iceTransportPolicy": "all"}), OK)
+	equal("unknown policy", peer.initialize({"iceTransportPolicy": "Relay"}), ERR_INVALID_PARAMETER)
+	equal("policy of a wrong type", peer.initialize({"iceTransportPolicy": 1}), ERR_INVALID_PARAMETER)
 	equal("state", peer.get_connection_state(), WebRTCPeerConnection.STATE_NEW)
 
 func test_channel_options():
