@@ -103,6 +103,23 @@ fn ice(config: &Config) -> weft_ice::Config {
     }
 }
 
+/// How large a description of the peer's may be. It may bring all candidates that are kept, and as many as by default in
+/// any case: those beyond are ignored, and no reason to refuse it.
+pub(crate) fn sdp_limits(config: &Config) -> weft_sdp::Limits {
+    let limits = weft_sdp::Limits::DEFAULT;
+    let more = config.max_remote_candidates.saturating_sub(limits.candidates);
+    weft_sdp::Limits {
+        candidates: limits.candidates + more,
+        attributes: limits.attributes + more,
+        lines: limits.lines + more,
+        size: limits.size + more * CANDIDATE_LINE,
+        ..limits
+    }
+}
+
+/// What a line with a candidate takes at most, in bytes, if it has a name and the extensions that browsers write.
+const CANDIDATE_LINE: usize = 256;
+
 fn dtls(config: &Config, certificate: &Arc<Certificate>) -> weft_dtls::Config {
     // Each connection judges by the fingerprints it was told; none are taken by these.
     let verifier = weft_dtls::Verifier::Fingerprints(Vec::new());

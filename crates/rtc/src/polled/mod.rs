@@ -47,10 +47,22 @@
 //! # Where this differs from what Godot's pages say
 //! * `set_local_description` is real: gathering starts there, and only with the description that was created. Native
 //!   plug-ins that ignore the call hide mistakes which then appear in browsers alone.
-//! * Candidates that come before the remote description are kept (up to 100), not refused.
+//! * `set_remote_description` takes an offer in state `New`, and once more whenever an exchange is over, which the engine's
+//!   own implementation refuses: without it ICE could not restart, and a player who changes networks would be lost.
+//! * Candidates that come before the remote description are kept, not refused.
 //! * Text is carried whole, NULs included; empty messages are carried too.
-//! * What was queued when [`PeerConnection::close`] was called can still be taken with `next_signal`.
-//! * Messages that nobody reads slow their sender down (its buffer fills); none is dropped.
+//! * What was queued when [`PeerConnection::close`] was called is still told by the next `poll`;
+//!   [`PeerConnection::initialize`] forgets it.
+//! * There is no `create_answer`, which no engine calls: the plug-in answers `ERR_UNAVAILABLE` for it.
+//!
+//! # What is kept of what nobody takes
+//! | what | at most | beyond it |
+//! |---|---|---|
+//! | candidates that came before their description | [`Config::max_remote_candidates`](crate::Config::max_remote_candidates), 100 | ignored, counted in [`Counters`](crate::sans_io::Counters) |
+//! | signals not taken with [`PeerConnection::next_signal`] | 1,000 candidates, 1,000 channels, 100 errors, one description | the channel is closed, the candidate or error lost; a later description replaces the one that waits |
+//! | messages not read with [`DataChannel::get_packet`] | [`Config::receive_buffer`](crate::Config::receive_buffer), 4 MiB for all channels together | the other side waits; none is lost |
+//! | messages not sent yet | [`Config::send_buffer`](crate::Config::send_buffer), 1 MiB for all channels together | [`DataChannel::put_packet`] fails |
+//! | channels | 4,096 in each connection | refused |
 
 mod channel;
 mod config;

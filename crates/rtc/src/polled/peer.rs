@@ -179,10 +179,11 @@ impl PeerConnection {
     }
 
     /// Applies a description of the other side's. An offer makes the answer by itself:
-    /// [`Signal::SessionDescriptionCreated`] follows.
+    /// [`Signal::SessionDescriptionCreated`] follows. A connection that has answered or was answered takes a later offer, too,
+    /// when no other is under way: ICE restarts so ([`restart_ice`](Self::restart_ice) of the other side).
     ///
     /// # Errors
-    /// [`Error::State`] for an offer when the connection is not new, or an answer without an offer;
+    /// [`Error::State`] for an offer before another is answered or after [`close`](Self::close), or an answer without an offer;
     /// [`Error::Parameter`] for another `kind`; [`Error::Connection`] for a description that cannot be used. The
     /// connection is then as it was.
     pub fn set_remote_description(&mut self, kind: &str, sdp: &str) -> Result<(), Error> {
@@ -194,7 +195,7 @@ impl PeerConnection {
             if description.kind == SdpType::Offer {
                 let renegotiates = core.signaling_state() == SignalingState::Stable && core.dtls_role().is_some();
                 if !fresh && !renegotiates {
-                    return Err(Error::State("an offer can be taken by a new connection only"));
+                    return Err(Error::State("an offer is under way: it is answered before another is taken"));
                 }
                 core.set_remote_description(now, &description)?;
                 Some(core.create_answer()?)
@@ -238,25 +239,25 @@ impl PeerConnection {
         Ok(())
     }
 
-    /// Moves datagrams, fires timers, collects signals. Call it often: once a frame. It never waits.
+    /// Moves datagrams, fires timers, collects signals for [`next_signal`](Self::next_signal). Call it often: once a frame. It
+    /// never waits.
     ///
     /// # Errors
     /// None today; the result is Godot's.
     pub fn poll(&mut self) -> Result<(), Error> {
-        let mut state = lock(&self.shared);
-        if state.is_closed() {
-            state.linger();
-        } else {
-            state.turn();
-        }
+        lock(&self.shared).poll();
         Ok(())
     }
 
-    /// The next thing that happened. Nothing of the connection is locked or borrowed between calls, so that a handler may
-    /// do anything with it.
+    /// The next of the things that [`poll`](Self::poll) brought, in the order in which they happened; what happens meanwhile,
+    /// within a handler for one, comes with the next `poll`. Nothing of the connection is locked or borrowed between calls,
+    /// so that a handler may do anything with it.
+    ///
+    /// Of what is not taken, 1,000 candidates, 1,000 channels, 100 errors of servers and the latest description are kept. A
+    /// channel beyond is closed, any other signal beyond is lost.
     pub fn next_signal(&mut self) -> Option<Signal> {
         let mut state = lock(&self.shared);
-        Some(match state.pending.pop_front()? {
+        Some(match state.next_signal()? {
             Pending::Description(Description { kind, sdp }) => {
                 Signal::SessionDescriptionCreated { kind: kind.to_string(), sdp }
             }
@@ -347,7 +348,7 @@ impl PeerConnection {
 
     fn announce(&mut self, description: Description) {
         self.created = Some(Created { description: description.clone(), applied: false });
-        lock(&self.shared).pending.push_back(Pending::Description(description));
+        lock(&self.shared).announce(description);
     }
 }
 

@@ -15,6 +15,12 @@ use crate::event::Event;
 use crate::io::{Progress, Sockets, prepare};
 use crate::sans_io;
 
+/// Candidates, and channels, that wait to be told at most.
+const MAX_WAITING: usize = 1_000;
+
+/// What servers answered instead of candidates, at most.
+const MAX_ERRORS: usize = 100;
+
 /// Rounds of read-and-answer in one `poll`: a peer that sends without end cannot hold up the caller's frame.
 const TURNS: usize = 8;
 
@@ -35,6 +41,56 @@ pub(super) enum Pending {
     Error(Box<GatheringError>),
 }
 
+/// What waits to be told, in order: by `poll` it is ready, by `next_signal` it is taken. Only so much is kept of what nobody
+/// takes.
+#[derive(Debug, Default)]
+pub(super) struct Waiting {
+    queue: VecDeque<Pending>,
+    /// How many of them `poll` has brought.
+    ready: usize,
+    candidates: usize,
+    channels: usize,
+    errors: usize,
+}
+
+impl Waiting {
+    /// Queues it, or gives it back where too many of its kind wait. A description takes the place of one that waits: that
+    /// one cannot be applied any more.
+    fn push(&mut self, pending: Pending) -> Result<(), Pending> {
+        match pending {
+            Pending::Description(_) => {
+                let old = self.queue.iter().position(|other| matches!(other, Pending::Description(_)));
+                if let Some(at) = old {
+                    self.queue.remove(at);
+                    self.ready -= usize::from(at < self.ready);
+                }
+            }
+            Pending::Candidate(_) if self.candidates < MAX_WAITING => self.candidates += 1,
+            Pending::Channel(_) if self.channels < MAX_WAITING => self.channels += 1,
+            Pending::Error(_) if self.errors < MAX_ERRORS => self.errors += 1,
+            refused => return Err(refused),
+        }
+        self.queue.push_back(pending);
+        Ok(())
+    }
+
+    fn make_ready(&mut self) {
+        self.ready = self.queue.len();
+    }
+
+    fn pop(&mut self) -> Option<Pending> {
+        self.ready = self.ready.checked_sub(1)?;
+        let pending = self.queue.pop_front()?;
+        match pending {
+            Pending::Description(_) => {}
+            Pending::Candidate(_) => self.candidates -= 1,
+            Pending::Channel(_) => self.channels -= 1,
+            Pending::Error(_) => self.errors -= 1,
+        }
+        Some(pending)
+    }
+}
+
 #[derive(Debug)]
 pub(super) struct State {
     pub(super) clock: Clock,
@@ -43,7 +99,7 @@ pub(super) struct State {
     core: Option<Box<sans_io::PeerConnection>>,
     /// Bound when gathering starts.
     sockets: Option<Sockets<UdpSocket>>,
-    pub(super) pending: VecDeque<Pending>,
+    waiting: Waiting,
     /// Channels that somebody holds or will be told of; what comes on others is dropped.
     held: HashSet<ChannelId>,
     closed: bool,
@@ -56,7 +112,7 @@ impl State {
             config,
             core: None,
             sockets: None,
-            pending: VecDeque::new(),
+            waiting: Waiting::default(),
             held: HashSet::new(),
             closed: false,
         }
@@ -120,6 +176,27 @@ impl State {
         Ok(())
     }
 
+    /// Once a frame: moves what can be moved, and makes ready what is to be told.
+    pub(super) fn poll(&mut self) {
+        if self.closed {
+            self.linger();
+        } else {
+            self.turn();
+        }
+        self.waiting.make_ready();
+    }
+
+    /// A description was made, which the next poll tells.
+    pub(super) fn announce(&mut self, description: Description) {
+        // It takes the place of another.
+        let _ = self.waiting.push(Pending::Description(description));
+    }
+
+    /// What the last poll has brought.
+    pub(super) fn next_signal(&mut self) -> Option<Pending> {
+        self.waiting.pop()
+    }
+
     /// Moves what can be moved without waiting.
     pub(super) fn turn(&mut self) {
         let (Some(core), Some(sockets)) = (&mut self.core, &mut self.sockets) else {
@@ -158,20 +235,27 @@ impl State {
 
     /// Takes over what the engine reports.
     fn collect(&mut self) {
-        let Some(core) = &mut self.core else { return };
-        while let Some(event) = core.poll_event() {
-            match event {
-                Event::IceCandidate(candidate) if !candidate.candidate.is_empty() => {
-                    self.pending.push_back(Pending::Candidate(*candidate));
-                }
-                Event::IceCandidateError(error) => self.pending.push_back(Pending::Error(error)),
+        while let Some((core, event)) = self.core.as_mut().and_then(|core| core.poll_event().map(|event| (core, event)))
+        {
+            let pending = match event {
+                Event::IceCandidate(candidate) if !candidate.candidate.is_empty() => Pending::Candidate(*candidate),
+                Event::IceCandidateError(error) => Pending::Error(error),
                 Event::DataChannel(id) => {
                     self.held.insert(id);
-                    self.pending.push_back(Pending::Channel(id));
+                    Pending::Channel(id)
                 }
                 // Nobody holds the channel any more: its messages may not keep the window shut.
-                Event::Readable(id) if !self.held.contains(&id) => core.discard(id),
-                _ => {}
+                Event::Readable(id) if !self.held.contains(&id) => {
+                    core.discard(id);
+                    continue;
+                }
+                _ => continue,
+            };
+            if let Err(refused) = self.waiting.push(pending) {
+                tracing::warn!(?refused, "too much waits to be told: next_signal is not called");
+                if let Pending::Channel(id) = refused {
+                    self.release(id);
+                }
             }
         }
     }

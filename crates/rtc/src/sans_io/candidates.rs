@@ -11,9 +11,6 @@ use crate::config::{MdnsPolicy, TcpCandidates};
 use crate::convert;
 use crate::event::{Event, GatheringState, Request};
 
-/// Candidates kept until their names are resolved; more are dropped.
-const MAX_UNRESOLVED: usize = 100;
-
 /// What we are reached at.
 #[derive(Debug, Default)]
 pub(super) struct Sockets {
@@ -222,7 +219,7 @@ impl PeerConnection {
         if !candidate.address.is_mdns()
             || self.generations.remote_ufrag().is_none()
             || self.config.mdns == MdnsPolicy::Off
-            || self.unresolved.waiting.len() >= MAX_UNRESOLVED
+            || self.unresolved.waiting.len() >= self.config.max_remote_candidates
         {
             return false;
         }

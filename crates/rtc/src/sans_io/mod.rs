@@ -40,7 +40,7 @@ use crate::capture::Interface;
 use crate::config::Config;
 use crate::error::Error;
 use crate::event::{ConnectionState, DtlsState, Event, GatheringState, IceConnectionState, Request, SctpState};
-use crate::shared_config::SharedConfig;
+use crate::shared_config::{SharedConfig, sdp_limits};
 use association::Terms;
 pub use channel::{DataChannelInit, Message, MessageKind, Reliability};
 use generation::Generations;
@@ -178,10 +178,12 @@ impl PeerConnection {
         }
         let channels = DataChannels::new(config.sctp(), rng.fork());
         let generations = Generations::new(generation::parameters(&config, &certificate, ice.local_credentials()));
+        let mut negotiating = NegotiatorConfig::new(rng.u64());
+        negotiating.limits = sdp_limits(&config);
         let capture = config.capture.as_ref().map(|capture| capture.interface(ice.local_credentials().ufrag()));
         Ok(Self {
             certificate,
-            negotiator: Negotiator::new(NegotiatorConfig::new(rng.u64())),
+            negotiator: Negotiator::new(negotiating),
             generations,
             ice,
             dtls: Dtls::Waiting,

@@ -9,9 +9,6 @@ use super::PeerConnection;
 use crate::error::Error;
 use crate::event::Event;
 
-/// Candidates kept until their description comes; more are dropped.
-const MAX_EARLY_CANDIDATES: usize = 100;
-
 impl PeerConnection {
     /// Makes an offer (W3C `createOffer`). Nothing starts before it is applied.
     ///
@@ -123,7 +120,8 @@ impl PeerConnection {
     }
 
     /// Adds a candidate of the peer's (W3C `addIceCandidate`); one with an empty text is the end of them. One that comes
-    /// before any description is kept, up to 100.
+    /// before any description is kept. More than [`Config::max_remote_candidates`](crate::Config::max_remote_candidates) are
+    /// ignored and counted.
     ///
     /// # Errors
     /// [`Error::Closed`]; [`Error::Negotiation`] when it is malformed or for a section or generation there is not.
@@ -134,7 +132,7 @@ impl PeerConnection {
                 // Checked now: nobody would hear of it later.
                 candidate.candidate.parse::<weft_sdp::Candidate>().map_err(NegotiationError::from)?;
             }
-            if self.early_candidates.len() < MAX_EARLY_CANDIDATES {
+            if self.early_candidates.len() < self.config.max_remote_candidates {
                 self.early_candidates.push(candidate.clone());
             } else {
                 self.counters.ignored_candidates += 1;
@@ -171,7 +169,14 @@ impl PeerConnection {
 
     fn apply_candidate(&mut self, now: Instant, candidate: &IceCandidate) -> Result<(), Error> {
         self.stirred(now);
-        let trickled = self.negotiator.add_remote_candidate(candidate)?;
+        let trickled = match self.negotiator.add_remote_candidate(candidate) {
+            Ok(trickled) => trickled,
+            Err(NegotiationError::TooManyCandidates(_)) => {
+                self.counters.ignored_candidates += 1;
+                return Ok(());
+            }
+            Err(error) => return Err(error.into()),
+        };
         if !self.remote_is_in_use() {
             // It waits in the description until that is answered.
             return Ok(());

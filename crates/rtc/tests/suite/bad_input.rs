@@ -4,10 +4,10 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use weft_core::{Path, Rng};
-use weft_rtc::{Config, DataChannelInit, Description, Error, IceServer, MessageKind};
+use weft_rtc::{Config, DataChannelInit, Description, Error, IceCandidate, IceServer, MessageKind};
 use weft_testkit::{A_V4, B_V4, Packet, Side, for_seeds};
 
-use crate::support::{connected, link, negotiate, peers};
+use crate::support::{connected, link, negotiate, peers, peers_with};
 
 /// Truncated, bit-flipped, spliced and random datagrams at every moment of a connection's life, from the peer's address
 /// and from others. Only handshake messages in the clear are left alone: nobody can tell changed ones from the real ones
@@ -167,6 +167,50 @@ fn settings_out_of_range_are_named() {
     (config.max_remote_candidates, config.max_candidate_pairs) = (1, 10_000);
     config.port_range = Some(1..=1);
     assert!(config.validate().is_ok());
+}
+
+/// Candidates in the description, trickled, and before there is one, where `limit` of them are kept.
+#[test]
+fn candidates_are_kept_up_to_the_limit_and_ignored_beyond() {
+    for limit in [10, 128, 300] {
+        let mut config = Config::default();
+        config.max_remote_candidates = limit;
+        let candidate = |n: usize| IceCandidate {
+            candidate: format!("candidate:1 1 udp {} 192.0.2.{} {} typ host", 1_000 - n, n % 250, 5_000 + n),
+            sdp_mid: Some("0".to_owned()),
+            ..IceCandidate::default()
+        };
+        let offer = |count: usize| {
+            let mut pair = peers(link(4), 1);
+            let now = pair.now();
+            pair.a.pc.set_local_description(now, None).unwrap();
+            let mut offer = pair.a.pc.local_description().unwrap();
+            offer.sdp = offer
+                .sdp
+                .lines()
+                .filter(|line| !line.starts_with("a=candidate") && !line.starts_with("a=end-of"))
+                .fold(String::new(), |sdp, line| sdp + line + "\r\n");
+            offer.sdp.extend((0..count).map(|n| format!("a={}\r\n", candidate(n).candidate)));
+            offer
+        };
+        let answered = |early: usize, described: usize, trickled: usize| {
+            let mut pair = peers_with(link(4), 1, config.clone(), config.clone());
+            let now = pair.now();
+            let pc = &mut pair.a.pc;
+            (0..early).for_each(|n| pc.add_ice_candidate(now, &candidate(n)).unwrap());
+            pc.set_remote_description(now, &offer(described))?;
+            pc.set_local_description(now, None)?;
+            (0..trickled).for_each(|n| pc.add_ice_candidate(now, &candidate(n)).unwrap());
+            let report = pc.stats_report(now);
+            Ok::<_, Error>((report.remote_candidates.len(), pc.stats().counters.ignored_candidates as usize))
+        };
+        let beyond = limit.max(128);
+        let (kept, ignored) = answered(0, beyond, 0).unwrap();
+        assert_eq!((kept, ignored > 0), (limit, beyond > limit));
+        assert!(matches!(answered(0, beyond + 1, 0), Err(Error::Negotiation(_))), "{limit}");
+        assert_eq!(answered(0, 0, limit + 50).unwrap(), (limit, 50));
+        assert_eq!(answered(limit + 50, 0, 0).unwrap(), (limit, 50));
+    }
 }
 
 fn turn_without_credentials() -> IceServer {

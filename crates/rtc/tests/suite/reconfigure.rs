@@ -190,6 +190,7 @@ fn of_the_polled_driver() {
     peer.set_configuration(&relay_only(true)).unwrap();
     let _channel = peer.create_data_channel("x", &ChannelOptions::default()).unwrap();
     peer.create_offer().unwrap();
+    peer.poll().unwrap();
     let Some(Signal::SessionDescriptionCreated { kind, sdp }) = peer.next_signal() else { panic!("no offer") };
     peer.set_local_description(&kind, &sdp).unwrap();
     peer.poll().unwrap();

@@ -289,6 +289,7 @@ impl Face for Polled {
         let pc = &mut self.couple.a;
         if pc.connection_state() == polled::ConnectionState::New { pc.create_offer() } else { pc.restart_ice() }
             .unwrap();
+        pc.poll().unwrap();
         let Some(polled::Signal::SessionDescriptionCreated { kind, sdp }) = pc.next_signal() else { panic!() };
         pc.set_local_description(&kind, &sdp).unwrap();
     }
@@ -388,6 +389,7 @@ fn polled_peers_connected_refuse_and_go_on() {
     assert!(face.couple.a.next_signal().is_none(), "something was told");
     let pc = &mut face.couple.a;
     pc.restart_ice().unwrap();
+    pc.poll().unwrap();
     let Some(polled::Signal::SessionDescriptionCreated { kind, sdp }) = pc.next_signal() else { panic!() };
     pc.set_local_description(&kind, &sdp).unwrap();
     check(&mut face, &[]);

@@ -131,7 +131,14 @@ fn polled_peers_tell_the_same() {
     couple.received[0].put_packet(b"you too").unwrap();
     couple.until("both came", |c| hers.available_packet_count() + c.received[0].available_packet_count() == 2);
     couple.until("a round trip", |c| {
-        let known = |report: StatsReport| report.sctp_transport.is_some_and(|s| s.smoothed_round_trip_time.is_some());
+        // What comes by a pair may be used before its own check is answered.
+        let known = |report: StatsReport| {
+            report.sctp_transport.is_some_and(|s| s.smoothed_round_trip_time.is_some())
+                && report
+                    .candidate_pairs
+                    .iter()
+                    .any(|pair| pair.selected && pair.info.nominated && pair.info.rtt.is_some())
+        };
         c.a.stats_report().is_some_and(known) && c.b.stats_report().is_some_and(known)
     });
     check(&couple.a.stats_report().unwrap());
