@@ -1,5 +1,6 @@
-//! `cargo xtask lint`: sizes, what protocol crates may not touch, what no file may name.
+//! `cargo xtask lint`: sizes, what protocol crates may not touch, what no file may name, what published crates carry.
 
+mod packages;
 mod sizes;
 mod sources;
 mod wasm;
@@ -36,6 +37,7 @@ impl Command {
         let mut found = Findings::default();
         sizes::check(&mut found)?;
         sources::check(&mut found)?;
+        packages::check(&mut found)?;
         wasm::check(&mut found, self.json)?;
         found.ok = found.faults.is_empty();
         if self.json {

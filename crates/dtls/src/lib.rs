@@ -105,3 +105,7 @@ pub use records::Records;
 pub use srtp::SrtpKeys;
 pub use verifier::{Rejection, Verifier, VerifyCertificate};
 pub use wire::{AlertDescription, CipherSuite, NamedGroup, ProtocolVersion, SignatureScheme, SrtpProfile};
+
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+struct Readme;

@@ -41,3 +41,7 @@ mod wire;
 pub use config::Limits;
 pub use error::{Expected, ParseError};
 pub use wire::*;
+
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+struct Readme;
