@@ -1,5 +1,7 @@
 //! Asks a STUN server what it sees of a plain UDP socket, as an agent does while it gathers:
 //! `cargo run -p weft-ice --example gather -- 192.0.2.1:3478`.
+//!
+//! Without an argument it starts a server of its own on loopback and asks that.
 #![allow(clippy::disallowed_methods, clippy::disallowed_types)] // an example is a driver: it owns sockets and a clock
 
 use std::error::Error;
@@ -8,9 +10,13 @@ use std::time::{Duration, Instant as Clock};
 
 use weft_core::{Datagram, Frame, Instant, Layer, Overhead, Path, Rng};
 use weft_ice::{Agent, Config, Event, LocalCandidate, Role, Server};
+use weft_stun::{Class, Message, MessageBuilder, Method, XorMappedAddress};
 
 fn main() -> Result<(), Box<dyn Error>> {
-    let server: SocketAddr = std::env::args().nth(1).ok_or("usage: gather ADDRESS:PORT")?.parse()?;
+    let server = match std::env::args().nth(1) {
+        Some(address) => address.parse()?,
+        None => serve()?,
+    };
     // The address that leads to the server; `connect` sends nothing.
     let probe = UdpSocket::bind(if server.is_ipv4() { "0.0.0.0:0" } else { "[::]:0" })?;
     probe.connect(server)?;
@@ -47,4 +53,25 @@ fn main() -> Result<(), Box<dyn Error>> {
         }
         agent.handle_timeout(now())?;
     }
+}
+
+/// A STUN server in ten lines. It reports another address than it sees, as a NAT would have it: an agent drops what is
+/// its own.
+fn serve() -> Result<SocketAddr, Box<dyn Error>> {
+    let socket = UdpSocket::bind("127.0.0.1:0")?;
+    let address = socket.local_addr()?;
+    std::thread::spawn(move || {
+        let (mut buf, mut out) = ([0; 1500], [0; 1500]);
+        while let Ok((len, from)) = socket.recv_from(&mut buf) {
+            let Ok(request) = Message::parse(buf.get(..len).unwrap_or_default()) else { continue };
+            let outside = XorMappedAddress(SocketAddr::from(([192, 0, 2, 1], from.port())));
+            let mut frame = Frame::new(&mut out, Overhead::NONE);
+            let built = MessageBuilder::new(&mut frame, Class::Success, Method::BINDING, request.transaction_id())
+                .and_then(|mut response| response.attribute(&outside)?.fingerprint());
+            if built.is_ok() && socket.send_to(frame.content(), from).is_err() {
+                return;
+            }
+        }
+    });
+    Ok(address)
 }

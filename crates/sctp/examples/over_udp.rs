@@ -1,9 +1,9 @@
 //! SCTP over UDP (RFC 6951) with ordinary sockets: an echo server and its client.
 //!
 //! ```text
-//! cargo run --example udp -p weft-sctp                          both, over loopback
-//! cargo run --example udp -p weft-sctp -- listen 0.0.0.0:9899
-//! cargo run --example udp -p weft-sctp -- connect 192.0.2.1:9899
+//! cargo run --example over_udp -p weft-sctp                          both, over loopback
+//! cargo run --example over_udp -p weft-sctp -- listen 0.0.0.0:9899
+//! cargo run --example over_udp -p weft-sctp -- connect 192.0.2.1:9899
 //! ```
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::disallowed_methods, clippy::disallowed_types)]
 
