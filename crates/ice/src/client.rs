@@ -28,6 +28,10 @@ impl Agent {
             };
             if response.write(frame, key).is_ok() {
                 self.stats.responses_sent += 1;
+                let of = self.session.checklist.pairs.iter_mut().find(|pair| pair.path == response.path);
+                if let Some(pair) = of {
+                    pair.counts.responses_sent += 1;
+                }
                 return Some(response.path);
             }
             frame.truncate(0);
@@ -92,6 +96,7 @@ impl Agent {
         let use_candidate = role == Role::Controlling && pair.nominate;
         let nomination = nomination.filter(|_| use_candidate);
         pair.check = Some(Check { transaction, role, tie_breaker, use_candidate, nomination, tainted: false });
+        pair.counts.requests_sent += 1;
         self.session.nomination = nomination.unwrap_or(self.session.nomination);
         self.write_check(id, frame)
     }
@@ -180,8 +185,9 @@ impl Agent {
         let Some(pair) = self.session.checklist.get_mut(id) else { return };
         let current = pair.check.as_ref().is_some_and(|current| current.transaction.id() == check.transaction.id());
         pair.end_transaction(&check.transaction);
+        pair.counts.responses_received += 1;
         if let (Class::Success, Some(round_trip)) = (message.class(), check.transaction.round_trip(now)) {
-            pair.rto.on_round_trip(now, round_trip);
+            pair.answered(now, round_trip);
         }
         let symmetric = same(pair.path.local, path.local) && same(pair.path.remote, path.remote);
         if pair.state == PairState::Succeeded && !current && (message.class() == Class::Error || !symmetric) {

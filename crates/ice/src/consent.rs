@@ -24,7 +24,8 @@ impl Agent {
         if self.session.consent.next.is_some_and(|at| at <= now) {
             let mut rng = self.seed.rng();
             let id = TransactionId::random(&mut rng);
-            let pair = self.session.checklist.get(self.session.selected?)?;
+            let selected = self.session.selected?;
+            let pair = self.session.checklist.get(selected)?;
             let (path, priority) = (pair.path, self.check_priority(pair));
             let remote = self.session.remote.as_ref()?;
             // A peer that did not take the nomination for one sends no data, and would wait for ever.
@@ -34,6 +35,9 @@ impl Agent {
             self.session.consent.schedule(now, &self.config, &mut rng);
             self.stats.consent_sent += 1;
             self.owed_since.get_or_insert(now);
+            if let Some(pair) = self.session.checklist.get_mut(selected) {
+                pair.counts.consent_requests_sent += 1;
+            }
             return sent.then_some(path);
         }
         let in_use = self.previous.as_mut()?.in_use.as_mut()?;
@@ -64,11 +68,12 @@ impl Agent {
                 return false;
             }
             let Some(check) = self.session.consent.answered(message.transaction_id()) else { return false };
+            pair.counts.responses_received += 1;
             match message.class() {
                 Class::Success => {
                     pair.consent_expires = expires;
                     (pair.suspect, pair.probed) = (false, None);
-                    pair.rto.on_round_trip(now, now - check.sent);
+                    pair.answered(now, now - check.sent);
                 }
                 _ => self.on_consent_error(message, check.role),
             }

@@ -71,7 +71,7 @@ pub use demux::{Demultiplexer, DemuxStats, Route, Taken};
 pub use error::{CandidateError, CredentialsError, Error};
 pub use event::{CheckResult, Event, FailureReason, GatheringError, IceState, PairInfo, RestartReason, Role};
 pub use gather::{Host, Server, ServerError, ServerId, ServerKind};
-pub use stats::{CheckState, PairStats, Stats};
+pub use stats::{CheckCounts, CheckState, PairStats, Stats};
 pub use stream::StreamKind;
 
 #[cfg(doctest)]

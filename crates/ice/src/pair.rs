@@ -1,10 +1,13 @@
 //! Candidate pairs: RFC 8445 section 6.1.2.
 
+use core::time::Duration;
+
 use weft_core::{Instant, Path};
 use weft_stun::{RtoEstimator, Transaction, TransactionId};
 
 use crate::candidate::Foundation;
 use crate::event::Role;
+use crate::stats::CheckCounts;
 
 /// The state of a pair (RFC 8445 section 6.1.2.6).
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -66,6 +69,9 @@ pub(crate) struct Pair {
     /// Until when the peer consents to traffic on this pair.
     pub(crate) consent_expires: Instant,
     pub(crate) rto: RtoEstimator,
+    pub(crate) counts: CheckCounts,
+    /// All round trips together, in nanoseconds.
+    pub(crate) round_trips: u64,
 }
 
 impl Pair {
@@ -94,7 +100,15 @@ impl Pair {
             valid: None,
             consent_expires: Instant::ORIGIN,
             rto: RtoEstimator::default(),
+            counts: CheckCounts::default(),
+            round_trips: 0,
         }
+    }
+
+    /// A response came to a check or a consent check.
+    pub(crate) fn answered(&mut self, now: Instant, round_trip: Duration) {
+        self.rto.on_round_trip(now, round_trip);
+        self.round_trips += u64::try_from(round_trip.as_nanos()).unwrap_or_default();
     }
 
     /// Stops retransmitting the check under way; its response still counts (RFC 8445 section 7.3.1.4).

@@ -198,6 +198,7 @@ impl Agent {
             self.accept_as_lite(now, id);
         }
         let Some(pair) = self.session.checklist.get_mut(id) else { return };
+        pair.counts.requests_received += 1;
         let succeeded = pair.state == PairState::Succeeded;
         let nomination = nominates.nomination.filter(|_| self.role == Role::Controlled);
         // An older nomination that arrives late moves nothing.

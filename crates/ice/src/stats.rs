@@ -1,5 +1,7 @@
 //! Counters, and the checklist as it is.
 
+use core::time::Duration;
+
 use crate::agent::Agent;
 use crate::event::PairInfo;
 use crate::pair::PairState;
@@ -66,6 +68,22 @@ impl From<PairState> for CheckState {
     }
 }
 
+/// Checks of a candidate pair, both ways, since it was formed.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+#[non_exhaustive]
+pub struct CheckCounts {
+    /// `requestsSent`: checks, without retransmissions and consent checks.
+    pub requests_sent: u32,
+    /// `requestsReceived`: authenticated checks of the peer, retransmissions and consent checks included.
+    pub requests_received: u32,
+    /// `responsesSent`.
+    pub responses_sent: u32,
+    /// `responsesReceived`: to checks and consent checks.
+    pub responses_received: u32,
+    /// `consentRequestsSent`.
+    pub consent_requests_sent: u32,
+}
+
 /// A candidate pair of the checklist.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 #[non_exhaustive]
@@ -78,6 +96,10 @@ pub struct PairStats {
     pub priority: u64,
     /// Whether data travels over it.
     pub selected: bool,
+    /// Its checks.
+    pub checks: CheckCounts,
+    /// `totalRoundTripTime`: of all success responses to checks that were sent once, and to consent checks.
+    pub total_round_trip_time: Duration,
 }
 
 impl Agent {
@@ -90,6 +112,8 @@ impl Agent {
                 state: pair.state.into(),
                 priority: pair.priority,
                 selected: selected == Some(pair.path),
+                checks: pair.counts,
+                total_round_trip_time: Duration::from_nanos(pair.round_trips),
             })
         })
     }

@@ -129,8 +129,8 @@ pub use event::{
     SignalingState,
 };
 pub use sans_io::{
-    CertificateStats, Counters, DataChannelInit, DataChannelStats, Message, MessageKind, OfferOptions, Reliability,
-    SctpTransportStats, Stats, StatsReport, Timeline, Traffic, TransportStats,
+    CandidateStats, CertificateStats, Counters, DataChannelInit, DataChannelStats, Message, MessageKind, OfferOptions,
+    PairTraffic, Reliability, SctpTransportStats, Stats, StatsReport, Timeline, Traffic, TransportStats,
 };
 pub use shared_config::SharedConfig;
 pub use weft_dtls::Certificate;

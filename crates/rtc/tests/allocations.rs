@@ -47,7 +47,7 @@ fn a_packet_costs_no_allocation_and_a_message_one() {
 /// Bytes on the heap that a connection with one open channel may have once it has been idle for a while, itself included.
 /// What the C library under the cryptography allocates is not among them: two keys of 592 bytes.
 /// Certificates vary by a few bytes.
-const IDLE_BYTES: i64 = 13_450;
+const IDLE_BYTES: i64 = 13_500;
 
 #[test]
 fn an_idle_connection_keeps_few_bytes() {

@@ -7,12 +7,14 @@ mod memory;
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, LazyLock, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
 
 use bytes::Bytes;
-use memory::Pair;
+use memory::{Pair, config};
 use metrics::{
     Counter, CounterFn, Gauge, GaugeFn, Histogram, HistogramFn, Key, KeyName, Metadata, Recorder, SharedString, Unit,
 };
+use weft_rtc::{DataChannelInit, IceCandidate, MessageKind, Reliability};
 
 /// Sums of everything; of histograms the number of values.
 type Seen = Arc<Mutex<BTreeMap<String, f64>>>;
@@ -131,6 +133,90 @@ fn all_connections_together_add_up() {
         assert!(described.iter().any(|known| known == name), "{name} is not described");
     }
     assert_eq!(described.len(), 15);
+}
+
+#[test]
+fn channels_that_close_are_counted() {
+    let book = book();
+    let mut pair = Pair::connected();
+    let channel = pair.channel();
+    let (now, sender) = pair.end(0);
+    sender.close_data_channel(now, channel);
+    pair.run(Duration::from_secs(2));
+    assert_eq!((book.get("weft_channels_opened_total"), book.get("weft_channels_closed_total")), (2, 2));
+}
+
+#[test]
+fn timeouts_and_messages_given_up_are_counted() {
+    let book = book();
+    let mut pair = Pair::connected();
+    let (now, sender) = pair.end(0);
+    let init = DataChannelInit { reliability: Reliability::MaxRetransmits(0), ..DataChannelInit::new("loose") };
+    let loose = sender.create_data_channel(now, init).unwrap();
+    pair.run(Duration::from_millis(100));
+    let (now, sender) = pair.end(0);
+    sender.send(now, loose, MessageKind::Binary, Bytes::from(vec![0; 1000])).unwrap();
+    pair.silence(Duration::from_secs(4));
+    pair.run(Duration::from_secs(4));
+    let stats = [0, 1].map(|end| pair.end(end).1.data_channels().association().stats());
+    assert!(stats[0].timeouts > 0 && stats[0].messages_abandoned == 1, "{stats:?}");
+    drop(pair);
+    assert_eq!(book.get("weft_timeouts_total"), stats.iter().map(|stats| stats.timeouts).sum::<u64>());
+    assert_eq!(book.get("weft_messages_abandoned_total"), 1);
+}
+
+#[test]
+fn what_is_dropped_is_counted_by_reason() {
+    let book = book();
+    let mut pair = Pair::connected();
+    pair.inject(1, &mut [100; 40]);
+    let mut forged = pair.intercept(&Bytes::from(vec![0; 100]));
+    let last = forged.len() - 1;
+    forged[last] ^= 1;
+    pair.inject(1, &mut forged);
+    let (now, receiver) = pair.end(1);
+    let candidate = IceCandidate {
+        candidate: "candidate:1 1 tcp 1 192.0.2.1 9 typ host tcptype so".to_owned(),
+        sdp_mline_index: Some(0),
+        ..IceCandidate::default()
+    };
+    receiver.add_ice_candidate(now, &candidate).unwrap();
+    // DTLS is over at the receiver, and what comes then is for nobody.
+    pair.close();
+    pair.run(Duration::from_millis(10));
+    pair.inject(1, &mut [22; 40]);
+    pair.run(Duration::from_secs(2));
+    drop(pair);
+    for reason in ["first_byte", "forged_record", "candidate", "early_dtls"] {
+        assert_eq!(book.get(&format!("weft_dropped_total {reason}")), 1, "{reason}");
+    }
+}
+
+#[test]
+fn failures_are_counted_by_layer() {
+    let book = book();
+    let mut pair = Pair::connected();
+    pair.silence(Duration::from_secs(60));
+    assert_eq!(book.get("weft_failures_total ice"), 2, "consent ran out on both sides");
+    assert_eq!((book.get("weft_connections failed"), book.get("weft_connections connected")), (2, 0));
+    drop(pair);
+    assert_eq!(book.get("weft_connections failed"), 0);
+
+    // Another certificate than the one that was promised.
+    let mut pair = Pair::unconnected([config().into(), config().into()], |sdp| {
+        let start = sdp.find("a=fingerprint:sha-256 ").unwrap() + 22;
+        let other = if sdp.as_bytes()[start] == b'0' { "1" } else { "0" };
+        sdp.replace_range(start..=start, other);
+    });
+    pair.run(Duration::from_secs(5));
+    assert!(book.get("weft_failures_total dtls") > 0);
+    drop(pair);
+
+    // An association that the peer aborts.
+    let mut pair = Pair::connected();
+    pair.close();
+    pair.run(Duration::from_secs(1));
+    assert_eq!(book.get("weft_failures_total sctp"), 1);
 }
 
 #[test]

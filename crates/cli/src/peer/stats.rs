@@ -3,9 +3,9 @@
 use serde_json::{Map, Value, json};
 use weft_core::Instant;
 use weft_rtc::dtls::HashAlgorithm;
-use weft_rtc::ice::{Candidate, CheckState, PairStats};
+use weft_rtc::ice::{CheckState, PairStats};
 use weft_rtc::sans_io::PeerConnection;
-use weft_rtc::{CertificateStats, ChannelState, StatsReport};
+use weft_rtc::{CandidateStats, CertificateStats, ChannelState, StatsReport};
 
 use super::channels::{Channel, Channels};
 use super::command::Mode;
@@ -204,7 +204,8 @@ fn transport_object(pc: &PeerConnection, report: &StatsReport) -> Value {
 }
 
 fn pair_object(report: &StatsReport, pair: &PairStats) -> Value {
-    let find = |list: &[Candidate], wanted| list.iter().position(|candidate| *candidate == wanted);
+    let find = |list: &[CandidateStats], wanted| list.iter().position(|known| known.candidate == wanted);
+    let traffic = Some(report.selected_pair_traffic).filter(|_| pair.selected);
     let state = match pair.state {
         CheckState::Frozen => "frozen",
         CheckState::Waiting => "waiting",
@@ -217,15 +218,28 @@ fn pair_object(report: &StatsReport, pair: &PairStats) -> Value {
         "localCandidateId": find(&report.local_candidates, pair.info.local).map(|n| format!("local-{n}")),
         "remoteCandidateId": find(&report.remote_candidates, pair.info.remote).map(|n| format!("remote-{n}")),
         "currentRoundTripTime": pair.info.rtt.map(|rtt| rtt.as_secs_f64()),
+        "totalRoundTripTime": pair.total_round_trip_time.as_secs_f64(),
+        "requestsSent": pair.checks.requests_sent, "requestsReceived": pair.checks.requests_received,
+        "responsesSent": pair.checks.responses_sent, "responsesReceived": pair.checks.responses_received,
+        "consentRequestsSent": pair.checks.consent_requests_sent,
+        "packetsSent": traffic.map(|t| t.packets_sent), "packetsReceived": traffic.map(|t| t.packets_received),
+        "bytesSent": traffic.map(|t| t.bytes_sent), "bytesReceived": traffic.map(|t| t.bytes_received),
     })
 }
 
-fn candidate_object(candidate: &Candidate) -> Value {
+fn candidate_object(stats: &CandidateStats) -> Value {
+    let candidate = &stats.candidate;
     json!({
         "transportId": "transport", "address": candidate.address.ip().to_string(), "port": candidate.address.port(),
         "protocol": if candidate.transport == weft_core::Transport::Udp { "udp" } else { "tcp" },
         "candidateType": candidate.kind.token(), "priority": candidate.priority,
-        "foundation": candidate.foundation.to_string(),
+        "foundation": candidate.foundation.to_string(), "usernameFragment": stats.username_fragment,
+        "url": stats.url.as_ref().map(ToString::to_string),
+        "relayProtocol": stats.relay_protocol.map(|transport| match transport {
+            weft_core::Transport::Udp => "udp",
+            weft_core::Transport::Tls => "tls",
+            _ => "tcp",
+        }),
     })
 }
 

@@ -5,7 +5,7 @@ use weft_dtls::{Fingerprint, Role};
 use weft_sdp::jsep::RemoteParameters;
 use weft_sdp::{MaxMessageSize, TlsId};
 
-use super::{Dtls, PeerConnection};
+use super::{Dtls, PairTraffic, PeerConnection};
 use crate::convert;
 use crate::event::{DtlsState, SctpState};
 
@@ -90,8 +90,11 @@ impl PeerConnection {
     /// Data goes by `path` from now on. What SCTP knows of the old one says nothing about it (RFC 8831 section 5, RFC 8261
     /// section 6.1).
     pub(super) fn take_path(&mut self, now: Instant, path: Path) {
-        let moved = self.path.replace(path).is_some_and(|before| before != path);
-        if moved {
+        let before = self.path.replace(path);
+        if before != Some(path) {
+            self.not_of_pair = PairTraffic::of(&self.counters);
+        }
+        if before.is_some_and(|before| before != path) {
             self.channels.change_path(now, self.ice.rtt());
         }
     }

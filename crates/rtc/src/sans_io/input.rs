@@ -21,11 +21,16 @@ impl PeerConnection {
             return;
         }
         self.counters.datagrams_received += 1;
-        self.counters.bytes_received += datagram.payload.len() as u64;
+        let len = datagram.payload.len() as u64;
+        self.counters.bytes_received += len;
         let mut early = self.peer_init();
         let failure = match self.ice.handle_input(now, datagram) {
             Err(error) => Some(Failure::Agent(error)),
-            Ok(None) => None,
+            Ok(None) => {
+                self.not_of_pair.packets_received += 1;
+                self.not_of_pair.bytes_received += len;
+                None
+            }
             // RFC 7983 section 7: 20 to 63 is DTLS; STUN was taken by ICE.
             Ok(Some(rest)) if matches!(rest.payload.first(), Some(20..=63)) => match &mut self.dtls {
                 Dtls::Running(dtls) => {

@@ -45,7 +45,9 @@ use association::Terms;
 pub use channel::{DataChannelInit, Message, MessageKind, Reliability};
 use generation::Generations;
 pub use negotiate::OfferOptions;
-pub use report::{CertificateStats, DataChannelStats, SctpTransportStats, StatsReport, TransportStats};
+pub use report::{
+    CandidateStats, CertificateStats, DataChannelStats, PairTraffic, SctpTransportStats, StatsReport, TransportStats,
+};
 pub use stats::{Stats, Timeline};
 use tally::Tally;
 pub use tally::Traffic;
@@ -97,6 +99,8 @@ pub struct PeerConnection {
     requests: VecDeque<Request>,
     timeline: Timeline,
     counters: Counters,
+    /// What `counters` have that is not data of the selected pair.
+    not_of_pair: PairTraffic,
     tally: Tally,
     #[cfg(feature = "metrics")]
     meter: crate::metrics::Meter,
@@ -206,6 +210,7 @@ impl PeerConnection {
             requests: VecDeque::new(),
             timeline: Timeline { created: now, ..Timeline::default() },
             counters: Counters::default(),
+            not_of_pair: PairTraffic::default(),
             tally: Tally::default(),
             #[cfg(feature = "metrics")]
             meter: crate::metrics::Meter::new(now),

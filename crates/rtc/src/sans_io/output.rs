@@ -13,7 +13,7 @@ impl PeerConnection {
         while !self.states.closed
             && let Some(len) = self.transmit_ice(now, batch)
         {
-            self.count(len);
+            self.count_ice(len);
         }
         if self.ice.selected_path().is_some() {
             // While keys exist, the last packets of SCTP leave before DTLS says goodbye.
@@ -28,7 +28,7 @@ impl PeerConnection {
             // After the farewells, which may go by them: allocations are given back.
             self.ice.close(now);
             while let Some(len) = self.transmit_ice(now, batch) {
-                self.count(len);
+                self.count_ice(len);
             }
         }
         let built = (self.counters.datagrams_sent - before) as usize;
@@ -54,6 +54,12 @@ impl PeerConnection {
     fn count(&mut self, len: usize) {
         self.counters.datagrams_sent += 1;
         self.counters.bytes_sent += len as u64;
+    }
+
+    fn count_ice(&mut self, len: usize) {
+        self.count(len);
+        self.not_of_pair.packets_sent += 1;
+        self.not_of_pair.bytes_sent += len as u64;
     }
 
     fn transmit_ice(&mut self, now: Instant, batch: &mut Batch<Path>) -> Option<usize> {

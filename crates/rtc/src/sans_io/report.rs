@@ -2,16 +2,27 @@
 
 use std::time::Duration;
 
-use weft_core::Instant;
+use weft_core::{Instant, Transport};
 use weft_dtls::{CipherSuite, Fingerprint, HashAlgorithm, NamedGroup, ProtocolVersion};
-use weft_ice::{Candidate, PairStats};
+use weft_ice::{Candidate, CandidateKind, PairStats};
 use weft_sctp::{ChannelId, ChannelState};
+use weft_stun::ServerUrl;
 
-use super::PeerConnection;
 use super::tally::Traffic;
+use super::{Counters, PeerConnection};
 use crate::event::{DtlsState, IceConnectionState};
 
-/// Everything that W3C's `getStats()` tells of a connection with data channels, and what Weft knows beyond it.
+/// What W3C's `getStats()` tells of a connection with data channels, and what Weft knows beyond it. Members have the names of
+/// webrtc-stats, in Rust's spelling; where a name differs, the docs say so.
+///
+/// Left out of the dictionaries that are here:
+/// * `id` and the references between objects: the report is one value, and a pair has its candidates in it;
+/// * traffic of the candidate pairs that are not selected, as it would cost a search for each datagram: the selected one's is
+///   [`selected_pair_traffic`](Self::selected_pair_traffic);
+/// * times of the last packet and of the nomination, estimates of the bitrate and `packetsDiscardedOnSend`: data channels
+///   have no use for them, or nothing here measures them;
+/// * `networkType` and `vpn`, which browsers leave out, too, as they tell users apart;
+/// * all of media, and `issuerCertificateId`: certificates are signed by themselves.
 #[derive(Clone, Debug)]
 #[non_exhaustive]
 pub struct StatsReport {
@@ -25,10 +36,12 @@ pub struct StatsReport {
     pub transport: TransportStats,
     /// `candidate-pair`, the best first; each with its two candidates, its state, and whether it is the selected one.
     pub candidate_pairs: Vec<PairStats>,
+    /// `packetsSent`, `packetsReceived`, `bytesSent` and `bytesReceived` of the selected `candidate-pair`.
+    pub selected_pair_traffic: PairTraffic,
     /// `local-candidate`.
-    pub local_candidates: Vec<Candidate>,
+    pub local_candidates: Vec<CandidateStats>,
     /// `remote-candidate`.
-    pub remote_candidates: Vec<Candidate>,
+    pub remote_candidates: Vec<CandidateStats>,
     /// `certificate`: ours.
     pub local_certificate: CertificateStats,
     /// `certificate`: the peer's, once it was shown.
@@ -37,6 +50,54 @@ pub struct StatsReport {
     pub sctp_transport: Option<SctpTransportStats>,
     /// `data-channel`: those that are not closed.
     pub data_channels: Vec<DataChannelStats>,
+}
+
+/// What has gone by the selected pair since it was selected, checks of ICE apart. All zero before one is.
+#[derive(Clone, Copy, Default, PartialEq, Eq, Debug)]
+#[non_exhaustive]
+pub struct PairTraffic {
+    /// Datagrams sent.
+    pub packets_sent: u64,
+    /// Datagrams received. One that comes late by the pair before counts here, too.
+    pub packets_received: u64,
+    /// UDP payload bytes sent.
+    pub bytes_sent: u64,
+    /// UDP payload bytes received.
+    pub bytes_received: u64,
+}
+
+impl PairTraffic {
+    pub(super) fn of(counters: &Counters) -> Self {
+        Self {
+            packets_sent: counters.datagrams_sent,
+            packets_received: counters.datagrams_received,
+            bytes_sent: counters.bytes_sent,
+            bytes_received: counters.bytes_received,
+        }
+    }
+
+    fn since(self, other: Self) -> Self {
+        Self {
+            packets_sent: self.packets_sent - other.packets_sent,
+            packets_received: self.packets_received - other.packets_received,
+            bytes_sent: self.bytes_sent - other.bytes_sent,
+            bytes_received: self.bytes_received - other.bytes_received,
+        }
+    }
+}
+
+/// `RTCIceCandidateStats`.
+#[derive(Clone, PartialEq, Eq, Debug)]
+#[non_exhaustive]
+pub struct CandidateStats {
+    /// Address, protocol, type, priority, foundation, related address and TCP type.
+    pub candidate: Candidate,
+    /// `usernameFragment`: that of its side's ICE session.
+    pub username_fragment: Option<String>,
+    /// `url`: of the server that gave it; none of the peer's.
+    pub url: Option<ServerUrl>,
+    /// `relayProtocol`: how its TURN server is reached; of our relayed candidates.
+    pub relay_protocol: Option<Transport>,
 }
 
 /// `RTCTransportStats`.
@@ -156,8 +217,11 @@ impl PeerConnection {
                 selected_candidate_pair_changes: stats.counters.selected_pair_changes,
             },
             candidate_pairs: self.ice.pairs().collect(),
-            local_candidates: self.ice.local_candidates().copied().collect(),
-            remote_candidates: self.ice.remote_candidates().copied().collect(),
+            selected_pair_traffic: self
+                .path
+                .map_or_else(PairTraffic::default, |_| PairTraffic::of(&stats.counters).since(self.not_of_pair)),
+            local_candidates: self.ice.local_candidates().map(|candidate| self.local_stats(*candidate)).collect(),
+            remote_candidates: self.ice.remote_candidates().map(|candidate| self.remote_stats(*candidate)).collect(),
             local_certificate: certificate(self.certificate.der()),
             remote_certificate: session.and_then(|session| session.peer_certificate.as_deref()).map(certificate),
             sctp_transport: self.states.sctp.map(|_| SctpTransportStats {
@@ -174,6 +238,18 @@ impl PeerConnection {
             }),
             data_channels: self.tally.iter().filter_map(|(id, traffic)| self.channel_stats(id, traffic)).collect(),
         }
+    }
+
+    fn local_stats(&self, candidate: Candidate) -> CandidateStats {
+        let url = self.server_of(&candidate).cloned();
+        let relay_protocol =
+            url.as_ref().filter(|_| candidate.kind == CandidateKind::Relayed).map(ServerUrl::transport);
+        CandidateStats { candidate, username_fragment: Some(self.ice_ufrag().to_owned()), url, relay_protocol }
+    }
+
+    fn remote_stats(&self, candidate: Candidate) -> CandidateStats {
+        let username_fragment = self.generations.remote_ufrag().map(str::to_owned);
+        CandidateStats { candidate, username_fragment, url: None, relay_protocol: None }
     }
 
     fn channel_stats(&self, id: ChannelId, traffic: Traffic) -> Option<DataChannelStats> {

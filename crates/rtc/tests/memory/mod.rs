@@ -89,10 +89,16 @@ impl Pair {
 
     /// The same, with these settings.
     pub(crate) fn connected_with([a, b]: [SharedConfig; 2]) -> Self {
+        let mut pair = Self::unconnected([a, b], |_| {});
+        pair.open();
+        pair
+    }
+
+    /// With descriptions exchanged alone, and the offer changed on its way.
+    pub(crate) fn unconnected([a, b]: [SharedConfig; 2], change: impl Fn(&mut String)) -> Self {
         let mut pair = Self { now: Instant::ORIGIN, ends: [End::new(1000, a), End::new(2000, b)], in_place: false };
         let [a, b] = &mut pair.ends;
-        offer(pair.now, &mut a.connection, &mut b.connection);
-        pair.open();
+        offer(pair.now, &mut a.connection, &mut b.connection, change);
         pair
     }
 
@@ -106,7 +112,7 @@ impl Pair {
     pub(crate) fn replace_receiver(&mut self) {
         let (now, [a, b]) = (self.now, &mut self.ends);
         *b = End::new(3000, config().into());
-        offer(now, &mut b.connection, &mut a.connection);
+        offer(now, &mut b.connection, &mut a.connection, |_| {});
         a.channel = None;
         self.open();
     }
@@ -128,6 +134,55 @@ impl Pair {
     /// Closes the sender.
     pub(crate) fn close(&mut self) {
         self.ends[0].connection.close(self.now);
+    }
+
+    /// The time, and an end: 0 is the sender.
+    pub(crate) fn end(&mut self, end: usize) -> (Instant, &mut PeerConnection) {
+        (self.now, &mut self.ends[end].connection)
+    }
+
+    /// The sender's channel.
+    pub(crate) fn channel(&self) -> ChannelId {
+        self.ends[0].channel.unwrap()
+    }
+
+    /// Hands an end a datagram as if the other had sent it.
+    pub(crate) fn inject(&mut self, end: usize, datagram: &mut [u8]) {
+        let path = Path::udp(self.ends[end].address, self.ends[1 - end].address);
+        self.ends[end].connection.handle_input(self.now, Datagram::new(path, datagram));
+    }
+
+    /// A datagram that the sender sends for a message; it is lost.
+    pub(crate) fn intercept(&mut self, message: &Bytes) -> Vec<u8> {
+        let (now, sender) = (self.now, &mut self.ends[0]);
+        sender.connection.send(now, sender.channel.unwrap(), MessageKind::Binary, message.clone()).unwrap();
+        sender.connection.poll_transmit(now, &mut sender.batch);
+        let datagram = sender.batch.front().unwrap().1.to_vec();
+        sender.batch.clear();
+        datagram
+    }
+
+    /// Time passes in which all is lost that the ends send.
+    pub(crate) fn silence(&mut self, time: Duration) {
+        let end = self.now + time;
+        while self.now < end {
+            self.now += Duration::from_millis(10);
+            for end in &mut self.ends {
+                end.connection.handle_timeout(self.now);
+                end.connection.poll_transmit(self.now, &mut end.batch);
+                end.batch.clear();
+                end.events(false);
+            }
+        }
+    }
+
+    /// Time passes in which nothing is lost.
+    pub(crate) fn run(&mut self, time: Duration) {
+        let end = self.now + time;
+        while self.now < end {
+            self.now += Duration::from_millis(1);
+            self.exchange();
+        }
     }
 
     fn turn(&mut self) -> u64 {
@@ -181,10 +236,12 @@ impl Pair {
 }
 
 /// Makes a channel, and offers it.
-fn offer(now: Instant, offerer: &mut PeerConnection, answerer: &mut PeerConnection) {
+fn offer(now: Instant, offerer: &mut PeerConnection, answerer: &mut PeerConnection, change: impl Fn(&mut String)) {
     offerer.create_data_channel(now, DataChannelInit::new("counted")).unwrap();
     offerer.set_local_description(now, None).unwrap();
-    answerer.set_remote_description(now, &offerer.local_description().unwrap()).unwrap();
+    let mut offer = offerer.local_description().unwrap();
+    change(&mut offer.sdp);
+    answerer.set_remote_description(now, &offer).unwrap();
     answerer.set_local_description(now, None).unwrap();
     offerer.set_remote_description(now, &answerer.local_description().unwrap()).unwrap();
 }

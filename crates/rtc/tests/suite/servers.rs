@@ -120,6 +120,10 @@ fn relays_carry_a_connection_that_has_no_other_way() {
         assert_eq!((pair.local.kind, pair.remote.kind), (CandidateKind::Relayed, CandidateKind::Relayed));
         let url = pc.server_of(&pair.local).map(ToString::to_string);
         assert_eq!(url, Some(turn().urls[0].to_string()));
+        let report = pc.stats_report(world.now);
+        let relayed = report.local_candidates.iter().find(|known| known.candidate == pair.local).unwrap();
+        assert_eq!((relayed.url.as_ref(), relayed.relay_protocol), (Some(&turn().urls[0]), Some(Transport::Udp)));
+        assert!(report.remote_candidates.iter().all(|known| known.url.is_none() && known.relay_protocol.is_none()));
     }
     let now = world.now;
     let message = Bytes::from(vec![7; 100_000]);

@@ -32,8 +32,29 @@ fn check(report: &StatsReport) {
     assert_eq!(selected.len(), 1, "{:?}", report.candidate_pairs);
     assert_eq!(selected[0].state, CheckState::Succeeded);
     assert!(selected[0].info.nominated && selected[0].info.rtt.is_some() && selected[0].priority > 0);
-    assert!(report.local_candidates.contains(&selected[0].info.local));
-    assert!(report.remote_candidates.contains(&selected[0].info.remote));
+    let local = report.local_candidates.iter().find(|known| known.candidate == selected[0].info.local).unwrap();
+    let remote = report.remote_candidates.iter().find(|known| known.candidate == selected[0].info.remote).unwrap();
+    assert_eq!(local.username_fragment.as_ref(), Some(&transport.ice_local_username_fragment));
+    assert!(
+        remote
+            .username_fragment
+            .as_ref()
+            .is_some_and(|ufrag| ufrag.len() >= 4 && *ufrag != transport.ice_local_username_fragment)
+    );
+    assert!([local, remote].iter().all(|candidate| candidate.url.is_none() && candidate.relay_protocol.is_none()));
+
+    let checks = selected[0].checks;
+    assert!(checks.requests_sent > 0 && checks.responses_received > 0, "{checks:?}");
+    assert!(checks.requests_received > 0 && checks.responses_sent > 0, "{checks:?}");
+    assert!(selected[0].total_round_trip_time > Duration::ZERO, "{checks:?}");
+    let traffic = report.selected_pair_traffic;
+    assert!(traffic.packets_sent > 2 && traffic.packets_sent < transport.packets_sent, "{traffic:?} of {transport:?}");
+    assert!(
+        traffic.packets_received > 2 && traffic.packets_received < transport.packets_received,
+        "{traffic:?} of {transport:?}"
+    );
+    assert!(traffic.bytes_sent > 500 && traffic.bytes_sent < transport.bytes_sent, "{traffic:?} of {transport:?}");
+    assert!(traffic.bytes_received > 500 && traffic.bytes_received < transport.bytes_received, "{traffic:?}");
     assert_eq!(selected[0].info.local.kind, CandidateKind::Host);
 
     for certificate in [Some(&report.local_certificate), report.remote_certificate.as_ref()] {
@@ -89,6 +110,45 @@ fn sans_io_counts_what_passed_and_was_lost() {
     pair.run_for(Duration::from_secs(2));
     let a = pair.a.pc.stats_report(pair.now());
     assert_eq!((a.data_channels_opened, a.data_channels_closed, a.data_channels.len()), (1, 1, 0));
+}
+
+/// Checks of a pair on a path without loss, where each is answered; then consent; then traffic, which is the pair's alone.
+#[test]
+fn pairs_count_their_checks_and_the_selected_one_its_data() {
+    let mut pair = peers(link(40), 12);
+    let id = pair.a.pc.create_data_channel(pair.now(), DataChannelInit::new("x")).unwrap();
+    assert_eq!(pair.a.pc.stats_report(pair.now()).selected_pair_traffic, weft_rtc::sans_io::PairTraffic::default());
+    negotiate(&mut pair);
+    pair.run_until(Duration::from_secs(30), |p| connected(p) && p.b.incoming().is_some()).unwrap();
+    pair.run_for(Duration::from_secs(30));
+    let of = |report: &StatsReport| *report.candidate_pairs.iter().find(|pair| pair.selected).unwrap();
+    let (a, b) = (pair.a.pc.stats_report(pair.now()), pair.b.pc.stats_report(pair.now()));
+    for (ours, theirs) in [(of(&a), of(&b)), (of(&b), of(&a))] {
+        let round_trips = ours.total_round_trip_time;
+        let (ours, theirs) = (ours.checks, theirs.checks);
+        assert!(ours.requests_sent > 0 && ours.consent_requests_sent >= 4, "{ours:?}");
+        let sent = ours.requests_sent + ours.consent_requests_sent;
+        // The first ones come before there is a pair to count them for.
+        assert!((sent - 1..=sent).contains(&theirs.requests_received), "{ours:?} {theirs:?}");
+        assert_eq!(theirs.responses_sent, ours.responses_received, "{ours:?} {theirs:?}");
+        assert_eq!(round_trips, Duration::from_millis(40) * ours.responses_received);
+    }
+
+    // What goes by the pair is what is no check: 100 messages are as many datagrams, and some acknowledgements.
+    for _ in 0..100 {
+        let now = pair.now();
+        pair.a.pc.send(now, id, MessageKind::Binary, Bytes::from_static(&[1; 1_000])).unwrap();
+        pair.run_for(Duration::from_millis(20));
+    }
+    pair.run_for(Duration::from_secs(1));
+    let (after, there) = (pair.a.pc.stats_report(pair.now()), pair.b.pc.stats_report(pair.now()));
+    let (before, now) = (a.selected_pair_traffic, after.selected_pair_traffic);
+    let sent = now.packets_sent - before.packets_sent;
+    assert!((100..=103).contains(&sent), "{sent}");
+    assert!((100_000..110_000).contains(&(now.bytes_sent - before.bytes_sent)));
+    assert_eq!(there.selected_pair_traffic.packets_received, now.packets_sent);
+    assert_eq!(there.selected_pair_traffic.bytes_received, now.bytes_sent);
+    assert_eq!(there.selected_pair_traffic.bytes_sent, now.bytes_received);
 }
 
 #[tokio::test]
