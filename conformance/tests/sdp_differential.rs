@@ -1,7 +1,8 @@
 //! weft-sdp beside two other parsers, on descriptions that are generated, that browsers wrote, and that were mutated.
 //!
 //! Where two parsers take a description they must read the same in it. Which of the three refuse it is a matter of how
-//! strict they are: the tallies are printed, and what all peers write must be taken by all.
+//! strict they are: the tallies are printed, and what all peers write must be taken by all, or be listed. What cannot be
+//! compared, as one of them drops it, is counted: it may only be what is known to be dropped.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing, clippy::panic)]
 
 use std::collections::BTreeMap;
@@ -10,7 +11,10 @@ use std::io::Cursor;
 use std::panic::catch_unwind;
 
 use weft_core::Rng;
-use weft_sdp::{Attribute, Fingerprint, IcePwd, IceUfrag, MaxMessageSize, Mid, SctpMap, SctpPort, Session, Setup};
+use weft_sdp::{
+    Address, Attribute, Candidate, Fingerprint, Group, IceOptions, IcePwd, IceUfrag, MaxMessageSize, Mid, SctpMap,
+    SctpPort, Session, Setup, TlsId,
+};
 
 /// What is compared: sections, and the attributes that data channels give a meaning to.
 #[derive(PartialEq, Eq, Debug)]
@@ -18,7 +22,7 @@ struct View {
     session_id: String,
     version: String,
     sections: Vec<Section>,
-    groups: Vec<String>,
+    groups: Option<Vec<String>>,
 }
 
 #[derive(PartialEq, Eq, Debug)]
@@ -28,18 +32,53 @@ struct Section {
     attributes: BTreeMap<&'static str, Option<Vec<String>>>,
 }
 
-/// Attributes whose text all three write alike.
-const COMPARED: [&str; 9] = [
+/// Attributes that are compared in each section.
+const COMPARED: [&str; 12] = [
     "mid",
     "ice-ufrag",
     "ice-pwd",
+    "ice-options",
     "fingerprint",
     "setup",
+    "tls-id",
     "sctp-port",
     "max-message-size",
     "sctpmap",
+    "candidate",
     "end-of-candidates",
 ];
+
+/// Attributes that may stand more than once.
+const MANY: [&str; 3] = ["fingerprint", "candidate", "group"];
+
+/// What `webrtc-sdp` does not know and drops.
+const UNKNOWN_TO_MOZILLA: &str = "tls-id";
+
+/// How often something was compared with what another parser reads, and how often it could not be.
+#[derive(Default, Debug)]
+struct Counts {
+    compared: BTreeMap<(&'static str, &'static str), u32>,
+    skipped: BTreeMap<(&'static str, &'static str), u32>,
+}
+
+impl Counts {
+    /// Nothing was passed over but what one of them does not know.
+    fn assert_none_skipped(&self) {
+        let known = |skipped: &&(&str, &str)| **skipped != ("webrtc-sdp", UNKNOWN_TO_MOZILLA);
+        assert_eq!(self.skipped.keys().find(known), None, "{:?}", self.skipped);
+    }
+
+    /// Everything was compared `least` times with either, but for what one of them does not know.
+    fn assert(&self, least: u32) {
+        for name in COMPARED.into_iter().chain(["group"]) {
+            for parser in ["sdp", "webrtc-sdp"] {
+                let known = (parser, name) != ("webrtc-sdp", UNKNOWN_TO_MOZILLA);
+                let compared = self.compared.get(&(parser, name)).copied().unwrap_or_default();
+                assert!(compared >= least || !known, "{parser}, {name}: compared {compared} times");
+            }
+        }
+    }
+}
 
 impl View {
     fn of(session: &Session) -> Self {
@@ -51,7 +90,7 @@ impl View {
             session_id: session.origin.session_id.clone(),
             version: session.origin.session_version.clone(),
             sections: sections.collect(),
-            groups: values(&session.attributes, "group"),
+            groups: checked(&session.attributes, "group"),
         }
     }
 }
@@ -61,6 +100,10 @@ fn checked(attributes: &[Attribute], name: &str) -> Option<Vec<String>> {
         "mid" => attribute.parse::<Mid>().is_ok(),
         "ice-ufrag" => attribute.parse::<IceUfrag>().is_ok(),
         "ice-pwd" => attribute.parse::<IcePwd>().is_ok(),
+        "ice-options" => attribute.parse::<IceOptions>().is_ok(),
+        "tls-id" => attribute.parse::<TlsId>().is_ok(),
+        "candidate" => attribute.parse::<Candidate>().is_ok_and(|candidate| !is_short(&candidate)),
+        "group" => attribute.parse::<Group>().is_ok(),
         "fingerprint" => attribute.parse::<Fingerprint>().is_ok(),
         "setup" => attribute.parse::<Setup>().is_ok(),
         "sctp-port" => attribute.parse::<SctpPort>().is_ok(),
@@ -74,8 +117,39 @@ fn checked(attributes: &[Attribute], name: &str) -> Option<Vec<String>> {
 
 fn values(attributes: &[Attribute], name: &str) -> Vec<String> {
     let named = attributes.iter().filter(|attribute| attribute.name() == name);
-    // Hexadecimal digits may be written either way.
-    named.map(|attribute| attribute.value().unwrap_or_default().to_ascii_lowercase()).collect()
+    // Hexadecimal digits may be written either way, and UDP; blanks may be more than one.
+    named
+        .map(|attribute| match (name, attribute.parse::<Candidate>()) {
+            ("candidate", Ok(candidate)) => sorted(&candidate.to_string().to_ascii_lowercase()),
+            _ => attribute.value().unwrap_or_default().to_ascii_lowercase(),
+        })
+        .collect()
+}
+
+/// `webrtc-sdp` takes "10.0." for 10.0.0.0, as C's `inet_aton`; it is a name.
+fn is_short(candidate: &Candidate) -> bool {
+    let short =
+        |address: &Address| matches!(address, Address::Name(name) if !name.contains(|c: char| c.is_ascii_alphabetic()));
+    short(&candidate.address) || candidate.related_address.as_ref().is_some_and(short)
+}
+
+/// `webrtc-sdp` writes what it knows after the type first, and numbers as numbers.
+fn sorted(candidate: &str) -> String {
+    let words: Vec<&str> = candidate.split(' ').collect();
+    let (fixed, extensions) = words.split_at(words.len().min(8));
+    let mut extensions: Vec<_> =
+        extensions.chunks(2).map(|pair| pair.iter().map(|word| number(word)).collect()).collect();
+    extensions.sort();
+    let all: Vec<String> = fixed
+        .iter()
+        .map(|word| (*word).to_owned())
+        .chain(extensions.into_iter().flat_map(|pair: Vec<String>| pair))
+        .collect();
+    all.join(" ")
+}
+
+fn number(text: &str) -> String {
+    text.trim().parse::<u64>().map_or_else(|_| text.trim().to_owned(), |n| n.to_string())
 }
 
 /// What crate `sdp` reads, by way of what it writes.
@@ -136,8 +210,12 @@ fn generated(rng: &mut Rng) -> String {
     }
     for mid in &mids {
         let data = rng.chance(0.7);
+        // As before RFC 8841.
+        let old = data && rng.chance(0.3);
         let port = if rng.chance(0.3) { rng.below(65_536) } else { 9 };
-        if data {
+        if old {
+            write!(text, "m=application {port} DTLS/SCTP 5000\r\nc=IN IP4 0.0.0.0\r\n")
+        } else if data {
             write!(text, "m=application {port} UDP/DTLS/SCTP webrtc-datachannel\r\nc=IN IP4 0.0.0.0\r\n")
         } else {
             write!(text, "m=audio {port} UDP/TLS/RTP/SAVPF 111 0\r\nc=IN IP4 0.0.0.0\r\na=rtpmap:111 opus/48000/2\r\n")
@@ -155,10 +233,22 @@ fn generated(rng: &mut Rng) -> String {
             write!(text, "a={candidate}\r\n").unwrap();
         }
         write!(text, "a=ice-ufrag:{}\r\na=ice-pwd:{}\r\n", word(rng, 4, 32), word(rng, 22, 64)).unwrap();
-        write!(text, "a=ice-options:trickle\r\na=fingerprint:{}\r\n", fingerprint(rng)).unwrap();
+        let options = ["trickle", "trickle ice2", "ice2 trickle renomination"][rng.below(3) as usize];
+        write!(text, "a=ice-options:{options}\r\na=fingerprint:{}\r\n", fingerprint(rng)).unwrap();
+        if rng.chance(0.3) {
+            write!(text, "a=fingerprint:{}\r\n", fingerprint(rng)).unwrap();
+        }
+        if rng.chance(0.3) {
+            write!(text, "a=tls-id:{}\r\n", word(rng, 20, 64)).unwrap();
+        }
+        if rng.chance(0.3) {
+            text.push_str("a=end-of-candidates\r\n");
+        }
         let setup = ["actpass", "active", "passive"][rng.below(3) as usize];
         write!(text, "a=setup:{setup}\r\na=mid:{mid}\r\n").unwrap();
-        if data {
+        if old {
+            text.push_str("a=sctpmap:5000 webrtc-datachannel 1024\r\n");
+        } else if data {
             write!(text, "a=sctp-port:{}\r\na=max-message-size:{}\r\n", rng.below(65_536), rng.u64() >> 33).unwrap();
         } else {
             text.push_str("a=sendrecv\r\na=rtcp-mux\r\n");
@@ -195,12 +285,12 @@ fn mutated(rng: &mut Rng, text: &str) -> String {
 }
 
 /// Runs all three and compares what those that took it read. Which did, as three letters.
-fn compare(text: &str, strict: bool) -> String {
+fn compare(text: &str, strict: bool, counts: &mut Counts) -> String {
     let (ours, theirs, mozillas) = (ours(text), theirs(text), mozillas(text, strict));
     if let Some(ours) = &ours {
         for (name, other) in [("sdp", &theirs), ("webrtc-sdp", &mozillas)] {
             if let Some(other) = other {
-                assert!(agree(ours, other), "{name} reads\n{other:#?}\nand we\n{ours:#?}\nin\n{text}");
+                assert!(agree(ours, other, name, counts), "{name} reads\n{other:#?}\nand we\n{ours:#?}\nin\n{text}");
             }
         }
     }
@@ -210,14 +300,22 @@ fn compare(text: &str, strict: bool) -> String {
 }
 
 /// `webrtc-sdp` keeps of an attribute that may stand once only the last, and reads numbers as numbers.
-fn agree(ours: &View, other: &View) -> bool {
-    let number = |text: &str| text.trim().parse::<u64>().map_or_else(|_| text.trim().to_owned(), |n| n.to_string());
-    let same = |one: &Option<Vec<String>>, other: &Option<Vec<String>>| {
-        let (Some(one), Some(other)) = (one, other) else { return true };
+fn agree(ours: &View, other: &View, parser: &'static str, counts: &mut Counts) -> bool {
+    let mut same = |name: &'static str, one: &Option<Vec<String>>, other: &Option<Vec<String>>| {
+        let (Some(one), Some(other)) = (one, other) else {
+            *counts.skipped.entry((parser, name)).or_default() += 1;
+            return true;
+        };
+        let unknown = (parser, name) == ("webrtc-sdp", UNKNOWN_TO_MOZILLA);
+        let only_last = parser == "webrtc-sdp" && one.len() > 1 && !MANY.contains(&name);
         // `webrtc-sdp` takes names in any case ("a=miD:0"); RFC 8866 section 5.13 does not.
-        one.len() != 1
-            || other.is_empty()
-            || one.iter().map(|text| number(text)).eq(other.iter().map(|text| number(text)))
+        let other_case = parser == "webrtc-sdp" && other.len() > one.len();
+        if unknown || only_last || other_case {
+            *counts.skipped.entry((parser, name)).or_default() += 1;
+            return true;
+        }
+        *counts.compared.entry((parser, name)).or_default() += u32::from(!one.is_empty());
+        one.iter().map(|text| number(text)).eq(other.iter().map(|text| number(text)))
     };
     ours.session_id == other.session_id
         && ours.version == other.version
@@ -226,29 +324,48 @@ fn agree(ours: &View, other: &View) -> bool {
             let tokens =
                 |line: &str| line.split_whitespace().map(|token| number(&token.to_ascii_lowercase())).collect();
             let (ours, theirs): (Vec<String>, Vec<String>) = (tokens(&one.line), tokens(&other.line));
-            ours == theirs && one.attributes.iter().all(|(name, values)| same(values, &other.attributes[name]))
+            ours == theirs && one.attributes.iter().all(|(name, values)| same(name, values, &other.attributes[name]))
         })
+        && same("group", &ours.groups, &other.groups)
 }
 
 #[test]
 fn all_three_read_what_peers_write() {
+    let mut counts = Counts::default();
     for (name, text) in fixtures() {
-        let took = compare(&text, false);
-        assert!(took.starts_with('w'), "{name}: {took}");
+        complete(&name, &text);
+        let took = compare(&text, false, &mut counts);
         println!("{took} {name}");
+        assert_eq!(took, "wsm", "{name}");
     }
+    println!("{counts:?}");
+    counts.assert_none_skipped();
+}
+
+/// A description of a peer says in its section for data what a connection needs, or the comparison would be of nothing.
+fn complete(name: &str, text: &str) {
+    let session = Session::parse(text).unwrap();
+    let data = session.media.iter().find(|media| media.kind == "application" && media.port != 0);
+    let Some(data) = data else { panic!("{name}: no section for data") };
+    for wanted in ["ice-ufrag", "ice-pwd", "fingerprint", "setup"] {
+        assert!(data.has_attribute(wanted) || session.has_attribute(wanted), "{name}: no {wanted}");
+    }
+    assert!(data.has_attribute("sctp-port") || data.has_attribute("sctpmap"), "{name}: no port of SCTP");
 }
 
 #[test]
 fn all_three_read_what_is_generated() {
     let mut tallies = BTreeMap::<String, u32>::new();
+    let mut counts = Counts::default();
     for seed in 0..2_000 {
         let text = generated(&mut Rng::from_test_seed(seed));
-        let took = compare(&text, false);
+        let took = compare(&text, false, &mut counts);
         assert_eq!(took, "wsm", "seed {seed}: {text}");
         *tallies.entry(took).or_default() += 1;
     }
-    println!("{tallies:?}");
+    println!("{tallies:?} {counts:?}");
+    counts.assert(1_000);
+    counts.assert_none_skipped();
 }
 
 #[test]
@@ -256,12 +373,13 @@ fn what_two_take_they_read_alike() {
     let bases = fixtures();
     let mut tallies = BTreeMap::<String, u32>::new();
     let mut examples = BTreeMap::<String, String>::new();
+    let mut counts = Counts::default();
     for seed in 0..20_000 {
         let rng = &mut Rng::from_test_seed(seed);
         let base =
             if rng.chance(0.5) { generated(rng) } else { bases[rng.below(bases.len() as u64) as usize].1.clone() };
         let text = mutated(rng, &base);
-        let took = compare(&text, true);
+        let took = compare(&text, true, &mut counts);
         if took == "-sm" {
             let error = Session::parse(&text).unwrap_err();
             let line = text.lines().nth(error.line - 1).unwrap_or_default();
@@ -270,9 +388,11 @@ fn what_two_take_they_read_alike() {
         *tallies.entry(took).or_default() += 1;
     }
     println!("took (weft, sdp, webrtc-sdp): {tallies:?}");
+    println!("{counts:?}");
     println!("refused by us alone:");
     for example in examples.values() {
         println!("  {example}");
     }
     assert!(tallies["wsm"] > 2_000 && tallies["---"] > 200, "{tallies:?}");
+    counts.assert(100);
 }
