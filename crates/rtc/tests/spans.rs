@@ -5,6 +5,7 @@
 use std::sync::{Arc, Mutex, OnceLock};
 use std::time::Duration;
 
+use weft_rtc::polled::{self, ChannelOptions, ChannelState, Signal};
 use weft_rtc::{Config, DataChannelInit, Endpoint};
 
 /// Notes the spans that events of the layers are within, and looks at the endpoint while a span is made.
@@ -45,13 +46,16 @@ fn what_is_logged_is_within_the_span_of_its_connection() {
     let (sender, done) = std::sync::mpsc::channel();
     let body = move || {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
-        tracing::subscriber::with_default(Arc::clone(&subscriber), || runtime.block_on(connect(&subscriber)));
+        tracing::subscriber::with_default(Arc::clone(&subscriber), || {
+            runtime.block_on(connect(&subscriber));
+            connect_polled();
+        });
         sender.send(()).unwrap();
     };
     let thread = std::thread::Builder::new().spawn(body).unwrap();
     assert!(done.recv_timeout(Duration::from_secs(20)).is_ok(), "a lock is held while spans are made: {thread:?}");
     let noted = spans.0.lock().unwrap();
-    assert_eq!(noted.0.iter().filter(|name| **name == "peer_connection").count(), 2);
+    assert_eq!(noted.0.iter().filter(|name| **name == "peer_connection").count(), 4, "two of each driver");
     assert!(noted.2 > 5, "{} events", noted.2);
 }
 
@@ -64,4 +68,29 @@ async fn connect(spans: &Spans) {
     let answer = bob.answer(&alice.offer().await.unwrap()).await.unwrap();
     alice.set_remote_description(&answer).unwrap();
     channel.opened().await.unwrap();
+}
+
+fn connect_polled() {
+    let mut peers = [0, 1].map(|_| polled::PeerConnection::with_config(Config::default().with_loopback(true)));
+    let channel = peers[0].create_data_channel("x", &ChannelOptions::default()).unwrap();
+    peers[0].create_offer().unwrap();
+    let mut theirs = Vec::new();
+    while channel.ready_state() != ChannelState::Open {
+        for n in 0..2 {
+            peers[n].poll().unwrap();
+            while let Some(signal) = peers[n].next_signal() {
+                match signal {
+                    Signal::SessionDescriptionCreated { kind, sdp } => {
+                        peers[n].set_local_description(&kind, &sdp).unwrap();
+                        peers[1 - n].set_remote_description(&kind, &sdp).unwrap();
+                    }
+                    Signal::IceCandidateCreated { media, index, name } => {
+                        peers[1 - n].add_ice_candidate(&media, index, &name).unwrap();
+                    }
+                    Signal::DataChannelReceived(channel) => theirs.push(channel),
+                    other => panic!("{other:?}"),
+                }
+            }
+        }
+    }
 }

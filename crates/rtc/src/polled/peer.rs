@@ -1,6 +1,6 @@
 //! The connection.
 
-use std::sync::{Arc, Mutex};
+use std::sync::Arc;
 
 use weft_ice::{GatheringError, PairInfo};
 use weft_sdp::jsep::{Description, IceCandidate, SdpType, SignalingState};
@@ -8,7 +8,7 @@ use weft_sdp::jsep::{Description, IceCandidate, SdpType, SignalingState};
 use super::channel::DataChannel;
 use super::config::{ChannelOptions, Configuration};
 use super::error::Error;
-use super::state::{Pending, Shared, State, lock};
+use super::state::{Pending, Shared, lock, share};
 use crate::config::Config;
 use crate::event::{self, GatheringState};
 use crate::sans_io::{OfferOptions, Stats, StatsReport};
@@ -92,7 +92,7 @@ impl PeerConnection {
 
     /// As [`new`](Self::new), with settings of your own.
     pub fn with_config(base: Config) -> Self {
-        Self { shared: Arc::new(Mutex::new(State::new(base.clone()))), base, created: None }
+        Self { shared: share(base.clone()), base, created: None }
     }
 
     /// Starts afresh with these servers: an active connection is closed, its channels with it, and the state is
@@ -103,7 +103,7 @@ impl PeerConnection {
     pub fn initialize(&mut self, configuration: &Configuration) -> Result<(), Error> {
         let config = configuration.apply(&self.base)?;
         self.close();
-        self.shared = Arc::new(Mutex::new(State::new(config)));
+        self.shared = share(config);
         self.created = None;
         Ok(())
     }

@@ -1,6 +1,7 @@
 //! What a connection and its channels share: the engine, its sockets, and what waits to be told.
 
 use std::collections::{HashSet, VecDeque};
+use std::ops::{Deref, DerefMut};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use weft_core::{Instant, Rng};
@@ -24,12 +25,48 @@ const MAX_ERRORS: usize = 100;
 /// Rounds of read-and-answer in one `poll`: a peer that sends without end cannot hold up the caller's frame.
 const TURNS: usize = 8;
 
-/// The shared state behind its lock, which is held for single calls and never while the application runs.
-pub(super) type Shared = Arc<Mutex<State>>;
+/// The shared state.
+pub(super) type Shared = Arc<Spanned>;
 
-pub(super) fn lock(shared: &Shared) -> MutexGuard<'_, State> {
+/// The state behind its lock, which is held for single calls and never while the application runs, and the span of what is
+/// logged within them.
+#[derive(Debug)]
+pub(super) struct Spanned {
+    span: tracing::Span,
+    state: Mutex<State>,
+}
+
+/// The state, locked, within its span.
+pub(super) struct Locked<'a> {
+    state: MutexGuard<'a, State>,
+    /// After the lock: nothing of the application's is called while it is held.
+    _entered: tracing::span::Entered<'a>,
+}
+
+impl Deref for Locked<'_> {
+    type Target = State;
+
+    fn deref(&self) -> &State {
+        &self.state
+    }
+}
+
+impl DerefMut for Locked<'_> {
+    fn deref_mut(&mut self) -> &mut State {
+        &mut self.state
+    }
+}
+
+pub(super) fn share(config: Config) -> Shared {
+    let span = tracing::info_span!("peer_connection", ufrag = tracing::field::Empty);
+    Arc::new(Spanned { span, state: Mutex::new(State::new(config)) })
+}
+
+pub(super) fn lock(shared: &Spanned) -> Locked<'_> {
+    let entered = shared.span.enter();
     // A panic elsewhere must not spread: the state is a value and stays consistent between calls.
-    shared.lock().unwrap_or_else(PoisonError::into_inner)
+    let state = shared.state.lock().unwrap_or_else(PoisonError::into_inner);
+    Locked { state, _entered: entered }
 }
 
 /// What waits for `next_signal`.
@@ -106,7 +143,7 @@ pub(super) struct State {
 }
 
 impl State {
-    pub(super) fn new(config: Config) -> Self {
+    fn new(config: Config) -> Self {
         Self {
             clock: Clock::new(),
             config,
@@ -141,7 +178,9 @@ impl State {
             core
         } else {
             let seed = weft_net::entropy_seed().map_err(crate::Error::Io)?;
-            Box::new(sans_io::PeerConnection::new(now, self.config.clone(), Rng::from_seed(seed))?)
+            let core = sans_io::PeerConnection::new(now, self.config.clone(), Rng::from_seed(seed))?;
+            tracing::Span::current().record("ufrag", core.ice_ufrag());
+            Box::new(core)
         };
         Ok((now, self.core.insert(core)))
     }

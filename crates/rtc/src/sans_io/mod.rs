@@ -59,6 +59,11 @@ pub use tally::Traffic;
 /// ([`handle_timeout`](Self::handle_timeout)); then drain [`poll_transmit`](Self::poll_transmit) and
 /// [`poll_event`](Self::poll_event), and sleep until [`poll_timeout`](Self::poll_timeout). Every other call may make
 /// something to transmit, so drain after those too.
+///
+/// # Logging
+/// It logs with `tracing` and makes no span, as it would have to enter it for each datagram. Whoever drives many enters one
+/// around the calls, as the drivers of this crate do:
+/// `tracing::info_span!("peer_connection", ufrag = connection.ice_ufrag())`.
 #[derive(Debug)]
 pub struct PeerConnection {
     config: SharedConfig,
