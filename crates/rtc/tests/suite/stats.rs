@@ -43,19 +43,16 @@ fn check(report: &StatsReport) {
     );
     assert!([local, remote].iter().all(|candidate| candidate.url.is_none() && candidate.relay_protocol.is_none()));
 
+    assert_eq!(selected[0].info.local.kind, CandidateKind::Host);
     let checks = selected[0].checks;
     assert!(checks.requests_sent > 0 && checks.responses_received > 0, "{checks:?}");
-    assert!(checks.requests_received > 0 && checks.responses_sent > 0, "{checks:?}");
     assert!(selected[0].total_round_trip_time > Duration::ZERO, "{checks:?}");
+    // It may have been selected just now.
     let traffic = report.selected_pair_traffic;
-    assert!(traffic.packets_sent > 2 && traffic.packets_sent < transport.packets_sent, "{traffic:?} of {transport:?}");
-    assert!(
-        traffic.packets_received > 2 && traffic.packets_received < transport.packets_received,
-        "{traffic:?} of {transport:?}"
-    );
-    assert!(traffic.bytes_sent > 500 && traffic.bytes_sent < transport.bytes_sent, "{traffic:?} of {transport:?}");
-    assert!(traffic.bytes_received > 500 && traffic.bytes_received < transport.bytes_received, "{traffic:?}");
-    assert_eq!(selected[0].info.local.kind, CandidateKind::Host);
+    assert!(traffic.packets_sent < transport.packets_sent, "{traffic:?} of {transport:?}");
+    assert!(traffic.packets_received < transport.packets_received, "{traffic:?} of {transport:?}");
+    assert!(traffic.bytes_sent < transport.bytes_sent, "{traffic:?} of {transport:?}");
+    assert!(traffic.bytes_received < transport.bytes_received, "{traffic:?} of {transport:?}");
 
     for certificate in [Some(&report.local_certificate), report.remote_certificate.as_ref()] {
         let certificate = certificate.expect("both have shown one");
