@@ -213,6 +213,73 @@ fn candidates_are_kept_up_to_the_limit_and_ignored_beyond() {
     }
 }
 
+/// Applying an offer of each size and answering it, and candidates one by one, within the default limits and beyond.
+#[cfg(unix)]
+#[test]
+fn negotiating_takes_time_in_proportion() {
+    let now = weft_core::Instant::ORIGIN;
+    let certificate = std::sync::Arc::new(weft_rtc::Certificate::generate().unwrap());
+    let peer = || {
+        let config = Config::default().with_certificate(certificate.clone());
+        let mut pc = weft_rtc::sans_io::PeerConnection::new(now, config, Rng::from_test_seed(1)).unwrap();
+        pc.add_host_address(now, B_V4);
+        pc
+    };
+    let mut offerer = peers(link(4), 1).a.pc;
+    offerer.set_local_description(now, None).unwrap();
+    let offer = offerer.local_description().unwrap();
+    let ended = "a=end-of-candidates\r\n";
+    let with = |count: usize, line: &dyn Fn(usize) -> String| {
+        let mut offer = offer.clone();
+        offer.sdp = offer.sdp.replace(ended, "");
+        offer.sdp.extend((0..count).map(line));
+        offer
+    };
+    let address = |n: usize| format!("candidate:1 1 udp {} 192.0.2.{} {} typ host", n + 1, n % 250, 1_000 + n);
+    let answer = |offer: &Description| {
+        let mut pc = peer();
+        pc.set_remote_description(now, offer).unwrap();
+        pc.set_local_description(now, None).unwrap();
+        pc
+    };
+    let candidates = |count| with(count, &|n| format!("a={}\r\n", address(n)));
+    let attributes = |count| with(count, &|n| format!("a=x-{n}:1\r\n"));
+    let sections = |count| with(count, &|n| format!("m=audio 9 RTP/AVP 0\r\na=mid:audio-{n}\r\n"));
+    assert_linear("candidates", 16, || answer(&candidates(7)), || answer(&candidates(112)));
+    assert_linear("attributes", 16, || answer(&attributes(120)), || answer(&attributes(1_920)));
+    assert_linear("sections", 16, || answer(&sections(15)), || answer(&sections(240)));
+    let trickle = |count: usize| {
+        let mut pc = answer(&with(0, &|_| String::new()));
+        for n in 0..count {
+            let candidate =
+                IceCandidate { candidate: address(n), sdp_mid: Some("0".into()), ..IceCandidate::default() };
+            pc.add_ice_candidate(now, &candidate).unwrap();
+        }
+        pc
+    };
+    assert_linear("trickled", 16, || trickle(500), || trickle(8_000));
+}
+
+/// The cheapest of a few runs each, in time of this thread's own. What is quadratic takes the square of `times` as long.
+#[cfg(unix)]
+fn assert_linear<T>(name: &str, times: i64, small: impl Fn() -> T, large: impl Fn() -> T) {
+    let time = || {
+        let time = rustix::time::clock_gettime(rustix::time::ClockId::ThreadCPUTime);
+        time.tv_sec * 1_000_000_000 + time.tv_nsec
+    };
+    let run = |work: &dyn Fn() -> T| {
+        let start = time();
+        let done = std::hint::black_box(work());
+        let took = time() - start;
+        drop(done);
+        took
+    };
+    let least = |work: &dyn Fn() -> T| (0..5).map(|_| run(work)).min().unwrap();
+    let (small, large) = (least(&small), least(&large));
+    println!("{name}: {small} ns, then {large} ns");
+    assert!(large < small.max(2_000) * times * 6, "{name}: {small} ns, then {large} ns");
+}
+
 fn turn_without_credentials() -> IceServer {
     IceServer { urls: vec!["turn:192.0.2.1".parse().unwrap()], credentials: None }
 }
