@@ -104,17 +104,13 @@ impl Names {
     }
 
     fn look_up(&mut self, now: Instant, asker: Asker) {
-        if self.dns.as_ref().is_none_or(Dns::is_idle) {
-            // Made anew for what is asked later: the system's servers may be others by then.
+        if self.dns.is_none() {
             let mut config = DnsConfig::system();
             if !self.servers.is_empty() {
                 config.servers.clone_from(&self.servers);
             }
             let Ok(seed) = weft_net::entropy_seed() else { return self.answer(asker, Vec::new()) };
             self.dns = Some(Dns::new(config, Rng::from_seed(seed)));
-            // Its sockets are others than those that are watched, though their count may be the same.
-            #[cfg(feature = "tokio")]
-            self.ready.forget_dns();
         }
         let Some(dns) = &mut self.dns else { return };
         match dns.resolve(now, &asker.name) {
@@ -200,6 +196,18 @@ impl Names {
                 self.answer(asker, found.clone());
             }
         }
+        self.tidy();
+    }
+
+    /// Lets go of DNS, its sockets included, when nobody looks for a name: it is made anew for what is asked later, as the
+    /// system's servers may be others by then. The same with multicast DNS.
+    fn tidy(&mut self) {
+        if self.looked_up.is_empty() {
+            self.dns = None;
+            // Its sockets are others than those that are watched next, though their count may be the same.
+            #[cfg(feature = "tokio")]
+            self.ready.forget_dns();
+        }
         self.tidy_link();
     }
 
@@ -207,6 +215,8 @@ impl Names {
     fn tidy_link(&mut self) {
         if !self.hides && self.searched.is_empty() {
             self.link = None;
+            #[cfg(feature = "tokio")]
+            self.ready.forget_link();
         }
     }
 
@@ -255,7 +265,7 @@ impl Names {
         }
         self.asked.retain(|asker| asker.key != key);
         self.searched.retain(|asker| asker.key != key);
-        self.tidy_link();
+        self.tidy();
     }
 
     /// The address is gone: nobody is told it any more.
@@ -297,6 +307,10 @@ impl Ready {
     fn forget_dns(&mut self) {
         self.dns = (0, Vec::new());
     }
+
+    fn forget_link(&mut self) {
+        self.link = None;
+    }
 }
 
 #[cfg(feature = "tokio")]
@@ -306,19 +320,12 @@ impl Names {
         use weft_net::Readiness;
         let watched = |all: Vec<std::io::Result<Readiness>>| all.into_iter().flatten().collect::<Vec<_>>();
         let mut ready = self.has_work();
-        match &self.dns {
-            Some(dns) => {
-                if self.ready.dns.0 != dns.generation() {
-                    let udp = dns.udp_sockets().map(Readiness::udp);
-                    self.ready.dns =
-                        (dns.generation(), watched(udp.chain(dns.tcp_sockets().map(Readiness::tcp)).collect()));
-                    ready = true;
-                }
-            }
-            None => self.ready.forget_dns(),
-        }
-        if self.link.is_none() {
-            self.ready.link = None;
+        if let Some(dns) = &self.dns
+            && self.ready.dns.0 != dns.generation()
+        {
+            let udp = dns.udp_sockets().map(Readiness::udp);
+            self.ready.dns = (dns.generation(), watched(udp.chain(dns.tcp_sockets().map(Readiness::tcp)).collect()));
+            ready = true;
         }
         if let Some(link) = &self.link
             && self.ready.link.is_none()

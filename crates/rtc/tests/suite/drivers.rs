@@ -359,6 +359,38 @@ fn names_of_servers_are_resolved_by_the_polled_driver() {
     assert!(slowest < LONGEST_POLL, "{slowest:?}");
 }
 
+/// A name of the hosts file is known at once, and takes the place of no other: that of another server, or the same again.
+#[test]
+fn names_of_the_hosts_file_are_found_beside_others() {
+    use weft_rtc::polled::{ChannelOptions, Configuration, IceServer, PeerConnection, Signal};
+    let (dns, port, asked) = servers();
+    let others = [0, 1].map(|_| StdSocket::bind("127.0.0.1:0").unwrap());
+    let mut urls: Vec<_> =
+        others.iter().map(|socket| format!("stun:localhost:{}", socket.local_addr().unwrap().port())).collect();
+    urls.insert(1, format!("stun:stun.test:{port}"));
+    let mut base = config();
+    base.dns_servers = vec![dns];
+    let mut peer = PeerConnection::with_config(base);
+    let server = IceServer { urls, ..IceServer::default() };
+    peer.initialize(&Configuration { ice_servers: vec![server], relay_only: false }).unwrap();
+    let _channel = peer.create_data_channel("x", &ChannelOptions::default()).unwrap();
+    peer.create_offer().unwrap();
+    peer.poll().unwrap();
+    let Some(Signal::SessionDescriptionCreated { kind, sdp }) = peer.next_signal() else { panic!("no offer") };
+    peer.set_local_description(&kind, &sdp).unwrap();
+    let (mut reached, clock) = ([false; 3], Clock::new());
+    while reached != [true; 3] {
+        peer.poll().unwrap();
+        for (socket, reached) in others.iter().zip(&mut reached) {
+            socket.set_nonblocking(true).unwrap();
+            *reached |= socket.recv_from(&mut [0; 512]).is_ok();
+        }
+        reached[2] |= asked.try_recv().is_ok();
+        assert!(clock.now() - Instant::ORIGIN < PATIENCE, "asked: {reached:?}");
+        std::thread::park_timeout(Duration::from_millis(1));
+    }
+}
+
 /// A poll for each frame must leave time for the frame.
 const LONGEST_POLL: Duration = Duration::from_millis(50);
 

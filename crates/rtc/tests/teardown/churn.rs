@@ -18,7 +18,7 @@ use weft_rtc::{
 };
 use weft_testkit::{TurnServer, TurnServerConfig};
 
-use crate::{PATIENCE, Stage, alone, config, open_files, take_polled};
+use crate::{PATIENCE, Stage, all_ended, alone, config, open_files, take_polled};
 
 /// Bytes that tables may differ by, which grow and shrink by what a run happens to draw.
 const LEVEL: i64 = 4 * 1024;
@@ -245,4 +245,50 @@ fn a_polled_peer_that_is_begun_anew_keeps_nothing_of_before() {
         drop(channels);
         assert_eq!(open_files(), idle, "sockets are open");
     });
+}
+
+/// A connection of `server`'s that ends while it asks for names: those of servers of a name server that says nothing, and
+/// that of a candidate of nobody.
+async fn one_asks(server: &Endpoint, config: &Config, offer: &Description, way: usize) {
+    let peer = server.peer_connection(config.clone()).unwrap();
+    peer.set_remote_description(offer).unwrap();
+    peer.set_local_description(None).unwrap();
+    // The question leaves.
+    for _ in 0..way % 8 {
+        tokio::task::yield_now().await;
+    }
+    if way.is_multiple_of(3) {
+        peer.close();
+    }
+}
+
+#[test]
+fn nor_of_the_names_they_asked_for() {
+    let _alone = alone();
+    let silent = StdSocket::bind("127.0.0.1:0").unwrap();
+    let mut config = config(&Arc::new(Certificate::generate().unwrap()));
+    config.dns_servers = vec![silent.local_addr().unwrap()];
+    for url in ["stun:stun.test", "stun:other.test"] {
+        config.ice_servers.push(IceServer::stun(url.parse().unwrap()));
+    }
+    let runtime = runtime();
+    let (server, offer) = runtime.block_on(async {
+        let other = PeerConnection::new(crate::config(config.certificate.as_ref().unwrap())).unwrap();
+        other.create_data_channel(DataChannelInit::new("x")).unwrap();
+        let mut offer = other.offer().await.unwrap();
+        let unknown = " 00000000-0000-4000-8000-00000000dead.local ";
+        offer.sdp = offer.sdp.replace(" 127.0.0.1 ", unknown).replace(" ::1 ", unknown);
+        drop(other);
+        all_ended().await;
+        (Endpoint::bind(&config).unwrap(), offer)
+    });
+    let idle = open_files();
+    holds_its_level("names", MANY, |way| {
+        runtime.block_on(async {
+            one_asks(&server, &config, &offer, way).await;
+            all_past(&server, idle).await;
+        });
+    });
+    silent.set_nonblocking(true).unwrap();
+    assert!(silent.recv_from(&mut [0; 512]).is_ok(), "nobody was asked");
 }
