@@ -8,7 +8,7 @@ use std::time::Duration;
 use simple_dns::rdata::{A, RData};
 use simple_dns::{CLASS, Packet, QTYPE, RCODE, ResourceRecord, TYPE};
 use tokio::time::timeout;
-use weft_core::{Instant, Rng, Transport};
+use weft_core::{Rng, Transport};
 use weft_net::{Clock, UdpSocket};
 use weft_rtc::ice::{CandidateKind, RestartReason};
 use weft_rtc::io::Sockets;
@@ -211,7 +211,7 @@ fn worked() -> Duration {
 /// By TCP with plain sockets, as the polled driver has them.
 #[test]
 fn plain_sockets_take_and_open_tcp_connections() {
-    let clock = Clock::new();
+    let (clock, begun) = (Clock::new(), std::time::Instant::now());
     let make = |seed, config: Config| {
         let now = clock.now();
         let mut sockets = Sockets::<UdpSocket>::bind(&config).unwrap();
@@ -250,7 +250,7 @@ fn plain_sockets_take_and_open_tcp_connections() {
         if std::mem::take(&mut opened) {
             a.1.send(clock.now(), id, weft_rtc::MessageKind::Text, bytes::Bytes::from_static(b"by TCP")).unwrap();
         }
-        assert!(clock.now() - Instant::ORIGIN < PATIENCE);
+        assert!(begun.elapsed() < PATIENCE);
         std::thread::park_timeout(Duration::from_micros(500));
     }
     assert_eq!(a.1.stats().selected_pair.unwrap().path.transport, Transport::Tcp);
@@ -338,7 +338,7 @@ fn names_of_servers_are_resolved_by_the_polled_driver() {
     peer.initialize(&weft_rtc::polled::Configuration { ice_servers: servers, relay_only: false }).unwrap();
     let _channel = peer.create_data_channel("x", &ChannelOptions::default()).unwrap();
     peer.create_offer().unwrap();
-    let clock = Clock::new();
+    let begun = std::time::Instant::now();
     let (mut refused, mut reached) = (false, false);
     let mut slowest = Duration::ZERO;
     while !refused || !reached {
@@ -353,7 +353,7 @@ fn names_of_servers_are_resolved_by_the_polled_driver() {
             }
         }
         reached |= asked.try_recv().is_ok();
-        assert!(clock.now() - Instant::ORIGIN < PATIENCE, "{refused} {reached}");
+        assert!(begun.elapsed() < PATIENCE, "{refused} {reached}");
         std::thread::park_timeout(Duration::from_millis(1));
     }
     assert!(slowest < LONGEST_POLL, "{slowest:?}");
@@ -378,7 +378,7 @@ fn names_of_the_hosts_file_are_found_beside_others() {
     peer.poll().unwrap();
     let Some(Signal::SessionDescriptionCreated { kind, sdp }) = peer.next_signal() else { panic!("no offer") };
     peer.set_local_description(&kind, &sdp).unwrap();
-    let (mut reached, clock) = ([false; 3], Clock::new());
+    let (mut reached, begun) = ([false; 3], std::time::Instant::now());
     while reached != [true; 3] {
         peer.poll().unwrap();
         for (socket, reached) in others.iter().zip(&mut reached) {
@@ -386,7 +386,7 @@ fn names_of_the_hosts_file_are_found_beside_others() {
             *reached |= socket.recv_from(&mut [0; 512]).is_ok();
         }
         reached[2] |= asked.try_recv().is_ok();
-        assert!(clock.now() - Instant::ORIGIN < PATIENCE, "asked: {reached:?}");
+        assert!(begun.elapsed() < Duration::from_secs(5), "asked: {reached:?}");
         std::thread::park_timeout(Duration::from_millis(1));
     }
 }
@@ -425,12 +425,12 @@ fn a_name_server_that_is_silent_holds_up_no_poll() {
     };
     // The system may hold up one of them.
     let slowest = |_| {
-        let (mut peers, clock, mut slowest) = ([make(), make()], Clock::new(), Duration::ZERO);
+        let (mut peers, begun, mut slowest) = ([make(), make()], std::time::Instant::now(), Duration::ZERO);
         let options = ChannelOptions { negotiated: true, id: Some(1), ..ChannelOptions::default() };
         let channels = peers.each_mut().map(|peer| peer.create_data_channel("x", &options).unwrap());
         slowest = slowest.max(held_up(|| peers[0].create_offer().unwrap()));
         let open = |channel: &weft_rtc::polled::DataChannel| channel.ready_state() == ChannelState::Open;
-        while clock.now() - Instant::ORIGIN < Duration::from_millis(400) || !channels.iter().all(open) {
+        while begun.elapsed() < Duration::from_millis(400) || !channels.iter().all(open) {
             for n in 0..2 {
                 slowest = slowest.max(held_up(|| peers[n].poll().unwrap()));
                 while let Some(signal) = peers[n].next_signal() {

@@ -338,9 +338,9 @@ fn signals_that_nobody_takes_are_bounded() {
     let closed = |hers: &[weft_rtc::polled::DataChannel]| {
         hers.iter().filter(|channel| channel.ready_state() == ChannelState::Closed).count()
     };
-    let clock = weft_net::Clock::new();
+    let begun = tokio::time::Instant::now();
     while closed(&hers) < 100 {
-        assert!(clock.now() - weft_core::Instant::ORIGIN < std::time::Duration::from_secs(20), "{}", closed(&hers));
+        assert!(begun.elapsed() < std::time::Duration::from_secs(20), "{}", closed(&hers));
         couple.a.poll().unwrap();
         couple.b.poll().unwrap();
     }
