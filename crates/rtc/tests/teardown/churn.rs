@@ -26,14 +26,22 @@ const LEVEL: i64 = 4 * 1024;
 /// How many come and go to warm up, and again as many that are counted: a byte of each would be seen.
 const MANY: usize = 250;
 
-/// Lets many come and go, then as many again, of which nothing may stay.
+/// Lets many come and go, then as many again, of which nothing may stay. What does not go away stays of each round; a table
+/// that grew, as more than ever happened at once, does so in one.
 fn holds_its_level(what: &str, many: usize, mut one: impl FnMut(usize)) {
     (0..many).for_each(&mut one);
     let idle = open_files();
-    let counted = allocation_counter::measure(|| (0..many).for_each(&mut one));
-    println!("{what}: {} bytes in {} allocations stay", counted.bytes_current, counted.count_current);
-    assert_eq!(open_files(), idle, "{what}: sockets stay");
-    assert!(counted.bytes_current.abs() < LEVEL, "{what}: {} bytes stay", counted.bytes_current);
+    let mut stays = Vec::new();
+    while stays.len() < 3 {
+        let counted = allocation_counter::measure(|| (0..many).for_each(&mut one));
+        println!("{what}: {} bytes in {} allocations stay", counted.bytes_current, counted.count_current);
+        assert_eq!(open_files(), idle, "{what}: sockets stay");
+        if counted.bytes_current.abs() < LEVEL {
+            return;
+        }
+        stays.push(counted.bytes_current);
+    }
+    panic!("{what}: {stays:?} bytes stay of the rounds");
 }
 
 fn runtime() -> Runtime {
