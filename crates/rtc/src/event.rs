@@ -179,7 +179,7 @@ pub enum Event {
     Open(ChannelId),
     /// A channel that had no message waiting has one.
     Readable(ChannelId),
-    /// A channel whose send was refused because buffers were full may try again.
+    /// A channel whose send was refused because buffers were full may try again: a quarter of the send buffer is free.
     Writable(ChannelId),
     /// The channel's buffered amount fell to its low threshold.
     BufferedAmountLow(ChannelId),

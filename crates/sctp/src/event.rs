@@ -32,7 +32,8 @@ pub enum Event {
     Restarted,
     /// A message waits, where none did before.
     Readable,
-    /// There is room again after `Full`.
+    /// There is room again after `Full`: for what was refused, and for a quarter of the send buffer, so that those who wait
+    /// are not woken for each message that leaves.
     Writable,
     /// What is queued on this stream fell to its threshold.
     BufferedAmountLow(u16),

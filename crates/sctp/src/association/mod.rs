@@ -591,7 +591,7 @@ impl Layer for Association {
         if let Some((notice, delivered)) = self.flight.take_notice() {
             return Some(if delivered { Event::Delivered(notice) } else { Event::Abandoned(notice) });
         }
-        if self.refused.is_some_and(|len| self.has_room(len)) {
+        if self.refused.is_some_and(|len| self.has_room(len.max(self.worth_telling()))) {
             self.refused = None;
             return Some(Event::Writable);
         }

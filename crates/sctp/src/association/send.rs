@@ -189,6 +189,12 @@ impl Association {
         bytes && self.queue.messages < self.config.max_send_entries
     }
 
+    /// Room that is worth waking those who wait for it: a quarter of the buffer. They were woken for each message that
+    /// left else, all of them, and most in vain.
+    pub(super) fn worth_telling(&self) -> usize {
+        self.config.send_buffer.max(self.grown_buffer()) / 4
+    }
+
     /// A path that holds more than the buffer could never be filled.
     fn grown_buffer(&self) -> usize {
         self.controller.window().saturating_mul(2).min(self.config.max_send_buffer)

@@ -157,7 +157,7 @@ pub enum ChannelEvent {
     Opened(ChannelId),
     /// A message waits, where none did before.
     Readable(ChannelId),
-    /// There is room again after `Full`.
+    /// There is room again after `Full`, for a quarter of the send buffer at least.
     Writable(ChannelId),
     /// The buffered amount fell to its threshold.
     BufferedAmountLow(ChannelId),

@@ -557,6 +557,33 @@ fn backpressure_is_on_by_default() {
     pair.a.layer.send(pair.now(), a, MessageKind::Binary, payload(0, 65_536)).unwrap();
 }
 
+/// Of many channels that wait for room none is woken for a message that leaves: each is told once a quarter of the buffer is
+/// free, and never later than when all is.
+#[test]
+fn room_is_told_of_when_there_is_some() {
+    let config = Config::rtc();
+    let narrow = LinkConfig { bandwidth: Some(200_000_000), queue: 500_000, ..link() };
+    let mut pair = peers(&config, narrow, 1);
+    let channels = [(); 8].map(|()| open(&mut pair, ChannelInit::default()));
+    for round in 0..40 {
+        let mut sent = 0;
+        for (id, _) in channels {
+            while pair.a.layer.send(pair.now(), id, MessageKind::Binary, payload(0, 65_536)).is_ok() {
+                sent += 65_536;
+            }
+        }
+        assert!(sent >= config.send_buffer / 4, "round {round}: woken for {sent} bytes");
+        pair.a.events.clear();
+        let told = |pair: &mut Peers| {
+            for (_, id) in channels {
+                read_all(&mut pair.b.layer, id);
+            }
+            pair.a.events.iter().any(|event| matches!(event, ChannelEvent::Writable(_)))
+        };
+        pair.run_until(secs(10), told).unwrap();
+    }
+}
+
 /// The peer's close does not cost what was queued here (the W3C's closing procedure sends it first).
 #[test]
 fn what_was_queued_when_the_peer_closed_is_still_sent() {
