@@ -18,6 +18,12 @@ impl Agent {
         }
     }
 
+    /// Whether data has come a moment ago: none for [`Config::silence`](crate::Config::silence) is looked into by
+    /// [`handle_timeout`](weft_core::Layer::handle_timeout), and from then on this is false.
+    pub fn is_busy(&self) -> bool {
+        self.last_data.is_some()
+    }
+
     fn patience_with_silence(&self) -> Duration {
         self.config.silence.max(self.rtt().unwrap_or_default() * 2)
     }

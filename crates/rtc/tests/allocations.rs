@@ -44,6 +44,20 @@ fn a_packet_costs_no_allocation_and_a_message_one() {
     }
 }
 
+#[test]
+fn what_traffic_took_is_given_back_soon() {
+    let mut pair = Pair::connected();
+    pair.run(Duration::from_secs(20));
+    let mut used = 0;
+    let rested = allocation_counter::measure(|| {
+        used = allocation_counter::measure(|| pair.transfer(400, &Bytes::from(vec![0x5A; 65_536]))).bytes_current;
+        pair.run(Duration::from_secs(10));
+    });
+    println!("{used} bytes after the transfer, {} ten seconds later", rested.bytes_current);
+    assert!(used > 50_000, "{used}");
+    assert!(rested.bytes_current < 4_000, "{} bytes stay", rested.bytes_current);
+}
+
 /// Bytes on the heap that a connection with one open channel may have once it has been idle for a while, itself included.
 /// What the C library under the cryptography allocates is not among them: two keys of 592 bytes.
 /// Certificates vary by a few bytes.

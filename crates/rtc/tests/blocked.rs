@@ -5,8 +5,13 @@
 use std::process::{Command, Stdio};
 use std::time::Duration;
 
+#[path = "window/mod.rs"]
+mod window;
+
 use tokio::time::{sleep, timeout};
 use weft_rtc::{Config, DataChannel, DataChannelInit, Endpoint, IceConnectionState, PeerConnection};
+
+use window::open_window;
 
 const PATIENCE: Duration = Duration::from_secs(60);
 const PORT: u16 = 5000;
@@ -80,23 +85,7 @@ async fn join(server: &Endpoint) -> Joined {
     a.set_remote_description(&answer).unwrap();
     let there = timeout(PATIENCE, b.accept()).await.unwrap().unwrap();
     timeout(PATIENCE, here.opened()).await.unwrap().unwrap();
-    // The congestion window opens, so that much may be under way.
-    for _ in 0..50 {
-        let send = async {
-            for _ in 0..20 {
-                here.send(vec![1; 50_000]).await.unwrap();
-            }
-        };
-        let read = async {
-            for _ in 0..20 {
-                timeout(PATIENCE, there.recv()).await.unwrap().unwrap();
-            }
-        };
-        tokio::join!(send, read);
-        if a.stats().sctp.cwnd > 200_000 {
-            break;
-        }
-    }
+    open_window(&a, &here, &there, 200_000).await;
     Joined { a, _b: b, here, there }
 }
 

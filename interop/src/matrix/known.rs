@@ -46,7 +46,7 @@ struct Pair {
 #[serde(deny_unknown_fields)]
 struct Race {
     stack: String,
-    /// Part of a line of the stack's own log that nothing else makes it say.
+    /// Part of a line of the stack's own log that shows it.
     log: String,
     reason: String,
 }

@@ -422,10 +422,14 @@ pub(super) fn role_name(role: ice::Role) -> &'static str {
     }
 }
 
-/// `RTCIceServerTransportProtocol`: how the client reaches the server that relays.
+/// How the client reaches the server that relays.
 fn relay_protocol(server: &ServerUrl) -> Option<&'static str> {
-    match server.transport() {
-        _ if !server.scheme().is_turn() => None,
+    protocol_name(server.transport()).filter(|_| server.scheme().is_turn())
+}
+
+/// `RTCIceServerTransportProtocol`.
+pub(super) fn protocol_name(transport: Transport) -> Option<&'static str> {
+    match transport {
         Transport::Udp => Some("udp"),
         Transport::Tcp => Some("tcp"),
         Transport::Tls => Some("tls"),

@@ -10,7 +10,7 @@ use weft_rtc::{CandidateStats, CertificateStats, ChannelState, StatsReport};
 use super::channels::{Channel, Channels};
 use super::command::Mode;
 use super::refusal::Refusal;
-use super::report::pair_of;
+use super::report::{pair_of, protocol_name};
 use super::session::{Outcome, Session};
 
 impl Session {
@@ -235,11 +235,7 @@ fn candidate_object(stats: &CandidateStats) -> Value {
         "candidateType": candidate.kind.token(), "priority": candidate.priority,
         "foundation": candidate.foundation.to_string(), "usernameFragment": stats.username_fragment,
         "url": stats.url.as_ref().map(ToString::to_string),
-        "relayProtocol": stats.relay_protocol.map(|transport| match transport {
-            weft_core::Transport::Udp => "udp",
-            weft_core::Transport::Tls => "tls",
-            _ => "tcp",
-        }),
+        "relayProtocol": stats.relay_protocol.and_then(protocol_name),
     })
 }
 

@@ -5,11 +5,10 @@ use weft_core::{Instant, Transport};
 use weft_stun::turn;
 
 use super::relayed::is_of;
-use super::{Host, Job, JobState, Known, Server, ServerError, ServerId, ServerKind, hidden};
+use super::{Job, JobState, Server, ServerError, ServerId, ServerKind, hidden};
 use crate::agent::Agent;
 use crate::candidate::{Candidate, CandidateKind, LocalCandidate};
 use crate::config::Policy;
-use crate::event::Event;
 use crate::locals::Term;
 
 /// What gathering begins with the next time.
@@ -115,17 +114,7 @@ impl Agent {
                 self.set_server_credentials(now, id, credentials);
             }
             (Some(_), _) => {}
-            (None, _) => {
-                let addresses = match &server.host {
-                    Host::Ip(ip) => vec![*ip],
-                    Host::Name(name) => {
-                        self.emit(Event::Resolve(id, name.as_str().into()));
-                        Vec::new()
-                    }
-                };
-                let resolved = !addresses.is_empty();
-                self.gatherer.servers.push(Known { id, server, resolved, retired: false, addresses });
-            }
+            (None, _) => self.take_in(id, server),
         }
     }
 

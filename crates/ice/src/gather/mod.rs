@@ -148,6 +148,14 @@ impl Agent {
         }
         let id = self.gatherer.new_id();
         self.gatherer.announced = false;
+        self.take_in(id, server);
+        self.form_jobs();
+        self.settle(now);
+        Ok(id)
+    }
+
+    /// A server is one of ours from now on.
+    fn take_in(&mut self, id: ServerId, server: Server) {
         let addresses = match &server.host {
             Host::Ip(ip) => vec![*ip],
             Host::Name(name) => {
@@ -156,9 +164,6 @@ impl Agent {
             }
         };
         self.gatherer.servers.push(Known { id, resolved: !addresses.is_empty(), retired: false, server, addresses });
-        self.form_jobs();
-        self.settle(now);
-        Ok(id)
     }
 
     /// The addresses of a server's name, or of one family of them; may be called more than once. None at all mean that it

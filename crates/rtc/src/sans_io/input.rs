@@ -60,8 +60,13 @@ impl PeerConnection {
         if self.states.closed {
             return;
         }
+        let was_busy = self.ice.is_busy();
         let ice = self.ice.handle_timeout(now).map_err(Failure::Agent).err();
         self.failed(now, ice);
+        if was_busy && !self.ice.is_busy() {
+            // Traffic has ended: what it took is given back long before the next heartbeat would.
+            self.channels.shrink_to_fit();
+        }
         let dtls = match &mut self.dtls {
             Dtls::Running(dtls) => dtls.handle_timeout(now).map_err(Failure::Dtls).err(),
             Dtls::Waiting | Dtls::Ended(_) => None,

@@ -11,6 +11,11 @@ use socket2::{Domain, Socket, Type};
 use tokio::time::timeout;
 use weft_rtc::{Config, DataChannel, DataChannelInit, Description, Endpoint, PeerConnection};
 
+#[path = "../window/mod.rs"]
+mod window;
+
+use window::open_window;
+
 const PATIENCE: Duration = Duration::from_secs(20);
 
 /// A way by TCP to `target` that holds little, and nothing at all while it is shut towards who connects to it.
@@ -93,23 +98,7 @@ pub(crate) async fn join_and_congest(server: &Endpoint, [of_a, of_b]: [Config; 2
     a.set_remote_description(&answer).unwrap();
     let there = timeout(PATIENCE, b.accept()).await.expect("no channel comes").unwrap();
     timeout(PATIENCE, here.opened()).await.unwrap().unwrap();
-    // The congestion window opens, so that much may be under way.
-    for _ in 0..50 {
-        let send = async {
-            for _ in 0..40 {
-                here.send(vec![1; 50_000]).await.unwrap();
-            }
-        };
-        let read = async {
-            for _ in 0..40 {
-                timeout(PATIENCE, there.recv()).await.unwrap().unwrap();
-            }
-        };
-        tokio::join!(send, read);
-        if a.stats().sctp.cwnd > 250_000 {
-            break;
-        }
-    }
+    open_window(&a, &here, &there, 250_000).await;
     narrows.shut(true);
     let before = a.stats().counters.bytes_sent;
     let sent = || a.stats().counters.bytes_sent - before;

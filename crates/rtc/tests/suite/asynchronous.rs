@@ -15,11 +15,12 @@ use weft_rtc::{
 
 const PATIENCE: Duration = Duration::from_secs(20);
 
-fn peer() -> PeerConnection {
+pub(crate) fn peer() -> PeerConnection {
     PeerConnection::new(Config::default().with_loopback(true)).unwrap()
 }
 
-async fn connect() -> (PeerConnection, PeerConnection, DataChannel, DataChannel) {
+/// A connected couple, and the ends of a channel.
+pub(crate) async fn connect() -> (PeerConnection, PeerConnection, DataChannel, DataChannel) {
     let (a, b) = (peer(), peer());
     let here = a.create_data_channel(DataChannelInit::new("x")).unwrap();
     let answer = b.answer(&a.offer().await.unwrap()).await.unwrap();

@@ -12,25 +12,13 @@ use tokio::task::yield_now;
 use tokio::time::timeout;
 use weft_core::Rng;
 use weft_rtc::{
-    ChannelState, Config, ConnectionState, DataChannel, DataChannelInit, Error, Message, MessageKind, Part,
-    PeerConnection, PeerEvent, SignalingState,
+    ChannelState, ConnectionState, DataChannel, DataChannelInit, Error, Message, MessageKind, Part, PeerConnection,
+    PeerEvent, SignalingState,
 };
 
+use crate::asynchronous::{connect, peer};
+
 const PATIENCE: Duration = Duration::from_secs(20);
-
-fn peer() -> PeerConnection {
-    PeerConnection::new(Config::default().with_loopback(true)).unwrap()
-}
-
-async fn connect() -> (PeerConnection, PeerConnection, DataChannel, DataChannel) {
-    let (a, b) = (peer(), peer());
-    let here = a.create_data_channel(DataChannelInit::new("x")).unwrap();
-    let answer = b.answer(&a.offer().await.unwrap()).await.unwrap();
-    a.set_remote_description(&answer).unwrap();
-    let there = timeout(PATIENCE, b.accept()).await.unwrap().unwrap();
-    timeout(PATIENCE, here.opened()).await.unwrap().unwrap();
-    (a, b, here, there)
-}
 
 /// When futures are given up, and how often they were.
 struct Snatches {

@@ -403,7 +403,8 @@ impl Association {
         self.queue.set_threshold(stream, bytes);
     }
 
-    /// Gives back what traffic took and is not needed now, as the timer of heartbeats does: for who has thousands of them.
+    /// Gives back what traffic took and is not needed now, as the timer of heartbeats does
+    /// ([`Config::heartbeat_interval`](crate::Config::heartbeat_interval)): for who has thousands of them.
     pub fn shrink_to_fit(&mut self) {
         if self.flight.is_empty() {
             self.rest();
