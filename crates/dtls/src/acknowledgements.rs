@@ -35,6 +35,10 @@ impl Acknowledgements {
         self.due = false;
     }
 
+    pub(crate) fn shrink_to_fit(&mut self) {
+        self.numbers.shrink_to_fit();
+    }
+
     #[cfg(test)]
     pub(crate) fn len(&self) -> usize {
         self.numbers.len()

@@ -75,6 +75,7 @@ mod fingerprint;
 mod flight;
 mod flights;
 mod handshake;
+mod idle;
 mod key_updates;
 mod listener;
 mod negotiation;

@@ -46,13 +46,13 @@ impl HashAlgorithm {
 #[derive(Clone)]
 pub struct Digest {
     bytes: Zeroizing<[u8; 64]>,
-    len: usize,
+    len: u8,
 }
 
 impl Digest {
     /// Takes at most 64 bytes.
     pub fn new(bytes: &[u8]) -> Self {
-        let mut digest = Self { bytes: Zeroizing::new([0; 64]), len: bytes.len().min(64) };
+        let mut digest = Self { bytes: Zeroizing::new([0; 64]), len: bytes.len().min(64) as u8 };
         digest.bytes.iter_mut().zip(bytes).for_each(|(to, from)| *to = *from);
         digest
     }
@@ -63,7 +63,7 @@ impl ZeroizeOnDrop for Digest {}
 
 impl AsRef<[u8]> for Digest {
     fn as_ref(&self) -> &[u8] {
-        self.bytes.get(..self.len).unwrap_or_default()
+        self.bytes.get(..self.len.into()).unwrap_or_default()
     }
 }
 

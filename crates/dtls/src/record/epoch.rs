@@ -50,7 +50,7 @@ impl WriteEpoch {
     #[inline]
     pub(crate) fn is_spent(&self, reserved: u64) -> bool {
         let limit = match &self.protection {
-            Protection::V13(keys) => keys.limit,
+            Protection::V13(keys) => keys.limit(),
             Protection::Plaintext | Protection::V12(_) => u64::MAX,
         };
         let next = self.next_sequence.saturating_add(reserved);

@@ -6,10 +6,9 @@ use weft_core::{Frame, Full, Overhead, Spent};
 
 use super::connection_id::ConnectionIds;
 use super::epoch::{ReadEpoch, WriteEpoch};
-use super::parked::ParkedEpoch;
 use super::protection::Protection;
 use crate::config::Limits;
-use crate::crypto::{AeadAlgorithm, Secret};
+use crate::crypto::Failed;
 use crate::wire::{ContentType, MAX_PLAINTEXT, ProtocolVersion, RECORD_HEADER, RecordHeader, UnifiedHeader};
 
 /// Protected epochs to read in 1.3: the newest, for its two low bits tell the epochs apart, and those before it, for
@@ -23,9 +22,8 @@ const RESERVED: u64 = 64;
 
 /// The records of a connection: every epoch that has keys, in both directions.
 pub(crate) struct RecordLayer {
+    /// Protected ones; epoch 0 needs nothing to be read.
     pub(super) read: Vec<ReadEpoch>,
-    /// The oldest protected epoch to read, if its keys are put by.
-    parked: Option<Box<ParkedEpoch>>,
     write: Vec<WriteEpoch>,
     /// The version field of records sent; 1.0 until the version is agreed (RFC 6347 section 4.2.1).
     version: ProtocolVersion,
@@ -74,8 +72,7 @@ pub(crate) fn split(datagram: &[u8], at: usize) -> Option<(RecordHeader, usize)>
 impl RecordLayer {
     pub(crate) fn new(limits: &Limits) -> Self {
         Self {
-            read: vec![ReadEpoch::new(0, Protection::Plaintext)],
-            parked: None,
+            read: Vec::new(),
             write: vec![WriteEpoch::new(0, Protection::Plaintext)],
             version: ProtocolVersion::DTLS_1_0,
             content_limit: MAX_PLAINTEXT,
@@ -132,30 +129,40 @@ impl RecordLayer {
         self.content_limit.saturating_sub(usize::from(!self.connection_ids.peer().is_empty()))
     }
 
-    /// Adds an epoch to read. Of many the oldest protected one is forgotten.
+    /// Adds an epoch to read. Of many the oldest is forgotten.
     pub(crate) fn install_read(&mut self, epoch: ReadEpoch) {
-        let epochs = self.read.len().saturating_add(usize::from(self.parked.is_some()));
-        if epochs > READ_EPOCHS_V13 && self.parked.take().is_none() {
-            self.read.remove(1);
+        if self.read.len() >= READ_EPOCHS_V13 {
+            self.read.remove(0);
         }
         self.read.reserve_exact(1);
         self.read.push(epoch);
     }
 
-    /// Puts by the keys to read with in `epoch`, the oldest protected one of 1.3, until a record comes that needs them.
-    pub(crate) fn park_read(&mut self, epoch: u16, algorithm: AeadAlgorithm, secret: Secret) {
-        if let Some(at) = self.read.iter().position(|half| half.epoch == epoch) {
-            let half = self.read.remove(at);
-            self.parked = Some(Box::new(ParkedEpoch::new(half, algorithm, secret)));
-        }
+    /// The keys to read with in `epoch` are hardly needed any more.
+    pub(crate) fn rest_read(&mut self, epoch: u16) {
+        self.read.iter_mut().filter(|half| half.epoch == epoch).for_each(|half| half.protection.rest());
     }
 
-    /// Takes out keys that were put by, if they are of an epoch with these low bits.
-    pub(super) fn unpark_read(&mut self, epoch_bits: u8) -> bool {
-        let Some(parked) = self.parked.take_if(|parked| parked.epoch & 3 == epoch_bits.into()) else { return false };
-        let Ok(half) = parked.unpark() else { return false };
-        self.read.insert(1.min(self.read.len()), half);
-        true
+    /// No keys are needed for a while.
+    pub(crate) fn rest(&mut self) {
+        self.read.iter_mut().for_each(|half| half.protection.rest());
+        self.write.iter_mut().for_each(|half| half.protection.rest());
+    }
+
+    /// The peer goes on to the next keys, in 1.3. They are those of the next epoch.
+    pub(crate) fn update_read(&mut self) -> Result<(), Failed> {
+        let newest = self.read.last().ok_or(Failed)?;
+        let next = newest.epoch.checked_add(1).ok_or(Failed)?;
+        self.install_read(ReadEpoch::new(next, newest.protection.update()?));
+        Ok(())
+    }
+
+    /// We go on to the next keys, in 1.3. They are those of the next epoch.
+    pub(crate) fn update_write(&mut self) -> Result<(), Failed> {
+        let newest = self.write.last().ok_or(Failed)?;
+        let next = newest.epoch.checked_add(1).ok_or(Failed)?;
+        self.install_write(WriteEpoch::new(next, newest.protection.update()?));
+        Ok(())
     }
 
     pub(crate) fn install_write(&mut self, epoch: WriteEpoch) {
@@ -167,8 +174,7 @@ impl RecordLayer {
 
     /// Forgets the keys of everything but epoch 0, so that nothing more is sealed or opened.
     pub(crate) fn wipe(&mut self) {
-        self.read.truncate(1);
-        self.parked = None;
+        self.read.clear();
         self.write.truncate(1);
     }
 

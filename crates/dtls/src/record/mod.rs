@@ -4,7 +4,6 @@ mod connection_id;
 mod epoch;
 mod layer;
 mod open;
-mod parked;
 mod protection;
 mod replay;
 mod v13;

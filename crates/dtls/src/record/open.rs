@@ -30,16 +30,13 @@ impl RecordLayer {
             return if id.is_empty() { Incoming::Dropped } else { Incoming::Foreign };
         }
         let newest = self.read_epoch();
-        let found = self.read.iter_mut().rev().find_map(|half| match &half.protection {
+        let found = self.read.iter_mut().rev().find_map(|half| match &mut half.protection {
             Protection::V13(keys) if half.epoch & 3 == header.epoch_bits.into() => {
                 Some((half.epoch, keys, &mut half.window, &mut half.forged))
             }
             _ => None,
         });
         let Some((epoch, keys, window, forged)) = found else {
-            if self.unpark_read(header.epoch_bits) {
-                return self.open_v13(record, counters);
-            }
             // Before there are keys, 2 and 3 are to come; then one after the other.
             let coming =
                 if newest == 0 { header.epoch_bits >= 2 } else { (newest + 1) & 3 == header.epoch_bits.into() };
@@ -102,20 +99,21 @@ impl RecordLayer {
             return Incoming::Dropped;
         };
         let newest = self.read_epoch();
-        let Some(epoch) = self.read.iter_mut().find(|e| e.epoch == header.epoch) else {
+        // Anybody can write a record of epoch 0, so those have no window to move: handshake messages have numbers of their
+        // own to tell repeats by.
+        let mut half = self.read.iter_mut().find(|half| half.epoch == header.epoch);
+        let protected = half.is_some();
+        if !protected && header.epoch != 0 {
             if header.epoch == newest.saturating_add(1) {
                 return Incoming::Early;
             }
             counters.unexpected_records += 1;
             return Incoming::Dropped;
-        };
+        }
         if fragment.len() > MAX_CIPHERTEXT {
             counters.malformed_records += 1;
             return Incoming::Dropped;
         }
-        // Anybody can write a plaintext record, so those must not move a window: handshake messages have numbers of
-        // their own to tell repeats by.
-        let protected = !matches!(epoch.protection, Protection::Plaintext);
         // In the clear the version says nothing: peers write 1.0 or 1.2 into a first flight (RFC 6347 section 4.2.1), and
         // in 1.3 it is to be ignored (RFC 9147 section 4).
         let acceptable = header.version == ProtocolVersion::DTLS_1_2 && self.connection_ids.accepts(id);
@@ -123,26 +121,30 @@ impl RecordLayer {
             counters.unexpected_records += 1;
             return if with_id { Incoming::Foreign } else { Incoming::Dropped };
         }
-        if protected && !epoch.window.may_be_new(header.sequence_number) {
+        if half.as_ref().is_some_and(|half| !half.window.may_be_new(header.sequence_number)) {
             counters.replayed_records += 1;
             return Incoming::Dropped;
         }
-        let opened = if with_id {
-            epoch.protection.open_with_id(header, id, fragment)
-        } else {
-            epoch.protection.open(header, fragment).map(|content| (header.content_type, content))
+        let (content_type, content, is_newest) = match &mut half {
+            None => (header.content_type, 0..fragment.len(), false),
+            Some(half) => {
+                let opened = if with_id {
+                    half.protection.open_with_id(header, id, fragment)
+                } else {
+                    half.protection.open(header, fragment).map(|content| (header.content_type, content))
+                };
+                let Ok((content_type, content)) = opened else {
+                    half.forged += 1;
+                    counters.forged_records += 1;
+                    let spent = half.forged > self.forgery_limit;
+                    return if spent { Incoming::Spent } else { Incoming::Dropped };
+                };
+                let is_newest = header.epoch == newest && header.sequence_number >= half.window.next();
+                // Only now is the record known to be the peer's (RFC 6347 section 4.1.2.6).
+                half.window.mark(header.sequence_number);
+                (content_type, content, is_newest)
+            }
         };
-        let Ok((content_type, content)) = opened else {
-            epoch.forged += 1;
-            counters.forged_records += 1;
-            let spent = epoch.forged > self.forgery_limit;
-            return if spent { Incoming::Spent } else { Incoming::Dropped };
-        };
-        let is_newest = protected && header.epoch == newest && header.sequence_number >= epoch.window.next();
-        // Only now is the record known to be the peer's (RFC 6347 section 4.1.2.6).
-        if protected {
-            epoch.window.mark(header.sequence_number);
-        }
         if protected && content.len() > MAX_PLAINTEXT {
             return Incoming::Overflow;
         }

@@ -161,6 +161,19 @@ impl AsRef<[u8]> for AdditionalData {
 }
 
 impl Protection {
+    /// Forgets what can be made again when a record comes or goes.
+    pub(super) fn rest(&mut self) {
+        if let Self::V13(keys) = self {
+            keys.rest();
+        }
+    }
+
+    /// The keys of 1.3 that follow a KeyUpdate.
+    pub(super) fn update(&self) -> Result<Self, Failed> {
+        let Self::V13(keys) = self else { return Err(Failed) };
+        Ok(Self::V13(Box::new(keys.update()?)))
+    }
+
     /// What a record with a connection id of `id_len` bytes is longer than its content, header included.
     pub(crate) fn overhead(&self, id_len: usize) -> Overhead {
         match self {
@@ -177,7 +190,7 @@ impl Protection {
 
     /// Writes the header and seals in place: `record` is room for the header and what goes before the content, content,
     /// room for what goes after it.
-    pub(crate) fn seal_record(&self, header: RecordHeader, id: &[u8], record: &mut [u8]) -> Result<(), Failed> {
+    pub(crate) fn seal_record(&mut self, header: RecordHeader, id: &[u8], record: &mut [u8]) -> Result<(), Failed> {
         match self {
             Self::V13(keys) => {
                 return keys.seal(header.epoch, header.sequence_number, header.content_type, id, record);
@@ -198,11 +211,7 @@ impl Protection {
 
     /// Opens in place what follows the header; gives where in `fragment` the content lies.
     pub(crate) fn open(&self, header: RecordHeader, fragment: &mut [u8]) -> Result<Range<usize>, Failed> {
-        let keys = match self {
-            Self::Plaintext => return Ok(0..fragment.len()),
-            Self::V12(keys) => keys,
-            Self::V13(_) => return Err(Failed),
-        };
+        let Self::V12(keys) = self else { return Err(Failed) };
         keys.open(header, fragment, |content_len| Ok(V12Keys::additional_data(header, content_len)))
     }
 

@@ -334,10 +334,10 @@ impl Client {
         let finished = chosen.secrets.verify_data(Role::Client, &core.transcript).map_err(internal)?;
         core.send_v13(HANDSHAKE_EPOCH, HandshakeType::FINISHED, finished);
         core.transcript.clear();
-        let session = Session::new(Role::Client, chosen.parts, application);
-        session.log(core, &self.random);
-        session.install_read(core).and_then(|()| session.install_write(core)).map_err(internal)?;
-        self.session = Some(session);
+        application.log(core, &self.random);
+        application.install_read(core, Role::Client).map_err(internal)?;
+        application.install_write(core, Role::Client).map_err(internal)?;
+        self.session = Some(application.into_session(Role::Client));
         self.state = State::End;
         let info = core.session_info(ProtocolVersion::DTLS_1_3, chosen.suite, chosen.group, Some(certificate.clone()));
         Ok(Step::Connected(info))

@@ -1,5 +1,6 @@
 //! Secrets of the handshake and of what follows it (RFC 8446 section 7.1).
 
+use super::session::Session;
 use super::suite::Parts;
 use crate::connection::Role;
 use crate::crypto::{Digest, Failed, Provider, Secret};
@@ -22,9 +23,10 @@ pub(super) struct HandshakeSecrets {
 
 /// The secrets that the server's Finished makes.
 pub(super) struct ApplicationSecrets {
-    pub(super) client: Secret,
-    pub(super) server: Secret,
-    pub(super) exporter: Secret,
+    parts: Parts,
+    client: Secret,
+    server: Secret,
+    exporter: Secret,
 }
 
 impl HandshakeSecrets {
@@ -50,19 +52,8 @@ impl HandshakeSecrets {
     pub(super) fn install(&self, core: &mut Core, role: Role, client_random: &[u8; 32]) -> Result<(), Failed> {
         core.log_key("CLIENT_HANDSHAKE_TRAFFIC_SECRET", client_random, self.client.bytes());
         core.log_key("SERVER_HANDSHAKE_TRAFFIC_SECRET", client_random, self.server.bytes());
-        let (read, write) = match role {
-            Role::Client => (&self.server, &self.client),
-            Role::Server => (&self.client, &self.server),
-        };
-        install_read(core, HANDSHAKE_EPOCH, self.parts, read)?;
-        install_write(core, HANDSHAKE_EPOCH, self.parts, write)
-    }
-
-    /// The client has finished, and may repeat itself until it knows that we know: it is then to be answered, for four
-    /// minutes at least (RFC 9147 section 5.8.1: twice the MSL). Nothing tells when it does know, so the keys to read what
-    /// it repeats stay, put by: hardly any client needs them.
-    pub(super) fn park(&self, core: &mut Core) {
-        core.records.park_read(HANDSHAKE_EPOCH, self.parts.aead, self.client.clone());
+        install_read(core, HANDSHAKE_EPOCH, self.parts, self.of(role.other()))?;
+        install_write(core, HANDSHAKE_EPOCH, self.parts, self.of(role))
     }
 
     /// `transcript` ends with the server's Finished.
@@ -73,6 +64,7 @@ impl HandshakeSecrets {
         let master = Secret::extract(self.provider(), self.parts.hash, salt.bytes(), &zeros);
         let hash = self.hash(transcript);
         Ok(ApplicationSecrets {
+            parts: self.parts,
             client: master.derive(b"c ap traffic", hash.as_ref())?,
             server: master.derive(b"s ap traffic", hash.as_ref())?,
             exporter: master.derive(b"exp master", hash.as_ref())?,
@@ -105,14 +97,45 @@ impl HandshakeSecrets {
     }
 }
 
-pub(super) fn install_read(core: &mut Core, epoch: u16, parts: Parts, secret: &Secret) -> Result<(), Failed> {
-    let keys = V13Keys::derive(parts.aead, secret)?;
+impl ApplicationSecrets {
+    /// Tells them, if the configuration asks for it.
+    pub(super) fn log(&self, core: &mut Core, client_random: &[u8; 32]) {
+        core.log_key("CLIENT_TRAFFIC_SECRET_0", client_random, self.client.bytes());
+        core.log_key("SERVER_TRAFFIC_SECRET_0", client_random, self.server.bytes());
+        core.log_key("EXPORTER_SECRET", client_random, self.exporter.bytes());
+    }
+
+    /// Protects what follows our Finished as application data is.
+    pub(super) fn install_write(&self, core: &mut Core, role: Role) -> Result<(), Failed> {
+        install_write(core, APPLICATION_EPOCH, self.parts, self.of(role))
+    }
+
+    /// Expects what follows the peer's Finished to be so protected.
+    pub(super) fn install_read(&self, core: &mut Core, role: Role) -> Result<(), Failed> {
+        install_read(core, APPLICATION_EPOCH, self.parts, self.of(role.other()))
+    }
+
+    /// What stays once the keys are installed.
+    pub(super) fn into_session(self, role: Role) -> Session {
+        Session::new(role, self.parts, self.exporter)
+    }
+
+    fn of(&self, sender: Role) -> &Secret {
+        match sender {
+            Role::Client => &self.client,
+            Role::Server => &self.server,
+        }
+    }
+}
+
+fn install_read(core: &mut Core, epoch: u16, parts: Parts, secret: &Secret) -> Result<(), Failed> {
+    let keys = V13Keys::new(parts.aead, secret.clone())?;
     core.records.install_read(ReadEpoch::new(epoch, Protection::V13(Box::new(keys))));
     Ok(())
 }
 
-pub(super) fn install_write(core: &mut Core, epoch: u16, parts: Parts, secret: &Secret) -> Result<(), Failed> {
-    let keys = V13Keys::derive(parts.aead, secret)?;
+fn install_write(core: &mut Core, epoch: u16, parts: Parts, secret: &Secret) -> Result<(), Failed> {
+    let keys = V13Keys::new(parts.aead, secret.clone())?;
     core.records.install_write(WriteEpoch::new(epoch, Protection::V13(Box::new(keys))));
     Ok(())
 }

@@ -1,7 +1,7 @@
 //! The server's side of the handshake.
 
 use super::choice::{Choice, Retried, choose};
-use super::key_schedule::{HANDSHAKE_EPOCH, HandshakeSecrets};
+use super::key_schedule::{ApplicationSecrets, HANDSHAKE_EPOCH, HandshakeSecrets};
 use super::proof;
 use super::session::Session;
 use super::suite::{Parts, told_schemes};
@@ -43,7 +43,7 @@ pub(crate) struct Server {
     agreed: Option<Agreed>,
     peer: Option<(Vec<u8>, PeerKey)>,
     /// The keys for application data, until the client has proven itself.
-    pending: Option<Session>,
+    pending: Option<ApplicationSecrets>,
     session: Option<Session>,
 }
 
@@ -139,11 +139,10 @@ impl Server {
         let finished = secrets.verify_data(Role::Server, &core.transcript)?;
         core.send_v13(HANDSHAKE_EPOCH, HandshakeType::FINISHED, finished);
         let application = secrets.application(&core.transcript)?;
-        let session = Session::new(Role::Server, choice.parts, application);
-        session.log(core, client_random);
+        application.log(core, client_random);
         // Alerts and ACKs that answer the client's flight are under these keys, too (RFC 8446 section 4.4.4).
-        session.install_write(core)?;
-        self.pending = Some(session);
+        application.install_write(core, Role::Server)?;
+        self.pending = Some(application);
         Ok(())
     }
 
@@ -193,13 +192,16 @@ impl Server {
         if !verified.map_err(internal)? {
             return Err(Fault::refused(AlertDescription::DECRYPT_ERROR, "the client's Finished is wrong"));
         }
-        let session = self.pending.take().ok_or(OUT_OF_ORDER)?;
-        agreed.secrets.park(core);
-        session.install_read(core).map_err(internal)?;
+        let application = self.pending.take().ok_or(OUT_OF_ORDER)?;
+        // The client may repeat itself until it knows that we know: it is then to be answered, for four minutes at least
+        // (RFC 9147 section 5.8.1: twice the MSL). Nothing tells when it does know, so this epoch stays, and hardly any
+        // client needs its keys.
+        core.records.rest_read(HANDSHAKE_EPOCH);
+        application.install_read(core, Role::Server).map_err(internal)?;
         // The client has our flight, or it could not have finished.
         core.flight.begin();
         core.transcript.clear();
-        self.session = Some(session);
+        self.session = Some(application.into_session(Role::Server));
         self.state = State::End;
         let certificate = self.peer.take().map(|(certificate, _)| certificate);
         let info = core.session_info(ProtocolVersion::DTLS_1_3, agreed.suite, agreed.group, certificate);

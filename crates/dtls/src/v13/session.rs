@@ -2,7 +2,7 @@
 
 use std::collections::VecDeque;
 
-use super::key_schedule::{APPLICATION_EPOCH, ApplicationSecrets, install_read, install_write};
+use super::key_schedule::APPLICATION_EPOCH;
 use super::suite::Parts;
 use crate::connection::Role;
 use crate::crypto::{Failed, Secret};
@@ -17,12 +17,10 @@ fn can_update(core: &Core) -> bool {
     core.records.write_epoch() < u16::MAX && !core.flight.is_out_of_numbers()
 }
 
-/// The secrets in use, of either side.
+/// What goes on after the handshake, but for the records and their keys.
 pub(crate) struct Session {
     role: Role,
     parts: Parts,
-    read: Secret,
-    write: Secret,
     exporter: Secret,
     /// Our KeyUpdate is on its way, and asks the peer for one of its own.
     updating: Option<KeyUpdate>,
@@ -42,17 +40,11 @@ pub(crate) struct Session {
 }
 
 impl Session {
-    pub(super) fn new(role: Role, parts: Parts, secrets: ApplicationSecrets) -> Self {
-        let (read, write) = match role {
-            Role::Client => (secrets.server, secrets.client),
-            Role::Server => (secrets.client, secrets.server),
-        };
+    pub(super) fn new(role: Role, parts: Parts, exporter: Secret) -> Self {
         Self {
             role,
             parts,
-            read,
-            write,
-            exporter: secrets.exporter,
+            exporter,
             updating: None,
             asked: false,
             wants_peers: false,
@@ -62,27 +54,6 @@ impl Session {
             ids_wanted: false,
             outbox: VecDeque::new(),
         }
-    }
-
-    /// Tells the first secrets, if the configuration asks for it.
-    pub(super) fn log(&self, core: &mut Core, client_random: &[u8; 32]) {
-        let (client, server) = match self.role {
-            Role::Client => (&self.write, &self.read),
-            Role::Server => (&self.read, &self.write),
-        };
-        core.log_key("CLIENT_TRAFFIC_SECRET_0", client_random, client.bytes());
-        core.log_key("SERVER_TRAFFIC_SECRET_0", client_random, server.bytes());
-        core.log_key("EXPORTER_SECRET", client_random, self.exporter.bytes());
-    }
-
-    /// Protects what follows our Finished as application data is.
-    pub(super) fn install_write(&self, core: &mut Core) -> Result<(), Failed> {
-        install_write(core, APPLICATION_EPOCH, self.parts, &self.write)
-    }
-
-    /// Expects what follows the peer's Finished to be so protected.
-    pub(super) fn install_read(&self, core: &mut Core) -> Result<(), Failed> {
-        install_read(core, APPLICATION_EPOCH, self.parts, &self.read)
     }
 
     /// Handles a message after the handshake. The caller acknowledges it.
@@ -98,9 +69,10 @@ impl Session {
                 // RFC 9147 section 6.1: the epoch must not wrap.
                 let reason = "the peer updates its keys more often than there are epochs";
                 let overrun = Fault::refused(AlertDescription::UNEXPECTED_MESSAGE, reason);
-                let epoch = message.epoch.checked_add(1).ok_or(overrun)?;
-                self.read = self.read.derive(b"traffic upd", &[]).map_err(internal)?;
-                install_read(core, epoch, self.parts, &self.read).map_err(internal)?;
+                if message.epoch == u16::MAX {
+                    return Err(overrun);
+                }
+                core.records.update_read().map_err(internal)?;
                 self.asked |= update.update_requested;
                 Ok(Step::Taken)
             }
@@ -218,9 +190,7 @@ impl Session {
             return Ok(());
         }
         let internal = |Failed| Fault::internal("key update");
-        self.write = self.write.derive(b"traffic upd", &[]).map_err(internal)?;
-        let epoch = core.records.write_epoch().saturating_add(1);
-        install_write(core, epoch, self.parts, &self.write).map_err(internal)
+        core.records.update_write().map_err(internal)
     }
 
     /// Fills `out` with keying material for another protocol (RFC 8446 section 7.5): no context is an empty one.

@@ -11,6 +11,7 @@ mod gnutls;
 mod handshake;
 mod hellos;
 mod hellos13;
+mod idle;
 mod key_updates;
 mod limits;
 mod link;

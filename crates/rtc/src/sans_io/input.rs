@@ -65,7 +65,7 @@ impl PeerConnection {
         self.failed(now, ice);
         if was_busy && !self.ice.is_busy() {
             // Traffic has ended: what it took is given back long before the next heartbeat would.
-            self.channels.shrink_to_fit();
+            self.rest();
         }
         let dtls = match &mut self.dtls {
             Dtls::Running(dtls) => dtls.handle_timeout(now).map_err(Failure::Dtls).err(),

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use weft_core::Instant;
 
-use super::PeerConnection;
+use super::{Dtls, PeerConnection};
 use crate::event::{GatheringState, SctpState};
 
 /// So long after the last description or candidate nothing more is expected of signalling.
@@ -22,6 +22,9 @@ impl PeerConnection {
         if self.tidy_at.is_some_and(|at| at <= now) && self.states.sctp == Some(SctpState::Connected) {
             self.tidy_at = None;
             self.tidy();
+            if !self.ice.is_busy() {
+                self.rest();
+            }
         }
     }
 
@@ -30,6 +33,14 @@ impl PeerConnection {
         if self.states.gathering == GatheringState::Complete {
             self.tidy();
             self.stirred(now);
+        }
+    }
+
+    /// Gives back what traffic took, keys included: they are derived again when it comes back.
+    pub(super) fn rest(&mut self) {
+        self.channels.shrink_to_fit();
+        if let Dtls::Running(dtls) = &mut self.dtls {
+            dtls.shrink_to_fit();
         }
     }
 
