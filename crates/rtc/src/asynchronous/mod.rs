@@ -6,6 +6,7 @@
 //! connection on the task's ready list when there is something to send. A message that waits for no other they send
 //! themselves.
 
+mod backlog;
 mod bytes;
 mod channel;
 mod connections;
@@ -33,6 +34,7 @@ use weft_sctp::{ChannelId, CloseReason};
 
 use crate::event::{Event, SctpState};
 use crate::sans_io;
+use backlog::Backlog;
 pub use bytes::ByteStream;
 pub use channel::DataChannel;
 pub use endpoint::Endpoint;
@@ -41,9 +43,6 @@ use guard::Guard;
 use keys::Table;
 pub use peer::{PeerConnection, PeerEvent};
 use wakers::{Wakers, What};
-
-/// Events that wait for a reader at most; older state changes are dropped first.
-const MAX_EVENTS: usize = 1024;
 
 /// What the handles of one connection and the endpoint's task share.
 #[derive(Debug)]
@@ -66,7 +65,7 @@ type SharedHandle = Arc<Shared>;
 struct State {
     core: sans_io::PeerConnection,
     /// For [`PeerConnection::next_event`].
-    events: VecDeque<Event>,
+    events: Backlog,
     /// For [`PeerConnection::accept`]. As many at most as SCTP keeps channels.
     incoming: VecDeque<ChannelId>,
     channels: Table<ChannelId, Box<Channel>>,
@@ -140,7 +139,7 @@ impl State {
     fn new(core: sans_io::PeerConnection) -> Self {
         Self {
             core,
-            events: VecDeque::new(),
+            events: Backlog::default(),
             incoming: VecDeque::new(),
             channels: Table::default(),
             outlet: None,
@@ -209,7 +208,7 @@ impl State {
                 Event::Abandoned(id, notice) => self.with_channel(id, |channel| channel.settle(notice, false)),
                 Event::Closed(id, reason) => self.on_channel_closed(id, reason),
                 event => {
-                    self.keep(event);
+                    self.events.push(event);
                     self.event.wake();
                     self.changed.wake();
                     self.accept.wake();
@@ -217,21 +216,6 @@ impl State {
             }
         }
         discarded && self.core.data_channels().association().owes_sack()
-    }
-
-    /// Keeps an event until somebody asks for it, and many never do.
-    fn keep(&mut self, event: Event) {
-        if matches!(event, Event::DtlsState(_) | Event::SctpState(_)) {
-            // These are asked for, not told.
-            return;
-        }
-        if self.events.len() >= MAX_EVENTS {
-            self.events.pop_front();
-        }
-        if self.events.len() == self.events.capacity() {
-            self.events.reserve_exact(4);
-        }
-        self.events.push_back(event);
     }
 
     /// A channel that was never accepted and has nothing to read leaves no trace: a peer can open and close without end.

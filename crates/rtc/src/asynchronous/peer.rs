@@ -12,7 +12,7 @@ use super::guard::Guard;
 use super::wakers::{Waiter, What};
 use super::{DataChannel, Endpoint, Shared, SharedHandle, State};
 use crate::error::Error;
-use crate::event::{ConnectionState, DtlsState, Event, Failure, GatheringState, IceCandidate, IceConnectionState};
+use crate::event::{ConnectionState, DtlsState, Failure, GatheringState, IceCandidate, IceConnectionState};
 use crate::sans_io::{self, DataChannelInit, OfferOptions, Stats, StatsReport};
 use crate::shared_config::SharedConfig;
 
@@ -26,7 +26,8 @@ pub enum PeerEvent {
     IceCandidateError(Box<weft_ice::GatheringError>),
     /// A connectivity check ended ([`Config::report_checks`](crate::Config::report_checks)).
     IceCheck(Path, CheckResult),
-    /// Data now travels over this pair.
+    /// Data now travels over this pair, which is that of the moment the event is read. What was told before and not read is
+    /// not told any more.
     SelectedPair(Box<PairInfo>),
     /// A pair works that is better than the one in use, and the peer cannot be asked to move to it: a
     /// [restart of ICE](PeerConnection::restart_ice) would. Only the controlling side is told.
@@ -232,15 +233,15 @@ impl PeerConnection {
         self.shared.lock().core.stats_report(self.shared.now())
     }
 
-    /// The next event; `None` once the connection is closed. Cancel-safe. With several callers each event goes to one.
+    /// The next event; `None` once the connection is closed. Cancel-safe. With several callers each event goes to one. Those
+    /// that nobody reads are kept, 1,024 at most; of [selected pairs](PeerEvent::SelectedPair) the latest alone.
     pub async fn next_event(&self) -> Option<PeerEvent> {
         let mut waiter = Waiter::new(What::Event);
         poll_fn(|cx| {
             let mut state = self.shared.lock();
-            while let Some(event) = state.events.pop_front() {
-                if let Some(event) = public(event) {
-                    return Poll::Ready(Some(event));
-                }
+            let State { events, core, .. } = &mut *state;
+            if let Some(event) = events.pop(core) {
+                return Poll::Ready(Some(event));
             }
             if state.is_over() {
                 return Poll::Ready(None);
@@ -410,23 +411,4 @@ fn close(shared: &Shared, mut state: Guard<'_>) {
     state.wake_all();
     drop(state);
     shared.notify();
-}
-
-/// The events that are not about a channel.
-fn public(event: Event) -> Option<PeerEvent> {
-    Some(match event {
-        Event::IceCandidate(candidate) => PeerEvent::IceCandidate(*candidate),
-        Event::IceCandidateError(error) => PeerEvent::IceCandidateError(error),
-        Event::SignalingState(state) => PeerEvent::SignalingState(state),
-        Event::GatheringState(state) => PeerEvent::GatheringState(state),
-        Event::IceConnectionState(state) => PeerEvent::IceConnectionState(state),
-        Event::ConnectionState(state) => PeerEvent::ConnectionState(state),
-        Event::IceCheck(path, result) => PeerEvent::IceCheck(*path, result),
-        Event::SelectedPair(pair) => PeerEvent::SelectedPair(pair),
-        Event::BetterPair(pair) => PeerEvent::BetterPair(pair),
-        Event::IceRestartNeeded(reason) => PeerEvent::IceRestartNeeded(reason),
-        Event::NegotiationNeeded => PeerEvent::NegotiationNeeded,
-        Event::Failed(failure) => PeerEvent::Failed(failure),
-        _ => return None,
-    })
 }

@@ -3,6 +3,7 @@
 
 mod absence;
 mod asynchronous;
+mod backlog;
 mod bad_input;
 mod cancel;
 mod connect;
