@@ -137,14 +137,13 @@ impl Agent {
     /// Takes the peer's username fragment and password: checks begin. The same ones again change nothing; others mean
     /// that the peer has restarted, so call [`restart`](Self::restart) first.
     pub fn set_remote_credentials(&mut self, now: Instant, credentials: &Credentials) {
-        let known = self.session.remote.as_ref().is_some_and(|remote| remote.ufrag == credentials.ufrag());
+        let known = self.session.remote.as_ref().is_some_and(|remote| remote.ufrag() == credentials.ufrag());
         if known || self.state == IceState::Closed {
             return;
         }
         self.session.remote = Some(Remote {
-            ufrag: credentials.ufrag().to_owned(),
             key: IntegrityKey::short_term(credentials.pwd()),
-            username: format!("{}:{}", credentials.ufrag(), self.session.credentials.ufrag()),
+            username: format!("{}:{}", credentials.ufrag(), self.session.credentials.ufrag()).into(),
         });
         self.session.patience_ends = Some(now + self.config.patience);
         self.next_ordinary = now;

@@ -1,6 +1,7 @@
 //! Username fragments and passwords: RFC 8445 section 5.3, RFC 8839 section 5.4.
 
 use core::fmt;
+use std::sync::Arc;
 
 use weft_core::Rng;
 
@@ -9,10 +10,10 @@ use crate::error::CredentialsError;
 /// A username fragment and its password.
 #[derive(Clone, PartialEq, Eq)]
 pub struct Credentials {
-    /// 4 to 256 ice-chars.
-    ufrag: String,
-    /// 22 to 256 ice-chars.
-    pwd: String,
+    /// The username fragment, 4 to 256 ice-chars, and the password, 22 to 256, shared among clones.
+    text: Arc<str>,
+    /// Where the password begins.
+    pwd_at: usize,
 }
 
 /// `ice-char = ALPHA / DIGIT / "+" / "/"`: 64 of them, 6 bits each.
@@ -35,7 +36,7 @@ impl Credentials {
         } else if !sound(&pwd, 22) {
             Err(CredentialsError::Password)
         } else {
-            Ok(Self { ufrag, pwd })
+            Ok(Self::of(&ufrag, &pwd))
         }
     }
 
@@ -50,23 +51,28 @@ impl Credentials {
                 .map(|byte| char::from(ICE_CHARS.get(usize::from(byte & 63)).copied().unwrap_or(b'A')))
                 .collect()
         };
-        Self { ufrag: text(UFRAG_LEN), pwd: text(PWD_LEN) }
+        let (ufrag, pwd) = (text(UFRAG_LEN), text(PWD_LEN));
+        Self::of(&ufrag, &pwd)
+    }
+
+    fn of(ufrag: &str, pwd: &str) -> Self {
+        Self { text: [ufrag, pwd].concat().into(), pwd_at: ufrag.len() }
     }
 
     /// The username fragment.
     pub fn ufrag(&self) -> &str {
-        &self.ufrag
+        self.text.get(..self.pwd_at).unwrap_or_default()
     }
 
     /// The password.
     pub fn pwd(&self) -> &str {
-        &self.pwd
+        self.text.get(self.pwd_at..).unwrap_or_default()
     }
 }
 
 impl fmt::Debug for Credentials {
     /// Leaves the password out.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "Credentials({})", self.ufrag)
+        write!(f, "Credentials({})", self.ufrag())
     }
 }

@@ -81,7 +81,7 @@ impl Agent {
             let nomination = self.nomination_of(message);
             let nominates = Nominates { use_candidate, nomination };
             match &self.session.remote {
-                Some(remote) if remote.ufrag == username => {
+                Some(remote) if remote.ufrag() == username => {
                     self.on_check(now, path, priority, nominates);
                     if self.selected().is_some_and(|pair| pair.path == path) {
                         self.session.consent.ride(now);

@@ -17,10 +17,15 @@ use crate::server::Nominates;
 /// The peer's side of the credentials, ready for use.
 #[derive(Debug)]
 pub(crate) struct Remote {
-    pub(crate) ufrag: String,
     pub(crate) key: IntegrityKey,
     /// `RFRAG:LFRAG`, the USERNAME of our checks.
-    pub(crate) username: String,
+    pub(crate) username: Box<str>,
+}
+
+impl Remote {
+    pub(crate) fn ufrag(&self) -> &str {
+        self.username.split(':').next().unwrap_or_default()
+    }
 }
 
 /// A check that came before the peer's description did (RFC 8445 section 7.3).

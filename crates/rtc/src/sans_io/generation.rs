@@ -4,23 +4,26 @@
 //! answered, so that taking the offer back costs nothing.
 
 use weft_core::Instant;
-use weft_dtls::{Certificate, HashAlgorithm};
+use weft_dtls::HashAlgorithm;
 use weft_ice::{Credentials, LocalCandidate};
 use weft_sdp::jsep::{LocalParameters, RemoteParameters, SignalingState};
 use weft_sdp::{IceOptions, MaxMessageSize};
 
 use super::PeerConnection;
 use super::candidates::Unresolved;
-use crate::config::Config;
 use crate::convert;
 use crate::event::{Event, GatheringState};
 
-/// Our parameters in one generation of ICE.
+/// Ours in one generation of ICE.
 #[derive(Debug)]
 pub(super) struct Generation {
-    pub(super) local: LocalParameters,
+    pub(super) credentials: Credentials,
+    /// Those gathered so far; `None` while nobody needs them and they can be [recalled](PeerConnection::recall).
+    candidates: Option<Vec<weft_sdp::Candidate>>,
     /// Its candidates are being signalled, or all were.
     begun: bool,
+    /// No more candidates follow.
+    ended: bool,
 }
 
 /// The generation in use and those that may follow.
@@ -32,22 +35,18 @@ pub(super) struct Generations {
     pub(super) offered: Option<Box<Generation>>,
     /// That of an answer to an offer which restarts ICE, until it is applied.
     pub(super) answered: Option<Box<Generation>>,
-    /// The peer's user name fragment and password that the agent was told.
-    remote: Option<(String, String)>,
+    /// What the agent was told of the peer.
+    remote: Option<Credentials>,
 }
 
 impl Generations {
-    pub(super) fn new(local: LocalParameters) -> Self {
-        Self { current: Generation::new(local), offered: None, answered: None, remote: None }
-    }
-
-    pub(super) fn shrink_to_fit(&mut self) {
-        self.all_mut().for_each(|generation| generation.local.candidates.shrink_to_fit());
+    pub(super) fn new(credentials: Credentials) -> Self {
+        Self { current: Generation::new(credentials), offered: None, answered: None, remote: None }
     }
 
     /// The peer's user name fragment that the agent was told.
     pub(super) fn remote_ufrag(&self) -> Option<&str> {
-        self.remote.as_ref().map(|(ufrag, _)| ufrag.as_str())
+        self.remote.as_ref().map(Credentials::ufrag)
     }
 
     /// Whether candidates are being gathered, or were.
@@ -56,68 +55,104 @@ impl Generations {
         self.current.begun || others.into_iter().flatten().any(|generation| generation.begun)
     }
 
+    fn get(&self, ufrag: &str) -> Option<&Generation> {
+        let others = [&self.offered, &self.answered].into_iter().flatten().map(|generation| &**generation);
+        std::iter::once(&self.current).chain(others).find(|generation| generation.credentials.ufrag() == ufrag)
+    }
+
     fn all_mut(&mut self) -> impl Iterator<Item = &mut Generation> {
         [Some(&mut self.current), self.offered.as_deref_mut(), self.answered.as_deref_mut()].into_iter().flatten()
     }
 
     fn get_mut(&mut self, ufrag: &str) -> Option<&mut Generation> {
-        self.all_mut().find(|generation| generation.local.ufrag == ufrag)
+        self.all_mut().find(|generation| generation.credentials.ufrag() == ufrag)
     }
 
     /// Takes out a generation that is to become the current one.
     fn take_next(&mut self, ufrag: &str) -> Option<Generation> {
-        let is_it = |slot: &&mut Option<Box<Generation>>| slot.as_ref().is_some_and(|next| next.local.ufrag == ufrag);
+        let is_it =
+            |slot: &&mut Option<Box<Generation>>| slot.as_ref().is_some_and(|next| next.credentials.ufrag() == ufrag);
         [&mut self.offered, &mut self.answered].into_iter().find(is_it)?.take().map(|next| *next)
     }
 }
 
 impl Generation {
-    fn new(local: LocalParameters) -> Self {
-        Self { local, begun: false }
+    fn new(credentials: Credentials) -> Self {
+        Self { credentials, candidates: Some(Vec::new()), begun: false, ended: false }
     }
 }
 
 impl PeerConnection {
     fn new_generation(&mut self) -> Generation {
-        let credentials = Credentials::random(&mut self.seed.rng());
-        Generation::new(parameters(&self.config, &self.certificate, &credentials))
+        Generation::new(Credentials::random(&mut self.seed.rng()))
+    }
+
+    /// Our description in force has the candidates of the generation in use: one list of them is enough.
+    pub(super) fn put_candidates_by(&mut self) {
+        let in_force = self.negotiator.current_local_credentials().map(|(ufrag, _)| ufrag);
+        let current = &mut self.generations.current;
+        if self.states.signaling == SignalingState::Stable && in_force == Some(current.credentials.ufrag()) {
+            current.candidates = None;
+        }
+    }
+
+    /// Before descriptions or candidates change: what was put by.
+    fn recall(&mut self) {
+        let Self { generations, negotiator, .. } = self;
+        generations.current.candidates.get_or_insert_with(|| negotiator.local_candidates());
+    }
+
+    /// What goes into the descriptions of one generation.
+    fn parameters(&self, generation: &Generation) -> LocalParameters {
+        let fingerprint = convert::fingerprint_to_sdp(&self.certificate.fingerprint(HashAlgorithm::Sha256));
+        let credentials = &generation.credentials;
+        let mut local = LocalParameters::new(credentials.ufrag(), credentials.pwd(), vec![fingerprint]);
+        local.max_message_size = MaxMessageSize::Bytes(self.config.max_message_size.into());
+        let trickle = self.config.trickle.then_some("trickle");
+        local.ice_options = IceOptions::new(trickle.into_iter().chain(["ice2", RENOMINATION]));
+        local.candidates = generation.candidates.clone().unwrap_or_default();
+        local.end_of_candidates = generation.ended;
+        local
     }
 
     /// What an offer says: the generation of the latest description, or with `ice_restart` a new one.
     pub(super) fn offer_parameters(&mut self, ice_restart: bool) -> LocalParameters {
-        let latest = self.negotiator.local_credentials().map(|(ufrag, _)| ufrag.to_owned());
-        let Some(latest) = latest else { return self.generations.current.local.clone() };
-        let replaced = |ufrag: &String| self.to_replace.contains(ufrag) || self.outdated.contains(ufrag);
+        self.recall();
+        let current = &self.generations.current;
+        let Some((latest, _)) = self.negotiator.local_credentials() else { return self.parameters(current) };
+        let replaced = |ufrag: &str| self.to_replace.iter().chain(&self.outdated).any(|old| old == ufrag);
         let owed = !self.to_replace.is_empty() || !self.outdated.is_empty();
-        let announced = self.generations.offered.as_ref().filter(|offered| !replaced(&offered.local.ufrag));
+        let announced = self.generations.offered.as_ref().filter(|offered| !replaced(offered.credentials.ufrag()));
         if !ice_restart
             && owed
             && let Some(announced) = announced
         {
-            return announced.local.clone();
+            return self.parameters(announced);
         }
         if ice_restart || owed {
             let next = Box::new(self.new_generation());
-            return self.generations.offered.insert(next).local.clone();
+            let parameters = self.parameters(&next);
+            self.generations.offered = Some(next);
+            return parameters;
         }
-        match self.generations.get_mut(&latest) {
-            Some(generation) => generation.local.clone(),
-            None => self.generations.current.local.clone(),
-        }
+        self.parameters(self.generations.get(latest).unwrap_or(current))
     }
 
     /// What an answer says: a new generation if the offer restarts ICE and no provisional answer has announced it already.
     pub(super) fn answer_parameters(&mut self) -> LocalParameters {
+        self.recall();
         let in_force = self.negotiator.current_local_credentials().map(|(ufrag, _)| ufrag);
-        let is_new = in_force != Some(self.generations.current.local.ufrag.as_str());
+        let is_new = in_force != Some(self.generations.current.credentials.ufrag());
         if !self.negotiator.answer_restarts_ice() || is_new {
-            return self.generations.current.local.clone();
+            return self.parameters(&self.generations.current);
         }
         if let Some(answered) = &self.generations.answered {
-            return answered.local.clone();
+            return self.parameters(answered);
         }
         let next = Box::new(self.new_generation());
-        self.generations.answered.insert(next).local.clone()
+        let parameters = self.parameters(&next);
+        self.generations.answered = Some(next);
+        parameters
     }
 
     /// Whether the layers act on the latest remote description: an offer that changes what was agreed waits for its answer.
@@ -143,9 +178,7 @@ impl PeerConnection {
             // Another peer than the one before answers, or offers: only the agent's view of the peer starts over, and what
             // was to come of the names of the one before is not this one's.
             self.unresolved = Unresolved::default();
-            if let Ok(credentials) = self.credentials_of_current() {
-                self.ice.restart_with(now, credentials);
-            }
+            self.ice.restart_with(now, self.generations.current.credentials.clone());
             self.generations.remote = None;
         }
         self.take_remote(now, &remote);
@@ -157,7 +190,7 @@ impl PeerConnection {
     /// Lets the agent run the generation of the latest local description.
     fn change_generation(&mut self, now: Instant) {
         let Some((ufrag, _)) = self.negotiator.local_credentials() else { return };
-        if self.generations.current.local.ufrag == ufrag {
+        if self.generations.current.credentials.ufrag() == ufrag {
             return;
         }
         let ufrag = ufrag.to_owned();
@@ -171,21 +204,14 @@ impl PeerConnection {
         self.generations.remote = None;
         // What was to come of names belongs to the session before, the end of its candidates, too.
         self.unresolved = Unresolved::default();
-        if let Ok(credentials) = self.credentials_of_current() {
-            self.ice.restart_with(now, credentials);
-        }
-    }
-
-    fn credentials_of_current(&self) -> Result<Credentials, weft_ice::CredentialsError> {
-        let local = &self.generations.current.local;
-        Credentials::new(local.ufrag.as_str(), local.pwd.as_str())
+        self.ice.restart_with(now, self.generations.current.credentials.clone());
     }
 
     fn take_remote(&mut self, now: Instant, remote: &RemoteParameters) {
         // The parser has checked their form (RFC 8839 section 5.4), so there is nothing to refuse here.
         if let Ok(credentials) = Credentials::new(remote.ufrag.as_str(), remote.pwd.as_str()) {
             self.ice.set_remote_credentials(now, &credentials);
-            self.generations.remote = Some((remote.ufrag.clone(), remote.pwd.clone()));
+            self.generations.remote = Some(credentials);
         }
         self.ice.set_remote_renomination(remote.ice_options.contains(RENOMINATION));
         for candidate in &remote.candidates {
@@ -238,8 +264,8 @@ impl PeerConnection {
 
     pub(super) fn end_gathering(&mut self) {
         for generation in self.generations.all_mut().filter(|generation| generation.begun) {
-            if !std::mem::replace(&mut generation.local.end_of_candidates, true)
-                && let Some(end) = self.negotiator.end_of_local_candidates(&generation.local.ufrag)
+            if !std::mem::replace(&mut generation.ended, true)
+                && let Some(end) = self.negotiator.end_of_local_candidates(generation.credentials.ufrag())
             {
                 self.events.push_back(Event::IceCandidate(Box::new(end)));
             }
@@ -268,10 +294,12 @@ impl PeerConnection {
 
     /// Signals a candidate in all generations that still gather.
     fn announce(&mut self, candidate: &weft_sdp::Candidate) {
-        let gathering = |generation: &&mut Generation| generation.begun && !generation.local.end_of_candidates;
+        self.recall();
+        let gathering = |generation: &&mut Generation| generation.begun && !generation.ended;
         for generation in self.generations.all_mut().filter(gathering) {
-            generation.local.candidates.push(candidate.clone());
-            if let Some(signalled) = self.negotiator.add_local_candidate(&generation.local.ufrag, candidate) {
+            generation.candidates.get_or_insert_default().push(candidate.clone());
+            let ufrag = generation.credentials.ufrag();
+            if let Some(signalled) = self.negotiator.add_local_candidate(ufrag, candidate) {
                 self.events.push_back(Event::IceCandidate(Box::new(signalled)));
             }
         }
@@ -288,16 +316,6 @@ impl PeerConnection {
 /// The ice-option of draft-thatcher-ice-renomination: a better pair that comes to work later is moved to.
 const RENOMINATION: &str = "renomination";
 
-fn is_of(remote: &RemoteParameters, (ufrag, pwd): &(String, String)) -> bool {
-    remote.ufrag == *ufrag && remote.pwd == *pwd
-}
-
-/// What goes into the descriptions of one generation.
-pub(super) fn parameters(config: &Config, certificate: &Certificate, ice: &Credentials) -> LocalParameters {
-    let fingerprint = convert::fingerprint_to_sdp(&certificate.fingerprint(HashAlgorithm::Sha256));
-    let mut local = LocalParameters::new(ice.ufrag(), ice.pwd(), vec![fingerprint]);
-    local.max_message_size = MaxMessageSize::Bytes(config.max_message_size.into());
-    let trickle = config.trickle.then_some("trickle");
-    local.ice_options = IceOptions::new(trickle.into_iter().chain(["ice2", RENOMINATION]));
-    local
+fn is_of(remote: &RemoteParameters, known: &Credentials) -> bool {
+    remote.ufrag == known.ufrag() && remote.pwd == known.pwd()
 }

@@ -186,7 +186,7 @@ impl PeerConnection {
             }
         }
         let channels = DataChannels::new(config.sctp(), rng.fork());
-        let generations = Generations::new(generation::parameters(&config, &certificate, ice.local_credentials()));
+        let generations = Generations::new(ice.local_credentials().clone());
         let mut negotiating = NegotiatorConfig::new(rng.u64());
         negotiating.limits = sdp_limits(&config);
         let capture = config.capture.as_ref().map(|capture| capture.interface(ice.local_credentials().ufrag()));

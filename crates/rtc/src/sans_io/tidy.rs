@@ -46,7 +46,7 @@ impl PeerConnection {
 
     fn tidy(&mut self) {
         self.negotiator.pack();
-        self.generations.shrink_to_fit();
+        self.put_candidates_by();
         self.ice.shrink_to_fit();
         self.channels.shrink_to_fit();
         self.sockets.shrink_to_fit();

@@ -72,6 +72,38 @@ fn say(pair: &mut Peers, from: Side, channel: ChannelId, text: &str) {
     pair.run_until(Duration::from_secs(30), heard).unwrap();
 }
 
+/// What idle connections keep in little room is told again, whoever offers, and by a restart of ICE, too.
+#[test]
+fn descriptions_after_idleness_repeat_all_candidates() {
+    let (mut pair, here, _) = connected_pair(link(5), 3);
+    let told = |pair: &Peers| {
+        [&pair.a, &pair.b].map(|peer| {
+            let sdp = peer.pc.local_description().unwrap().sdp;
+            let wanted = |line: &&str| ["a=candidate:", "a=end-of", "a=ice-"].iter().any(|name| line.starts_with(name));
+            sdp.lines().filter(wanted).map(str::to_owned).collect::<Vec<_>>()
+        })
+    };
+    trickle(&mut pair);
+    let before = told(&pair);
+    assert!(before.iter().flatten().filter(|line| line.starts_with("a=candidate:")).count() >= 2, "{before:?}");
+    for from in [Side::A, Side::B, Side::A] {
+        pair.run_for(Duration::from_secs(20));
+        let now = pair.now();
+        let offerer = &mut peer(&mut pair, from).pc;
+        offerer.set_local_description(now, None).unwrap();
+        offerer.set_local_description(now, Some(Description::rollback())).unwrap();
+        pair.run_for(Duration::from_secs(20));
+        exchange(&mut pair, from, OfferOptions::default(), false);
+        assert_eq!(told(&pair), before);
+        say(&mut pair, Side::A, here, &format!("{from:?} {now:?}"));
+    }
+    pair.run_for(Duration::from_secs(20));
+    exchange(&mut pair, Side::B, OfferOptions::ICE_RESTART, true);
+    let candidates = |told: [Vec<String>; 2]| told.map(|lines| lines.iter().filter(|l| !l.contains("ice-")).count());
+    assert_eq!(candidates(told(&pair)), candidates(before));
+    say(&mut pair, Side::A, here, "restarted");
+}
+
 #[test]
 fn ice_restarts_from_either_side_while_data_flows() {
     for_seeds("ice_restarts_from_either_side_while_data_flows", 2_000, |seed| {

@@ -156,7 +156,7 @@ impl Negotiator {
     /// User name fragment and password of our latest description, if it has a data section.
     pub fn local_credentials(&self) -> Option<(&str, &str)> {
         match &self.packed {
-            Some(packed) => packed.credentials.as_ref().map(|(ufrag, pwd)| (&**ufrag, &**pwd)),
+            Some(packed) => packed.credentials(),
             None => self.local.latest().and_then(|local| local.built.credentials()),
         }
     }

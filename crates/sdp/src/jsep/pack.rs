@@ -1,5 +1,7 @@
 //! Descriptions in force as text: they are taken apart only while others are exchanged.
 
+use std::ops::Range;
+
 use super::build::Built;
 use super::description::SdpType;
 use super::negotiator::{Local, Negotiator, Remote};
@@ -7,7 +9,7 @@ use super::parameters::RemoteParameters;
 use super::read;
 use super::state::SignalingState;
 use crate::config::Limits;
-use crate::wire::Session;
+use crate::wire::{Candidate, Media, Session};
 
 /// What was agreed on, in little room.
 #[derive(Debug, Clone)]
@@ -16,7 +18,8 @@ pub(super) struct Packed {
     pub(super) local: Box<str>,
     /// Which section of ours is for data.
     section: Option<usize>,
-    pub(super) credentials: Option<(Box<str>, Box<str>)>,
+    /// Where it has our user name fragment and password.
+    credentials: Option<[Range<usize>; 2]>,
     pub(super) remote_kind: SdpType,
     pub(super) remote: Box<str>,
     /// All that the peer said but its candidates.
@@ -34,6 +37,13 @@ const ANY: Limits = Limits {
     candidates: usize::MAX,
 };
 
+impl Packed {
+    pub(super) fn credentials(&self) -> Option<(&str, &str)> {
+        let [ufrag, pwd] = self.credentials.clone()?;
+        self.local.get(ufrag).zip(self.local.get(pwd))
+    }
+}
+
 impl Negotiator {
     /// Keeps what is in force as text, in a fraction of the memory, until the next exchange of descriptions or candidate.
     /// Until then [`remote`](Self::remote) and [`agreed`](Self::agreed) hold no candidates; the descriptions do. Does
@@ -44,12 +54,14 @@ impl Negotiator {
         }
         let can_trickle = self.can_trickle().unwrap_or_default();
         let (Some(local), Some(remote)) = (self.local.current.take(), self.remote.current.take()) else { return };
-        let credentials = local.built.credentials().map(|(ufrag, pwd)| (ufrag.into(), pwd.into()));
+        let text = local.built.session.to_string().into_boxed_str();
+        let place = |part: &str| text.find(part).map(|at| at..at.saturating_add(part.len()));
+        let credentials = local.built.credentials().and_then(|(ufrag, pwd)| Some([place(ufrag)?, place(pwd)?]));
         self.packed = Some(Box::new(Packed {
             local_kind: local.kind,
-            local: local.built.session.to_string().into(),
-            section: local.built.data,
             credentials,
+            local: text,
+            section: local.built.data,
             remote_kind: remote.kind,
             remote: remote.session.to_string().into(),
             data: remote.data.map(|mut data| {
@@ -58,6 +70,22 @@ impl Negotiator {
             }),
             can_trickle,
         }));
+    }
+
+    /// The candidates of our description in force, in order.
+    pub fn local_candidates(&self) -> Vec<Candidate> {
+        let of = |section: Option<&Media>| {
+            let candidates = section.into_iter().flat_map(|media| media.attributes_named("candidate"));
+            candidates.filter_map(|attribute| attribute.parse().ok()).collect()
+        };
+        match (&self.packed, &self.local.current) {
+            (Some(packed), _) => {
+                let session = Session::parse_within(&packed.local, &ANY).ok();
+                of(session.as_ref().zip(packed.section).and_then(|(session, index)| session.media.get(index)))
+            }
+            (None, Some(local)) => of(local.built.section()),
+            (None, None) => Vec::new(),
+        }
     }
 
     /// Takes apart what was packed.

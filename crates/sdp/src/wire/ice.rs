@@ -59,12 +59,22 @@ fn ice_chars(cursor: &mut Cursor<'_>, least: usize, expected: &'static str) -> R
 
 /// The extensions of ICE that a side knows (RFC 8839 5.6).
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
-pub struct IceOptions(Vec<String>);
+pub struct IceOptions(
+    /// As they are written: one space after each but the last.
+    Box<str>,
+);
 
 impl IceOptions {
     /// These options, in this order.
     pub fn new<'a>(options: impl IntoIterator<Item = &'a str>) -> Self {
-        Self(options.into_iter().filter(|option| !option.is_empty()).map(str::to_owned).collect())
+        let mut text = String::new();
+        for option in options.into_iter().filter(|option| !option.is_empty()) {
+            if !text.is_empty() {
+                text.push(' ');
+            }
+            text.push_str(option);
+        }
+        Self(text.into())
     }
 
     /// What JSEP writes (RFC 8829 5.2.1): `trickle` and `ice2`.
@@ -74,7 +84,7 @@ impl IceOptions {
 
     /// Whether this option is among them.
     pub fn contains(&self, option: &str) -> bool {
-        self.0.iter().any(|known| known == option)
+        self.iter().any(|known| known == option)
     }
 
     /// Whether candidates may follow one by one (RFC 8840).
@@ -94,7 +104,7 @@ impl IceOptions {
 
     /// The options, in order.
     pub fn iter(&self) -> impl Iterator<Item = &str> {
-        self.0.iter().map(String::as_str)
+        self.0.split(' ').filter(|option| !option.is_empty())
     }
 
     /// Those that are also among `other`.
@@ -112,10 +122,10 @@ impl FromStr for IceOptions {
             let mut options = Vec::new();
             loop {
                 // The grammar has ice-char only, but options with other characters of tokens are in use.
-                options.push(cursor.some(is_token_char, "an ICE option")?.to_owned());
+                options.push(cursor.some(is_token_char, "an ICE option")?);
                 // libdatachannel joins them with commas.
                 if !cursor.take(b' ') && !cursor.take(b',') {
-                    return Ok(Self(options));
+                    return Ok(Self::new(options));
                 }
             }
         })
@@ -124,6 +134,6 @@ impl FromStr for IceOptions {
 
 impl fmt::Display for IceOptions {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.0.join(" "))
+        f.write_str(&self.0)
     }
 }

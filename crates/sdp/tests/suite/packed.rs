@@ -13,6 +13,7 @@ fn assert_same(plain: &Negotiator, packed: &Negotiator) {
     assert_eq!(plain.pending_remote_description(), packed.pending_remote_description());
     assert_eq!(plain.local_credentials(), packed.local_credentials());
     assert_eq!(plain.current_local_credentials(), packed.current_local_credentials());
+    assert_eq!(plain.local_candidates(), packed.local_candidates());
     assert_eq!(plain.can_trickle(), packed.can_trickle());
     assert_eq!(plain.is_negotiated(), packed.is_negotiated());
     assert_eq!(plain.signaling_state(), packed.signaling_state());
