@@ -138,7 +138,7 @@ impl Negotiator {
     /// What the peer says about its data section, in its latest description.
     pub fn remote(&self) -> Option<&RemoteParameters> {
         match &self.packed {
-            Some(packed) => packed.data.as_ref(),
+            Some(packed) => packed.data(),
             None => self.remote.latest().and_then(|remote| remote.data.as_ref()),
         }
     }

@@ -1,6 +1,7 @@
 //! Descriptions in force as text: they are taken apart only while others are exchanged.
 
 use std::ops::Range;
+use std::sync::OnceLock;
 
 use super::build::Built;
 use super::description::SdpType;
@@ -22,8 +23,8 @@ pub(super) struct Packed {
     credentials: Option<[Range<usize>; 2]>,
     pub(super) remote_kind: SdpType,
     pub(super) remote: Box<str>,
-    /// All that the peer said but its candidates.
-    pub(super) data: Option<RemoteParameters>,
+    /// All that the peer said but its candidates, once somebody asks for it.
+    data: OnceLock<Option<Box<RemoteParameters>>>,
     pub(super) can_trickle: bool,
 }
 
@@ -41,6 +42,16 @@ impl Packed {
     pub(super) fn credentials(&self) -> Option<(&str, &str)> {
         let [ufrag, pwd] = self.credentials.clone()?;
         self.local.get(ufrag).zip(self.local.get(pwd))
+    }
+
+    pub(super) fn data(&self) -> Option<&RemoteParameters> {
+        let read = || {
+            // It was read before it was text.
+            let session = Session::parse_within(&self.remote, &ANY).ok()?;
+            let data = read::data_parameters(&session, self.remote_kind).ok()??;
+            Some(Box::new(RemoteParameters { candidates: Vec::new(), ..data }))
+        };
+        self.data.get_or_init(read).as_deref()
     }
 }
 
@@ -64,10 +75,7 @@ impl Negotiator {
             section: local.built.data,
             remote_kind: remote.kind,
             remote: remote.session.to_string().into(),
-            data: remote.data.map(|mut data| {
-                data.fingerprints.shrink_to_fit();
-                RemoteParameters { candidates: Vec::new(), ..data }
-            }),
+            data: OnceLock::new(),
             can_trickle,
         }));
     }
@@ -97,7 +105,7 @@ impl Negotiator {
         });
         // Both were documents before they were text.
         let Ok((local, remote)) = parsed else { return };
-        let data = packed.data.and_then(|_| read::data_parameters(&remote, packed.remote_kind).ok().flatten());
+        let data = read::data_parameters(&remote, packed.remote_kind).ok().flatten();
         let built = Built { session: local, data: packed.section };
         self.local.current = Some(Box::new(Local { kind: packed.local_kind, built, known: None }));
         self.remote.current = Some(Box::new(Remote { kind: packed.remote_kind, session: remote, data, known: None }));
