@@ -144,6 +144,7 @@ impl Agent {
         self.session.remote = Some(Remote {
             key: IntegrityKey::short_term(credentials.pwd()),
             username: format!("{}:{}", credentials.ufrag(), self.session.credentials.ufrag()).into(),
+            ufrag_len: credentials.ufrag().len(),
         });
         self.session.patience_ends = Some(now + self.config.patience);
         self.next_ordinary = now;

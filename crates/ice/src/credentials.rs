@@ -60,6 +60,7 @@ impl Credentials {
     }
 
     /// The username fragment.
+    #[inline]
     pub fn ufrag(&self) -> &str {
         self.text.get(..self.pwd_at).unwrap_or_default()
     }

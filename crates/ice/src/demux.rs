@@ -129,6 +129,7 @@ impl<K: Copy + Eq + Hash> Demultiplexer<K> {
         if member.ufrags.len() >= MAX_UFRAGS {
             self.ufrags.remove(&member.ufrags.remove(0));
         }
+        member.ufrags.reserve_exact(1);
         member.ufrags.push(ufrag.to_owned());
         self.ufrags.insert(ufrag.to_owned(), agent);
         Ok(())
@@ -164,6 +165,7 @@ impl<K: Copy + Eq + Hash> Demultiplexer<K> {
         if member.paths.len() >= MAX_PATHS {
             return Err(Taken { owner: agent });
         }
+        member.paths.reserve_exact(1);
         member.paths.push(path);
         self.paths.insert(path, agent);
         Ok(())

@@ -13,6 +13,8 @@ use crate::candidate::{
 pub(crate) struct Local {
     pub(crate) candidate: Candidate,
     pub(crate) base: SocketAddr,
+    /// The server it was gathered from.
+    server: Option<IpAddr>,
     pub(crate) preference: u16,
     pub(crate) term: Term,
 }
@@ -29,6 +31,10 @@ pub(crate) enum Term {
 }
 
 impl Local {
+    fn likeness(&self) -> Likeness {
+        (self.candidate.kind, self.base.ip(), self.candidate.transport, self.server)
+    }
+
     /// Whether datagrams by `path` come to its base.
     pub(crate) fn is_at(&self, path: &Path) -> bool {
         self.term != Term::Waits && self.candidate.transport == path.transport && same(self.base, path.local)
@@ -51,14 +57,12 @@ type Likeness = (CandidateKind, IpAddr, Transport, Option<IpAddr>);
 #[derive(Debug, Default)]
 pub(crate) struct Locals {
     pub(crate) list: Vec<Local>,
-    foundations: Vec<(Likeness, usize)>,
     foundations_made: usize,
 }
 
 impl Locals {
     pub(crate) fn shrink_to_fit(&mut self) {
         self.list.shrink_to_fit();
-        self.foundations.shrink_to_fit();
     }
 
     /// Takes one in; `None` if it is redundant (same address and base, RFC 8445 section 5.1.3). Preferences count down from
@@ -89,13 +93,13 @@ impl Locals {
             related,
             tcp_type: new.tcp_type,
         };
-        self.list.push(Local { candidate, base: new.base, preference, term });
+        self.list.push(Local { candidate, base: new.base, server: new.server, preference, term });
         self.list.len().checked_sub(1)
     }
 
     /// Takes in what the peer saw of the candidate `from` (RFC 8445 section 7.2.5.3.1).
     pub(crate) fn add_peer_reflexive(&mut self, address: SocketAddr, from: usize, max: usize) -> Option<usize> {
-        let &Local { candidate, base, preference, term } = self.list.get(from)?;
+        let &Local { candidate, base, preference, term, .. } = self.list.get(from)?;
         if self.list.len() >= max {
             return None;
         }
@@ -109,21 +113,19 @@ impl Locals {
             related: Some(base),
             ..candidate
         };
-        self.list.push(Local { candidate, base, preference, term });
+        self.list.push(Local { candidate, base, server: None, preference, term });
         self.list.len().checked_sub(1)
     }
 
     /// Forgets what peers saw: it belongs to one session.
     pub(crate) fn flush_peer_reflexive(&mut self) {
         self.list.retain(|local| local.candidate.kind != CandidateKind::PeerReflexive);
-        self.prune_foundations();
     }
 
     /// The session ends: those that were for it alone go, and those that waited have their turn.
     pub(crate) fn end_terms(&mut self) {
         self.list.retain(|local| local.term != Term::Leaves);
         self.list.iter_mut().for_each(|local| local.term = Term::Stays);
-        self.prune_foundations();
     }
 
     /// Removes those for which `gone` says so, and gives where each of the others is now.
@@ -136,7 +138,6 @@ impl Locals {
         });
         let moved = moved.collect();
         self.list.retain(|local| !gone(local));
-        self.prune_foundations();
         moved
     }
 
@@ -169,22 +170,12 @@ impl Locals {
         directed(other)
     }
 
+    /// That of a candidate which is like it, or another one.
     fn foundation(&mut self, of: Likeness) -> Foundation {
-        let known = self.foundations.iter().find(|(known, _)| *known == of).map(|(_, number)| *number);
-        let number = known.unwrap_or_else(|| {
-            self.foundations_made = self.foundations_made.wrapping_add(1);
-            self.foundations.push((of, self.foundations_made));
-            self.foundations_made
-        });
-        Foundation::local(number)
-    }
-
-    /// Forgets foundations that no candidate has, so that interfaces may come and go for ever.
-    fn prune_foundations(&mut self) {
-        let list = &self.list;
-        self.foundations.retain(|(_, number)| {
-            let foundation = Foundation::local(*number);
-            list.iter().any(|local| local.candidate.foundation == foundation)
-        });
+        if let Some(known) = self.list.iter().find(|local| local.likeness() == of) {
+            return known.candidate.foundation;
+        }
+        self.foundations_made = self.foundations_made.wrapping_add(1);
+        Foundation::local(self.foundations_made)
     }
 }

@@ -20,11 +20,13 @@ pub(crate) struct Remote {
     pub(crate) key: IntegrityKey,
     /// `RFRAG:LFRAG`, the USERNAME of our checks.
     pub(crate) username: Box<str>,
+    /// How long the first of them is.
+    pub(crate) ufrag_len: usize,
 }
 
 impl Remote {
     pub(crate) fn ufrag(&self) -> &str {
-        self.username.split(':').next().unwrap_or_default()
+        self.username.get(..self.ufrag_len).unwrap_or_default()
     }
 }
 
