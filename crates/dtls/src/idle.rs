@@ -9,6 +9,10 @@ impl Connection {
     pub fn shrink_to_fit(&mut self) {
         self.core.records.rest();
         self.core.notices.shrink_to_fit();
+        if self.is_connected() {
+            // The certificate was judged, and no other will come.
+            self.core.verifier = None;
+        }
         self.core.flight.release();
         self.acknowledgements.shrink_to_fit();
         self.spans = Vec::new();

@@ -1,6 +1,7 @@
 //! State for each stream, made when first used.
 
-const PAGE: usize = 4;
+/// Streams whose state is made together: in WebRTC mostly one of two is used, for either side has ids of its own.
+const PAGE: usize = 2;
 
 /// A table indexed by stream id that costs nothing for ids never used.
 #[derive(Debug)]

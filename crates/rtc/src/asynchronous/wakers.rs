@@ -30,6 +30,10 @@ impl Wakers {
             return known.key;
         }
         self.next += 1;
+        if self.waiting.is_empty() {
+            // Mostly nobody else waits.
+            self.waiting.reserve_exact(1);
+        }
         self.waiting.push(Waiting { key: self.next, waker: cx.waker().clone(), threshold });
         self.next
     }
