@@ -9,7 +9,7 @@ use base64::engine::general_purpose::STANDARD as BASE64;
 use zeroize::Zeroizing;
 
 use crate::crypto::HashAlgorithm;
-use crate::crypto::{KeyKind, SigningKey, read_signing_key};
+use crate::crypto::{KeyKind, SigningKey, generate_signing_key, read_signing_key};
 use crate::der;
 use crate::fingerprint::Fingerprint;
 use crate::wire::{NamedGroup, Numbers, SignatureScheme};
@@ -65,13 +65,15 @@ impl Certificate {
     /// The same, valid until `expires` after the beginning of 1970 (UTC, whole seconds) where it is given, but not
     /// beyond the year 4095.
     pub fn generate_until(kind: KeyKind, expires: Option<Duration>) -> Result<Self, CertificateError> {
-        let algorithm = match kind {
-            KeyKind::P256 => &rcgen::PKCS_ECDSA_P256_SHA256,
-            KeyKind::P384 => &rcgen::PKCS_ECDSA_P384_SHA384,
-            KeyKind::Ed25519 => &rcgen::PKCS_ED25519,
+        let (algorithm, scheme) = match kind {
+            KeyKind::P256 => (&rcgen::PKCS_ECDSA_P256_SHA256, SignatureScheme::ECDSA_SECP256R1_SHA256),
+            KeyKind::P384 => (&rcgen::PKCS_ECDSA_P384_SHA384, SignatureScheme::ECDSA_SECP384R1_SHA384),
+            KeyKind::Ed25519 => (&rcgen::PKCS_ED25519, SignatureScheme::ED25519),
             KeyKind::Rsa => return Self::generate_rsa(2048, expires),
         };
-        Self::self_signed(rcgen::KeyPair::generate_for(algorithm), expires)
+        let (key, pkcs8) = generate_signing_key(kind).map_err(|_| CertificateError::Generation)?;
+        let chain = vec![self_signed(&Signer { key: key.as_ref(), algorithm, scheme }, expires)?];
+        Ok(Self { key_pem: Some(("PRIVATE KEY", pkcs8)), ..Self::with_signing_key(chain, key)? })
     }
 
     /// The same with an RSA key of 2048, 3072 or 4096 bits, which may take seconds; [`CertificateError::Key`] for any other.
@@ -82,24 +84,9 @@ impl Certificate {
             4096 => rcgen::RsaKeySize::_4096,
             _ => return Err(CertificateError::Key),
         };
-        Self::self_signed(rcgen::KeyPair::generate_rsa_for(&rcgen::PKCS_RSA_SHA256, size), expires)
-    }
-
-    fn self_signed(
-        key: Result<rcgen::KeyPair, rcgen::Error>,
-        expires: Option<Duration>,
-    ) -> Result<Self, CertificateError> {
+        let key = rcgen::KeyPair::generate_rsa_for(&rcgen::PKCS_RSA_SHA256, size);
         let key = key.map_err(|_| CertificateError::Generation)?;
-        let mut params = rcgen::CertificateParams::default();
-        params.distinguished_name = rcgen::DistinguishedName::new();
-        params.distinguished_name.push(rcgen::DnType::CommonName, "weft");
-        if let Some(expires) = expires {
-            // Beyond that a date has no form in X.509.
-            let expires = expires.min(LATEST);
-            params.not_after = rcgen::date_time_ymd(1970, 1, 1) + Duration::from_secs(expires.as_secs());
-        }
-        let certificate = params.self_signed(&key).map_err(|_| CertificateError::Generation)?;
-        Self::assemble(vec![certificate.der().to_vec()], "PRIVATE KEY", Zeroizing::new(key.serialize_der()))
+        Self::assemble(vec![self_signed(&key, expires)?], "PRIVATE KEY", Zeroizing::new(key.serialize_der()))
     }
 
     /// Reads what [`to_pem`](Self::to_pem) wrote, or a certificate and an unencrypted private key (PKCS #8, SEC 1 or
@@ -238,6 +225,43 @@ fn pem_block<'a>(pem: &'a str, labels: &'static [&'static str]) -> Option<(&'sta
         })
         .min_by_key(|(at, ..)| *at)
         .map(|(_, label, der, rest)| (label, der, rest))
+}
+
+/// A certificate (DER) for `key`.
+fn self_signed(key: &impl rcgen::SigningKey, expires: Option<Duration>) -> Result<Vec<u8>, CertificateError> {
+    let mut params = rcgen::CertificateParams::default();
+    params.distinguished_name = rcgen::DistinguishedName::new();
+    params.distinguished_name.push(rcgen::DnType::CommonName, "weft");
+    if let Some(expires) = expires {
+        // Beyond that a date has no form in X.509.
+        let expires = expires.min(LATEST);
+        params.not_after = rcgen::date_time_ymd(1970, 1, 1) + Duration::from_secs(expires.as_secs());
+    }
+    let certificate = params.self_signed(key).map_err(|_| CertificateError::Generation)?;
+    Ok(certificate.der().to_vec())
+}
+
+/// A new key signs its own certificate.
+struct Signer<'a> {
+    key: &'a dyn SigningKey,
+    algorithm: &'static rcgen::SignatureAlgorithm,
+    scheme: SignatureScheme,
+}
+
+impl rcgen::PublicKeyData for Signer<'_> {
+    fn der_bytes(&self) -> &[u8] {
+        self.key.public().key
+    }
+
+    fn algorithm(&self) -> &'static rcgen::SignatureAlgorithm {
+        self.algorithm
+    }
+}
+
+impl rcgen::SigningKey for Signer<'_> {
+    fn sign(&self, message: &[u8]) -> Result<Vec<u8>, rcgen::Error> {
+        self.key.sign(self.scheme, message).map_err(|_| rcgen::Error::RemoteKeyError)
+    }
 }
 
 fn put_pem_block(out: &mut String, label: &str, der: &[u8]) {

@@ -74,7 +74,15 @@ pub fn interfaces() -> io::Result<Vec<Interface>> {
 /// # Errors
 /// If the system does not tell.
 pub fn host_addresses(include_loopback: bool) -> io::Result<Vec<IpAddr>> {
-    Ok(select(interfaces()?.into_iter().map(|interface| interface.ip), include_loopback))
+    Ok(host_addresses_among(&interfaces()?, include_loopback))
+}
+
+/// As [`host_addresses`], of interfaces that have been listed already.
+pub fn host_addresses_among<'a>(
+    interfaces: impl IntoIterator<Item = &'a Interface>,
+    include_loopback: bool,
+) -> Vec<IpAddr> {
+    select(interfaces.into_iter().map(|interface| interface.ip), include_loopback)
 }
 
 /// As [`host_addresses`], of the interfaces with these names alone.
@@ -82,9 +90,8 @@ pub fn host_addresses(include_loopback: bool) -> io::Result<Vec<IpAddr>> {
 /// # Errors
 /// If the system does not tell.
 pub fn host_addresses_of(names: &[impl AsRef<str>], include_loopback: bool) -> io::Result<Vec<IpAddr>> {
-    let named = |interface: &Interface| names.iter().any(|name| name.as_ref() == interface.name);
-    let all = interfaces()?.into_iter().filter(named).map(|interface| interface.ip);
-    Ok(select(all, include_loopback))
+    let named = |interface: &&Interface| names.iter().any(|name| name.as_ref() == interface.name);
+    Ok(host_addresses_among(interfaces()?.iter().filter(named), include_loopback))
 }
 
 fn select(all: impl Iterator<Item = IpAddr>, include_loopback: bool) -> Vec<IpAddr> {

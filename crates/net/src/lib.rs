@@ -69,7 +69,7 @@ mod watcher;
 
 pub use clock::{Clock, entropy_seed};
 pub use dns::{Dns, DnsConfig, DnsError, DnsEvent, DnsTransmit, Hosts, LookupId, Resolver};
-pub use interfaces::{Interface, host_addresses, host_addresses_of, interfaces};
+pub use interfaces::{Interface, host_addresses, host_addresses_among, host_addresses_of, interfaces};
 pub use mdns::{GROUP_V4, Mdns, MdnsError, MdnsEvent, MdnsSocket, MdnsStats, Outlet};
 #[cfg(feature = "tokio")]
 pub use readiness::{AsyncInterfaceWatcher, Readiness};

@@ -7,6 +7,7 @@ use std::task::{Context, Poll};
 use tokio::io::Interest;
 use weft_core::Instant;
 
+use crate::interfaces::Interface;
 use crate::watcher::{Changes, InterfaceWatcher};
 
 /// Tells a task when a socket has something to read, or, for TCP, room to write. Whoever reads the socket does so until it
@@ -116,6 +117,11 @@ impl AsyncInterfaceWatcher {
             return Ok(Changes::default());
         }
         self.watcher.poll(now)
+    }
+
+    /// As [`InterfaceWatcher::interfaces`].
+    pub fn interfaces(&self) -> &[Interface] {
+        self.watcher.interfaces()
     }
 
     /// As [`InterfaceWatcher::poll_timeout`].

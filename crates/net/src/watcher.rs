@@ -1,6 +1,8 @@
 //! Interfaces that appear and vanish.
 
 use std::io;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, PoisonError, Weak};
 use std::time::Duration;
 
 use weft_core::Instant;
@@ -36,13 +38,14 @@ impl Changes {
 }
 
 /// Notices addresses of this host that appear and vanish: on Linux and Android the kernel tells (rtnetlink), elsewhere they are
-/// listed every two seconds.
+/// listed every two seconds. All watchers of a process share what tells them, and the list; a watcher of another network namespace
+/// has its own, and is to be polled by threads in that.
 #[derive(Debug)]
 pub struct InterfaceWatcher {
-    #[cfg(any(target_os = "linux", target_os = "android"))]
-    netlink: Option<netlink_sys::Socket>,
-    known: Vec<Interface>,
-    next: Option<Instant>,
+    watch: Arc<Watch>,
+    known: Arc<[Interface]>,
+    /// Which list that is.
+    version: u64,
 }
 
 impl InterfaceWatcher {
@@ -51,15 +54,9 @@ impl InterfaceWatcher {
     /// # Errors
     /// If the interfaces cannot be listed.
     pub fn new(now: Instant) -> io::Result<Self> {
-        #[cfg(any(target_os = "linux", target_os = "android"))]
-        {
-            // First listen, then list: nothing is missed.
-            let netlink = netlink().inspect_err(|error| tracing::debug!(%error, "no rtnetlink")).ok();
-            let next = netlink.is_none().then(|| now + POLL_PERIOD);
-            Ok(Self { netlink, known: interfaces()?, next })
-        }
-        #[cfg(not(any(target_os = "linux", target_os = "android")))]
-        Ok(Self { known: interfaces()?, next: Some(now + POLL_PERIOD) })
+        let watch = Watch::of_the_process(now)?;
+        let (known, version) = watch.latest();
+        Ok(Self { watch, known, version })
     }
 
     /// The addresses there are.
@@ -72,33 +69,110 @@ impl InterfaceWatcher {
     /// # Errors
     /// If the interfaces cannot be listed.
     pub fn poll(&mut self, now: Instant) -> io::Result<Changes> {
-        if self.told() {
-            self.next.get_or_insert(now + SETTLE);
-        }
-        if self.next.is_none_or(|at| at > now) {
+        self.watch.look(now, SETTLE)?;
+        if self.is_current() {
             return Ok(Changes::default());
         }
-        self.next = self.is_polling().then(|| now + POLL_PERIOD);
-        let after = interfaces()?;
+        let (after, version) = self.watch.latest();
         let changes = Changes::between(&self.known, &after);
-        self.known = after;
+        (self.known, self.version) = (after, version);
         Ok(changes)
     }
 
-    /// When [`poll`](Self::poll) wants to be called, whether or not the socket is readable.
+    /// When [`poll`](Self::poll) wants to be called, whether or not the socket is readable: it may have been read for another
+    /// watcher.
     pub fn poll_timeout(&self) -> Option<Instant> {
-        self.next
+        if self.is_current() { self.watch.next() } else { Some(Instant::ORIGIN) }
+    }
+
+    fn is_current(&self) -> bool {
+        self.watch.version.load(Ordering::Acquire) == self.version
     }
 
     /// What the kernel tells by.
     #[cfg(all(feature = "tokio", any(target_os = "linux", target_os = "android")))]
     pub(crate) fn socket(&self) -> Option<std::os::fd::BorrowedFd<'_>> {
-        self.netlink.as_ref().map(std::os::fd::AsFd::as_fd)
+        self.watch.netlink.as_ref().map(std::os::fd::AsFd::as_fd)
+    }
+}
+
+/// What the watchers of a process share, as long as there is one.
+#[derive(Debug)]
+struct Watch {
+    /// Hears of changes.
+    #[cfg(any(target_os = "linux", target_os = "android"))]
+    netlink: Option<netlink_sys::Socket>,
+    list: Mutex<Arc<[Interface]>>,
+    /// Grows when the list changes.
+    version: AtomicU64,
+    /// When the interfaces are to be listed, as [`Instant::as_nanos`]; `u64::MAX` for never.
+    next: AtomicU64,
+}
+
+impl Watch {
+    fn of_the_process(now: Instant) -> io::Result<Arc<Self>> {
+        static SHARED: Mutex<Vec<(u64, Weak<Watch>)>> = Mutex::new(Vec::new());
+        let mut shared = SHARED.lock().unwrap_or_else(PoisonError::into_inner);
+        shared.retain(|(_, watch)| watch.strong_count() > 0);
+        let here = namespace();
+        let found = shared.iter().find(|(there, _)| *there == here);
+        if let Some(watch) = found.and_then(|(_, watch)| watch.upgrade()) {
+            // Who is new knows nothing older, and need not wait for more.
+            watch.look(now, Duration::ZERO)?;
+            return Ok(watch);
+        }
+        // First listen, then list: nothing is missed.
+        #[cfg(any(target_os = "linux", target_os = "android"))]
+        let netlink = netlink().inspect_err(|error| tracing::debug!(%error, "no rtnetlink")).ok();
+        let watch = Arc::new(Self {
+            #[cfg(any(target_os = "linux", target_os = "android"))]
+            netlink,
+            list: Mutex::new(interfaces()?.into()),
+            version: AtomicU64::new(0),
+            next: AtomicU64::new(u64::MAX),
+        });
+        if watch.is_polling() {
+            watch.set_next(Some(now + POLL_PERIOD));
+        }
+        shared.push((here, Arc::downgrade(&watch)));
+        Ok(watch)
+    }
+
+    fn latest(&self) -> (Arc<[Interface]>, u64) {
+        let list = self.list.lock().unwrap_or_else(PoisonError::into_inner);
+        (Arc::clone(&list), self.version.load(Ordering::Acquire))
+    }
+
+    fn next(&self) -> Option<Instant> {
+        Some(self.next.load(Ordering::Acquire)).filter(|at| *at != u64::MAX).map(Instant::from_nanos)
+    }
+
+    fn set_next(&self, at: Option<Instant>) {
+        self.next.store(at.map_or(u64::MAX, Instant::as_nanos), Ordering::Release);
+    }
+
+    /// Lists the interfaces, if it is time to: `settle` after a sign of change.
+    fn look(&self, now: Instant, settle: Duration) -> io::Result<()> {
+        let mut list = self.list.lock().unwrap_or_else(PoisonError::into_inner);
+        if self.told() {
+            let at = now + settle;
+            self.set_next(Some(self.next().map_or(at, |next| next.min(at))));
+        }
+        if self.next().is_none_or(|at| at > now) {
+            return Ok(());
+        }
+        let after = interfaces()?;
+        self.set_next(self.is_polling().then(|| now + POLL_PERIOD));
+        if **list != *after {
+            *list = after.into();
+            self.version.fetch_add(1, Ordering::AcqRel);
+        }
+        Ok(())
     }
 
     /// Whether the kernel has told of a change.
     #[cfg(any(target_os = "linux", target_os = "android"))]
-    fn told(&mut self) -> bool {
+    fn told(&self) -> bool {
         let Some(socket) = &self.netlink else { return false };
         let mut told = false;
         loop {
@@ -113,7 +187,7 @@ impl InterfaceWatcher {
     }
 
     #[cfg(not(any(target_os = "linux", target_os = "android")))]
-    fn told(&mut self) -> bool {
+    fn told(&self) -> bool {
         false
     }
 
@@ -126,6 +200,19 @@ impl InterfaceWatcher {
     fn is_polling(&self) -> bool {
         true
     }
+}
+
+/// Names the network namespace of this thread.
+#[cfg(any(target_os = "linux", target_os = "android"))]
+fn namespace() -> u64 {
+    use std::os::unix::fs::MetadataExt as _;
+
+    std::fs::metadata("/proc/thread-self/ns/net").map_or(0, |file| file.ino())
+}
+
+#[cfg(not(any(target_os = "linux", target_os = "android")))]
+fn namespace() -> u64 {
+    0
 }
 
 /// A socket that hears of links and addresses of both families.
@@ -147,7 +234,7 @@ impl std::os::fd::AsRawFd for InterfaceWatcher {
     /// Readable when something has changed; -1 without rtnetlink, where [`poll_timeout`](Self::poll_timeout) alone tells when to
     /// look.
     fn as_raw_fd(&self) -> std::os::fd::RawFd {
-        self.netlink.as_ref().map_or(-1, std::os::fd::AsRawFd::as_raw_fd)
+        self.watch.netlink.as_ref().map_or(-1, std::os::fd::AsRawFd::as_raw_fd)
     }
 }
 
@@ -172,6 +259,13 @@ mod tests {
         let changes = Changes::between(&[a.clone(), b.clone()], &[b.clone(), c.clone()]);
         assert_eq!(changes, Changes { appeared: vec![c], vanished: vec![a] });
         assert!(Changes::between(std::slice::from_ref(&b), std::slice::from_ref(&b)).is_empty());
+    }
+
+    #[test]
+    fn watchers_of_a_process_share_what_tells_them() {
+        let first = InterfaceWatcher::new(Instant::ORIGIN).unwrap();
+        let second = InterfaceWatcher::new(Instant::ORIGIN).unwrap();
+        assert!(Arc::ptr_eq(&first.watch, &second.watch));
     }
 
     #[test]

@@ -9,12 +9,13 @@ mod names;
 mod roots;
 mod streams;
 
+use std::borrow::Cow;
 use std::io;
 use std::net::SocketAddr;
 use std::time::Duration;
 
 use weft_core::{Instant, Limits, Path, Run, Transport};
-use weft_net::{InterfaceWatcher, RecvBuffer, StreamListener, UdpSocket};
+use weft_net::{Interface, InterfaceWatcher, RecvBuffer, StreamListener, UdpSocket};
 
 pub(crate) use bind::{addresses, bind, bind_one, listen};
 pub(crate) use buffers::{Outgoing, with_received};
@@ -129,16 +130,41 @@ impl<S: Socket> Sockets<S> {
     /// # Errors
     /// When interfaces cannot be listed or no address at all can be bound.
     pub fn bind(config: &Config) -> io::Result<Self> {
-        let all = bind(config, S::wrap)?;
-        let listeners = all.iter().filter_map(|socket| listen(config, socket.local_addr().ip())).collect();
-        prepare::<S>(config);
+        Self::open(config.clone(), |_| false)
+    }
+
+    /// As [`bind`](Self::bind), and on loopback addresses where there are no others: a machine without a network still plays
+    /// with itself.
+    ///
+    /// # Errors
+    /// As [`bind`](Self::bind).
+    pub fn bind_somewhere(config: &Config) -> io::Result<Self> {
+        Self::open(config.clone(), |interfaces| weft_net::host_addresses_among(interfaces, false).is_empty())
+    }
+
+    /// On loopback addresses, too, where `loopback` says so.
+    fn open(mut config: Config, loopback: impl Fn(&[Interface]) -> bool) -> io::Result<Self> {
+        // First watch, then bind: no change is missed.
+        let watch = || InterfaceWatcher::new(Instant::ORIGIN);
+        let watcher = config.follow_interfaces.then(watch).and_then(|watcher| {
+            watcher.inspect_err(|error| tracing::debug!(%error, "interfaces are not followed")).ok()
+        });
+        let interfaces = match &watcher {
+            Some(watcher) => watcher.interfaces().into(),
+            None => Cow::Owned(weft_net::interfaces()?),
+        };
+        config.loopback |= loopback(&interfaces);
+        let all = bind(&config, &interfaces, S::wrap)?;
+        let listeners = all.iter().filter_map(|socket| listen(&config, socket.local_addr().ip())).collect();
+        prepare::<S>(&config);
+        drop(interfaces);
         Ok(Self {
             all,
             listeners,
             streams: Streams::default(),
-            names: Names::new(config),
-            config: config.clone(),
-            watcher: None,
+            names: Names::new(&config),
+            config,
+            watcher,
             look: Instant::ORIGIN,
             batch: Outgoing::default(),
         })
@@ -196,26 +222,23 @@ impl<S: Socket> Sockets<S> {
     pub fn poll_timeout(&self, now: Instant) -> Option<Instant> {
         let busy = self.names.is_busy() || self.streams.is_busy();
         let tick = busy.then(|| if self.streams.has_more() { now } else { now + TICK });
-        let watch = (self.config.follow_interfaces && !self.all.is_empty()).then_some(self.look);
+        let watch = (self.watcher.is_some() && !self.all.is_empty()).then_some(self.look);
         let listen = (!self.listeners.is_empty()).then(|| now + LISTEN_TICK);
         [tick, watch, listen, self.names.poll_timeout()].into_iter().flatten().min()
     }
 
     /// Sockets for addresses that have appeared, none for those that are gone.
     fn follow(&mut self, now: Instant, peer: &mut PeerConnection) -> io::Result<()> {
-        if !self.config.follow_interfaces || self.look > now || self.all.is_empty() {
+        let Some(watcher) = &mut self.watcher else { return Ok(()) };
+        if self.look > now || self.all.is_empty() {
             return Ok(());
         }
         self.look = now + LOOK_PERIOD;
-        let Some(watcher) = &mut self.watcher else {
-            self.watcher = Some(InterfaceWatcher::new(now)?);
-            return Ok(());
-        };
         if watcher.poll(now)?.is_empty() {
             return Ok(());
         }
         self.names.refresh();
-        let wanted = addresses(&self.config)?;
+        let wanted = addresses(&self.config, watcher.interfaces());
         let gone = |address: SocketAddr| !wanted.contains(&address.ip());
         for socket in self.all.extract_if(.., |socket| gone(socket.local_addr())) {
             peer.remove_host_address(now, socket.local_addr());

@@ -10,7 +10,7 @@ use serde_json::Value;
 use tokio::runtime::{Builder, Runtime};
 use weft_netlab::coturn::{Auth, Coturn, USER};
 use weft_rtc::ice::Policy;
-use weft_rtc::{Certificate, Config, DataChannel, DataChannelInit, Description, Endpoint, IceServer, PeerConnection};
+use weft_rtc::{Config, DataChannel, DataChannelInit, Description, Endpoint, IceServer, PeerConnection};
 
 use super::cases::{Browser, Case, Load, Samples, WARM_UP, What, Window, limit};
 use super::{Result, chromium};
@@ -21,7 +21,8 @@ pub(crate) fn measure(case: &Case, seconds: f64) -> Result<Option<Value>> {
         match case.what {
             What::Throughput(load) => throughput(load, seconds).await.map(Some),
             What::RoundTrip => round_trip(seconds).await.map(Some),
-            What::Setup => setup(seconds).await.map(Some),
+            // In a task, as an application's code is.
+            What::Setup => tokio::spawn(setup(seconds)).await?.map(Some),
             What::Browser(does) => match chromium::find() {
                 Some(browser) => with_chromium(&browser, does, seconds).await.map(Some),
                 None => Ok(None),
@@ -46,7 +47,7 @@ struct Pair {
 }
 
 fn config(load: &Load, relay: Option<&Coturn>) -> Result<Config> {
-    let mut config = Config::default().with_loopback(true).with_certificate(Arc::new(Certificate::generate()?));
+    let mut config = super::on_loopback()?;
     config.segmentation_offload = load.offload;
     if let Some(server) = relay {
         let url = format!("turn:{}?transport=udp", server.address()).parse()?;
@@ -129,10 +130,7 @@ async fn with_chromium(browser: &Path, does: Browser, seconds: f64) -> Result<Va
 }
 
 fn new_pair() -> Result<(PeerConnection, PeerConnection)> {
-    let own = || -> Result<Config> {
-        Ok(Config::default().with_loopback(true).with_certificate(Arc::new(Certificate::generate()?)))
-    };
-    Ok((PeerConnection::new(own()?)?, PeerConnection::new(own()?)?))
+    Ok((PeerConnection::new(super::on_loopback()?)?, PeerConnection::new(super::on_loopback()?)?))
 }
 
 async fn round_trip(seconds: f64) -> Result<Value> {
@@ -160,6 +158,7 @@ async fn round_trip(seconds: f64) -> Result<Value> {
 }
 
 async fn setup(seconds: f64) -> Result<Value> {
+    let _stays = super::staying_sockets()?;
     let mut samples = Samples::setups(seconds);
     while samples.more() {
         let (a, b) = new_pair()?;

@@ -19,11 +19,14 @@ use std::error::Error;
 use std::io::Read as _;
 use std::path::PathBuf;
 use std::process::{Command, ExitCode, Stdio};
+use std::sync::{Arc, OnceLock};
 use std::time::{Duration, Instant};
 
 use clap::Parser;
 use serde_json::{Value, json};
 use weft_benches::cpu_seconds;
+use weft_rtc::io::Sockets;
+use weft_rtc::{Certificate, Config};
 
 use cases::{CASES, Case, limit};
 
@@ -75,6 +78,26 @@ const DATACHANNEL: Stack = Stack {
     note: "libdatachannel through the crate datachannel, its own threads, messages queued up to 1 MiB",
     measure: |_, _| Err("measured by a program of its own".into()),
 };
+
+/// Our settings, with a certificate of their own: bound on loopback alone, as the others are.
+fn on_loopback() -> Result<Config> {
+    // Asked for once: what others are told in the source is no part of a set-up.
+    static NAMES: OnceLock<Vec<String>> = OnceLock::new();
+    let names = NAMES.get_or_init(|| {
+        let all = weft_net::interfaces().unwrap_or_default().into_iter();
+        all.filter(|interface| interface.is_loopback).map(|interface| interface.name).collect()
+    });
+    let mut config = Config::default().with_loopback(true).with_certificate(Arc::new(Certificate::generate()?));
+    config.interfaces = Some(names.clone());
+    Ok(config)
+}
+
+/// Sockets that stay while others come and go, as there are some in a process with many connections: when the first one of a
+/// family comes that coalesces what it receives, and when the last one goes, Linux patches its own code, and all processors wait
+/// for that.
+fn staying_sockets() -> Result<Sockets<weft_net::UdpSocket>> {
+    Ok(Sockets::bind(&on_loopback()?)?)
+}
 
 fn stacks() -> Vec<Stack> {
     vec![

@@ -1,13 +1,11 @@
 //! weft-rtc by its polled driver.
 
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 use serde_json::Value;
 use weft_rtc::polled::{ChannelOptions, ChannelState, DataChannel, PeerConnection, Signal};
-use weft_rtc::{Certificate, Config};
 
 use super::Result;
 use super::cases::{Case, Load, Samples, WARM_UP, What, Window};
@@ -34,8 +32,7 @@ struct Peer {
 impl Peer {
     /// Channels are agreed beforehand, as engines do.
     fn new(channels: usize) -> Result<Self> {
-        let config = Config::default().with_loopback(true).with_certificate(Arc::new(Certificate::generate()?));
-        let mut it = PeerConnection::with_config(config);
+        let mut it = PeerConnection::with_config(super::on_loopback()?);
         let channels = (1..=channels)
             .map(|id| {
                 let id = u16::try_from(id).ok();
@@ -144,6 +141,7 @@ fn round_trip(seconds: f64) -> Result<Value> {
 }
 
 fn setup(seconds: f64) -> Result<Value> {
+    let _stays = super::staying_sockets()?;
     let mut samples = Samples::setups(seconds);
     while samples.more() {
         let pair = connected(1)?;

@@ -17,7 +17,7 @@ pub use provider::{
     NONCE_LEN, PublicKey, SAMPLE_LEN, SequenceMask, SigningKey, TAG_LEN,
 };
 
-pub(crate) use aws_lc::read_signing_key;
+pub(crate) use aws_lc::{generate_signing_key, read_signing_key};
 pub(crate) use exchange::{KeyOffer, answer};
 pub(crate) use hkdf::Secret;
 pub(crate) use peer_key::PeerKey;

@@ -149,8 +149,10 @@ impl Endpoint {
     pub fn bind(config: &Config) -> Result<Self, Error> {
         config.validate()?;
         let runtime = tokio::runtime::Handle::try_current().map_err(std::io::Error::other)?;
-        let sockets = io::bind(config, AsyncUdpSocket::new)?;
         let clock = Clock::new();
+        // First watch, then bind: no change is missed.
+        let follow = Follow::new(config, clock.now());
+        let sockets = io::bind(config, &*follow.interfaces()?, AsyncUdpSocket::new)?;
         let udp: Vec<SocketAddr> = sockets.iter().map(AsyncUdpSocket::local_addr).collect();
         let listeners = udp.iter().filter_map(|address| io::listen(config, address.ip()));
         let listeners = listeners.map(AsyncStreamListener::new).collect::<std::io::Result<Vec<_>>>()?;
@@ -162,7 +164,6 @@ impl Endpoint {
             udp,
             names: hidden,
         };
-        let follow = Follow::new(config, clock.now());
         let hub = Arc::new(Hub {
             clock,
             addresses: Mutex::new(addresses),

@@ -1,10 +1,11 @@
 //! Interfaces that come and go: sockets and candidates follow.
 
+use std::borrow::Cow;
 use std::net::{IpAddr, SocketAddr};
 use std::task::Context;
 
 use weft_core::Instant;
-use weft_net::{AsyncInterfaceWatcher, AsyncStreamListener, AsyncUdpSocket, InterfaceWatcher};
+use weft_net::{AsyncInterfaceWatcher, AsyncStreamListener, AsyncUdpSocket, Interface, InterfaceWatcher};
 
 use super::driver::Driver;
 use super::outlet::Outlet;
@@ -29,6 +30,14 @@ impl Follow {
         Self { config: config.clone(), watcher, moved: false }
     }
 
+    /// The interfaces there are.
+    pub(super) fn interfaces(&self) -> std::io::Result<Cow<'_, [Interface]>> {
+        match &self.watcher {
+            Some(watcher) => Ok(watcher.interfaces().into()),
+            None => weft_net::interfaces().map(Cow::Owned),
+        }
+    }
+
     pub(super) fn poll_timeout(&self) -> Option<Instant> {
         self.watcher.as_ref().and_then(AsyncInterfaceWatcher::poll_timeout)
     }
@@ -47,10 +56,8 @@ impl Driver {
                 return;
             }
         }
-        match io::addresses(&self.follow.config) {
-            Ok(wanted) => self.move_to(now, &wanted),
-            Err(error) => tracing::debug!(%error, "interfaces cannot be listed"),
-        }
+        let wanted = io::addresses(&self.follow.config, watcher.interfaces());
+        self.move_to(now, &wanted);
     }
 
     fn move_to(&mut self, now: Instant, wanted: &[IpAddr]) {

@@ -3,15 +3,19 @@
 use std::io;
 use std::net::{IpAddr, SocketAddr};
 
-use weft_net::{Framing, StreamListener, UdpConfig, UdpSocket};
+use weft_net::{Framing, Interface, StreamListener, UdpConfig, UdpSocket};
 
 use crate::config::{Config, TcpCandidates};
 
-/// Binds a socket on every address that `config` allows and makes an `S` of it.
-pub(crate) fn bind<S>(config: &Config, wrap: impl Fn(UdpSocket) -> io::Result<S>) -> io::Result<Vec<S>> {
+/// Binds a socket on every address of `interfaces` that `config` allows and makes an `S` of it.
+pub(crate) fn bind<S>(
+    config: &Config,
+    interfaces: &[Interface],
+    wrap: impl Fn(UdpSocket) -> io::Result<S>,
+) -> io::Result<Vec<S>> {
     let mut sockets = Vec::new();
     let mut last_error = None;
-    for ip in addresses(config)? {
+    for ip in addresses(config, interfaces) {
         match bind_one(config, ip).and_then(&wrap) {
             Ok(socket) => sockets.push(socket),
             Err(error) => {
@@ -61,10 +65,8 @@ fn random() -> io::Result<u16> {
     Ok(u16::from_be_bytes([a, b]))
 }
 
-/// The addresses that there are now and `config` allows.
-pub(crate) fn addresses(config: &Config) -> io::Result<Vec<IpAddr>> {
-    match &config.interfaces {
-        Some(names) => weft_net::host_addresses_of(names, config.loopback),
-        None => weft_net::host_addresses(config.loopback),
-    }
+/// The addresses of `interfaces` that `config` allows.
+pub(crate) fn addresses(config: &Config, interfaces: &[Interface]) -> Vec<IpAddr> {
+    let named = |interface: &&Interface| config.interfaces.as_ref().is_none_or(|names| names.contains(&interface.name));
+    weft_net::host_addresses_among(interfaces.iter().filter(named), config.loopback)
 }

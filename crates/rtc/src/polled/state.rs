@@ -205,10 +205,7 @@ impl State {
         if self.sockets.is_some() {
             return Ok(());
         }
-        let mut config = self.config.clone();
-        // A machine without a network still plays with itself.
-        config.loopback |= weft_net::host_addresses(false).is_ok_and(|addresses| addresses.is_empty());
-        let mut sockets = Sockets::bind(&config).map_err(crate::Error::Io)?;
+        let mut sockets = Sockets::bind_somewhere(&self.config).map_err(crate::Error::Io)?;
         let (now, core) = self.begin()?;
         sockets.announce(now, core);
         self.sockets = Some(sockets);

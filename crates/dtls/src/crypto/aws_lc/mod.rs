@@ -14,7 +14,7 @@ use super::{
 };
 use crate::wire::{NamedGroup, SignatureScheme};
 
-pub(crate) use signature::read_signing_key;
+pub(crate) use signature::{generate_signing_key, read_signing_key};
 
 /// The default provider: AWS-LC.
 #[derive(Clone, Copy, Debug, Default)]

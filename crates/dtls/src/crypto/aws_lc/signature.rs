@@ -8,6 +8,8 @@ use aws_lc_rs::rsa;
 use aws_lc_rs::signature as lib;
 use aws_lc_rs::signature::KeyPair as _;
 
+use zeroize::Zeroizing;
+
 use crate::crypto::{Failed, KeyKind, PublicKey, SigningKey};
 use crate::wire::SignatureScheme;
 
@@ -24,6 +26,26 @@ enum Pair {
 struct Key {
     pair: Pair,
     kind: KeyKind,
+}
+
+/// Makes a private key, and gives it in PKCS #8, too. Not for RSA.
+pub(crate) fn generate_signing_key(kind: KeyKind) -> Result<(Arc<dyn SigningKey>, Zeroizing<Vec<u8>>), Failed> {
+    let ecdsa = |algorithm| {
+        let pair = lib::EcdsaKeyPair::generate(algorithm)?;
+        let der = pair.to_pkcs8v1()?;
+        Ok::<_, Failed>((Pair::Ecdsa(pair), der))
+    };
+    let (pair, der) = match kind {
+        KeyKind::P256 => ecdsa(&lib::ECDSA_P256_SHA256_ASN1_SIGNING)?,
+        KeyKind::P384 => ecdsa(&lib::ECDSA_P384_SHA384_ASN1_SIGNING)?,
+        KeyKind::Ed25519 => {
+            let pair = lib::Ed25519KeyPair::generate()?;
+            let der = pair.to_pkcs8()?;
+            (Pair::Ed25519(pair), der)
+        }
+        KeyKind::Rsa => return Err(Failed),
+    };
+    Ok((Arc::new(Key { pair, kind }), Zeroizing::new(der.as_ref().to_vec())))
 }
 
 /// Reads a private key: PKCS #8 of any kind, SEC 1 of P-256 and P-384, PKCS #1 of RSA.
