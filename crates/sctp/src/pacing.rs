@@ -24,6 +24,10 @@ const WORTH: f64 = 32_768.0;
 const SHORT_RTT: Duration = Duration::from_millis(16);
 const LONGEST: Duration = Duration::from_millis(5);
 
+/// A turn of a message before others have theirs: no longer than this, bytes, nor than a tick, nor than its part of the window.
+const LONGEST_TURN: f64 = 65_536.0;
+const TURNS: f64 = 16.0;
+
 /// How much faster than a window a round trip a controller without a rate of its own is paced (RFC 9002 section 7.7).
 const WINDOW_GAIN: f64 = 1.25;
 const SLOW_START_GAIN: f64 = 2.0;
@@ -77,6 +81,12 @@ impl Pacer {
             self.least = self.quantum - 1.0; // the deadline is one of whole nanoseconds
         }
         self.rate = Some(rate);
+    }
+
+    /// How much of a message may leave before others have their turn, bytes, with a window of `window`.
+    pub(crate) fn turn(&self, window: usize) -> u32 {
+        let tick = self.rate.map_or(f64::INFINITY, |rate| rate * TICK.as_secs_f64());
+        (window as f64 / TURNS).min(tick).min(LONGEST_TURN) as u32
     }
 
     fn capacity(&self, rate: f64) -> f64 {

@@ -1,4 +1,5 @@
-//! UDP without a protocol: the floor of a round trip, with both kinds of driver.
+//! UDP without a protocol: the floor of a round trip, with both kinds of driver. The sockets are those that peer connections use:
+//! not connected, as one serves many peers, at the loopback address that ICE prefers (RFC 8421).
 
 use std::net::UdpSocket;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -19,30 +20,29 @@ pub(crate) fn measure(case: &Case, seconds: f64) -> Result<Option<Value>> {
 }
 
 fn pair() -> Result<(UdpSocket, UdpSocket)> {
-    let (a, b) = (UdpSocket::bind("127.0.0.1:0")?, UdpSocket::bind("127.0.0.1:0")?);
-    a.connect(b.local_addr()?)?;
-    b.connect(a.local_addr()?)?;
-    Ok((a, b))
+    let bind = || UdpSocket::bind("[::1]:0").or_else(|_| UdpSocket::bind("127.0.0.1:0"));
+    Ok((bind()?, bind()?))
 }
 
 /// A thread for each end.
 fn blocking(seconds: f64) -> Result<Value> {
     static STOP: AtomicBool = AtomicBool::new(false);
     let (a, b) = pair()?;
+    let to = b.local_addr()?;
     b.set_read_timeout(Some(Duration::from_millis(100)))?;
     a.set_read_timeout(Some(Duration::from_millis(100)))?;
     let echo = std::thread::spawn(move || {
         let mut buffer = [0; 2048];
         while !STOP.load(Ordering::Relaxed) {
-            if let Ok(len) = b.recv(&mut buffer) {
-                let _ = b.send(buffer.get(..len).unwrap_or_default());
+            if let Ok((len, from)) = b.recv_from(&mut buffer) {
+                let _ = b.send_to(buffer.get(..len).unwrap_or_default(), from);
             }
         }
     });
     let (mut samples, mut buffer) = (Samples::round_trips(seconds), [0; 2048]);
     while samples.more() {
-        a.send(&MESSAGE)?;
-        if a.recv(&mut buffer).is_ok() {
+        a.send_to(&MESSAGE, to)?;
+        if a.recv_from(&mut buffer).is_ok() {
             samples.done();
         }
     }
@@ -56,21 +56,22 @@ fn blocking(seconds: f64) -> Result<Value> {
 fn with_tokio(seconds: f64) -> Result<Value> {
     let runtime = super::asynchronous::runtime()?;
     let (a, b) = pair()?;
+    let to = b.local_addr()?;
     a.set_nonblocking(true)?;
     b.set_nonblocking(true)?;
     runtime.block_on(async {
         let (a, b) = (tokio::net::UdpSocket::from_std(a)?, tokio::net::UdpSocket::from_std(b)?);
         tokio::spawn(async move {
             let mut buffer = [0; 2048];
-            while let Ok(len) = b.recv(&mut buffer).await {
-                let _ = b.send(buffer.get(..len).unwrap_or_default()).await;
+            while let Ok((len, from)) = b.recv_from(&mut buffer).await {
+                let _ = b.send_to(buffer.get(..len).unwrap_or_default(), from).await;
             }
         });
         let client = tokio::spawn(async move {
             let (mut samples, mut buffer) = (Samples::round_trips(seconds), [0; 2048]);
             while samples.more() {
-                a.send(&MESSAGE).await?;
-                a.recv(&mut buffer).await?;
+                a.send_to(&MESSAGE, to).await?;
+                a.recv_from(&mut buffer).await?;
                 samples.done();
             }
             samples.report()

@@ -515,12 +515,10 @@ impl SendQueue {
             self.current = Some(Current { id, sent: len });
             self.head = next.map(|next| next.1);
         } else if let Some((turn, head)) = next {
-            let again = self.turns.served(id, &mut stream.share, len, turn);
+            let again = self.turns.served(id, &mut stream.share, len, turn, ends);
             self.head = again.then_some(head);
         } else {
-            self.turns.charge(&mut stream.share, len);
-            self.turns.remove_first();
-            stream.share.listed = false;
+            self.turns.finished(id, &mut stream.share, len);
         }
     }
 
@@ -529,6 +527,11 @@ impl SendQueue {
     pub(crate) fn wants(&mut self, whole: usize) -> usize {
         let interleaving = self.interleaving;
         self.head().map_or(0, |head| wire_len(interleaving, head.available).min(whole))
+    }
+
+    /// What a message may send before others have their turn, bytes, where messages are interleaved.
+    pub(crate) fn set_turn(&mut self, bytes: u32) {
+        self.turns.set_most(bytes);
     }
 
     pub(crate) fn scheduler(&self) -> Scheduler {

@@ -9,6 +9,9 @@ use crate::common::{Duo, chunks, packets, payload, secs};
 const ALL: [Scheduler; 5] =
     [Scheduler::FirstCome, Scheduler::RoundRobin, Scheduler::Priority, Scheduler::Fair, Scheduler::WeightedFair];
 
+/// What a message may send before others have their turn, bytes.
+const LONGEST_TURN: usize = 65_536;
+
 fn duo(scheduler: Scheduler, interleaving: bool) -> Duo {
     Duo::connected(&Config { scheduler, interleaving, heartbeat_interval: None, ..Config::rtc() })
 }
@@ -151,14 +154,16 @@ fn weighted_fair_gives_bytes_by_weight() {
     //# If the implementation is used for WebRTC data channels, as specified in [DATA-CHAN], it MUST implement the Weighted Fair Queueing Scheduler defined in Section 3.6.
     for interleaving in [true, false] {
         for (weight, times) in [(128_u16, 0.5), (512, 2.0), (1024, 4.0), (2560, 10.0)] {
-            let mut duo = duo(Scheduler::WeightedFair, interleaving);
+            let config = Config { send_buffer: 64 << 20, interleaving, heartbeat_interval: None, ..Config::rtc() };
+            let mut duo = Duo::connected(&config);
             duo.a.set_priority(1, weight);
-            let len = if interleaving { 100_000 } else { 900 };
-            for _ in 0..300_000 / len {
+            // Turns of long messages are up to 64 KiB where the round trip is next to nothing.
+            let (len, total) = if interleaving { (100_000, 10_000_000) } else { (900, 200_000) };
+            for _ in 0..total / len {
                 send(&mut duo, 1, len);
                 send(&mut duo, 2, len);
             }
-            let (one, two) = split(&order(&mut duo), 200_000);
+            let (one, two) = split(&order(&mut duo), total);
             let ratio = one as f64 / two as f64;
             assert!((ratio / times - 1.0).abs() < 0.1, "{weight}: {one} to {two}");
         }
@@ -174,12 +179,59 @@ fn fairness_begins_when_a_stream_has_something_to_send() {
     }
     order(&mut duo);
     duo.run(secs(1));
-    for _ in 0..2 {
+    for _ in 0..10 {
         send(&mut duo, 1, 50_000);
         send(&mut duo, 2, 50_000);
     }
-    let (one, two) = split(&order(&mut duo), 50_000);
-    assert!(one.abs_diff(two) <= 2500, "{one} and {two}");
+    let (one, two) = split(&order(&mut duo), 500_000);
+    assert!(one.abs_diff(two) <= LONGEST_TURN, "{one} and {two}");
+}
+
+/// On a fast path a long message goes on for a while before others have their turn; a stream that had nothing to send does not
+/// wait for all of them.
+#[test]
+fn turns_are_long_on_a_fast_path_and_keep_nobody_waiting() {
+    for scheduler in [Scheduler::Fair, Scheduler::WeightedFair] {
+        let mut duo = duo(scheduler, true);
+        // The window grows.
+        for _ in 0..60 {
+            send(&mut duo, 1, 100_000);
+        }
+        order(&mut duo);
+        for stream in 1..=20 {
+            send(&mut duo, stream, 200_000);
+        }
+        let begun = packets(&mut duo.a, duo.now);
+        send(&mut duo, 99, 50);
+        for packet in &begun {
+            let _ = weft_core::Layer::handle_input(&mut duo.b, duo.now, packet);
+        }
+        let order = order(&mut duo);
+        let chunks = order.len();
+        let turns = streams(&order).len();
+        assert!(turns * 20 < chunks, "{turns} turns of {chunks} chunks");
+        let before: usize = order.iter().take_while(|(stream, _)| *stream != 99).map(|(_, len)| len).sum();
+        assert!(before <= LONGEST_TURN, "{scheduler:?}: behind {before} bytes");
+    }
+}
+
+/// With a window of a few packets, as on a slow path, a turn is a chunk.
+#[test]
+fn turns_are_short_on_a_slow_path() {
+    let mut duo = duo(Scheduler::WeightedFair, true);
+    for stream in 1..=4 {
+        send(&mut duo, stream, 10_000);
+    }
+    let first: Vec<u16> = packets(&mut duo.a, duo.now)
+        .iter()
+        .flat_map(|packet| {
+            chunks(packet)
+                .into_iter()
+                .map(|chunk| IData::parse(chunk.flags, chunk.value).unwrap().stream)
+                .collect::<Vec<_>>()
+        })
+        .collect();
+    assert_eq!(first[..4], [1, 2, 3, 4]);
 }
 
 #[test]
