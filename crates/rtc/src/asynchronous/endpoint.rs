@@ -152,7 +152,7 @@ impl Endpoint {
         let clock = Clock::new();
         // First watch, then bind: no change is missed.
         let follow = Follow::new(config, clock.now());
-        let sockets = io::bind(config, &*follow.interfaces()?, AsyncUdpSocket::new)?;
+        let sockets = io::bind(config, &follow.interfaces()?, AsyncUdpSocket::new)?;
         let udp: Vec<SocketAddr> = sockets.iter().map(AsyncUdpSocket::local_addr).collect();
         let listeners = udp.iter().filter_map(|address| io::listen(config, address.ip()));
         let listeners = listeners.map(AsyncStreamListener::new).collect::<std::io::Result<Vec<_>>>()?;

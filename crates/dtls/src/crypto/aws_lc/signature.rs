@@ -28,8 +28,11 @@ struct Key {
     kind: KeyKind,
 }
 
-/// Makes a private key, and gives it in PKCS #8, too. Not for RSA.
-pub(crate) fn generate_signing_key(kind: KeyKind) -> Result<(Arc<dyn SigningKey>, Zeroizing<Vec<u8>>), Failed> {
+/// A key, and the same in PKCS #8.
+type NewKey = (Arc<dyn SigningKey>, Zeroizing<Vec<u8>>);
+
+/// Makes a private key. Not for RSA.
+pub(crate) fn generate_signing_key(kind: KeyKind) -> Result<NewKey, Failed> {
     let ecdsa = |algorithm| {
         let pair = lib::EcdsaKeyPair::generate(algorithm)?;
         let der = pair.to_pkcs8v1()?;
