@@ -3,9 +3,9 @@
 use crate::connection::Connection;
 
 impl Connection {
-    /// Gives back room that only a handshake or traffic takes, for a connection that will be idle: some two kilobytes. In
-    /// 1.3 that includes the keys of records, of which the traffic secrets stay: the next record in either direction derives
-    /// its keys again, in some ten microseconds.
+    /// Gives back room that only a handshake or traffic takes, for a connection that will be idle: more than a kilobyte. That
+    /// includes keys as they are prepared for records. The secrets they are made of stay, and the next record in either
+    /// direction has them made again, in microseconds.
     pub fn shrink_to_fit(&mut self) {
         self.core.records.rest();
         self.core.notices.shrink_to_fit();

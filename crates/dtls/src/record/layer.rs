@@ -147,6 +147,7 @@ impl RecordLayer {
     pub(crate) fn rest(&mut self) {
         self.read.iter_mut().for_each(|half| half.protection.rest());
         self.write.iter_mut().for_each(|half| half.protection.rest());
+        self.write.shrink_to_fit();
     }
 
     /// The peer goes on to the next keys, in 1.3. They are those of the next epoch.

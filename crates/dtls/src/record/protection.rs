@@ -18,14 +18,19 @@ pub(crate) enum Protection {
     /// Not at all: epoch 0.
     Plaintext,
     /// As DTLS 1.2 does with an AEAD cipher.
-    V12(V12Keys),
+    V12(Box<V12Keys>),
     /// As DTLS 1.3 does.
     V13(Box<V13Keys>),
 }
 
 /// One direction's key material of DTLS 1.2.
 pub(crate) struct V12Keys {
-    key: Box<dyn Aead>,
+    provider: Provider,
+    algorithm: AeadAlgorithm,
+    /// As it came from the key schedule, and zeros.
+    bytes: Zeroizing<[u8; 32]>,
+    /// Made of that while records come and go.
+    key: Option<Box<dyn Aead>>,
     /// The part of the nonce that is not sent: 4 bytes and zeros with AES-GCM, 12 with ChaCha20-Poly1305.
     iv: Zeroizing<[u8; NONCE_LEN]>,
     /// Whether 8 bytes of the nonce travel in each record.
@@ -42,12 +47,28 @@ impl V12Keys {
     }
 
     pub(crate) fn new(provider: &Provider, algorithm: AeadAlgorithm, key: &[u8], iv: &[u8]) -> Result<Self, Failed> {
-        if iv.len() != Self::iv_len(algorithm) {
+        if key.len() != algorithm.key_len() || iv.len() != Self::iv_len(algorithm) {
             return Err(Failed);
         }
+        let mut bytes = Zeroizing::new([0; 32]);
+        bytes.iter_mut().zip(key).for_each(|(to, from)| *to = *from);
         let mut whole = Zeroizing::new([0; NONCE_LEN]);
         whole.iter_mut().zip(iv).for_each(|(to, from)| *to = *from);
-        Ok(Self { key: provider.aead(algorithm, key)?, iv: whole, explicit: iv.len() < NONCE_LEN })
+        let explicit = iv.len() < NONCE_LEN;
+        let mut keys = Self { provider: provider.clone(), algorithm, bytes, key: None, iv: whole, explicit };
+        keys.key()?;
+        Ok(keys)
+    }
+
+    #[inline]
+    fn key(&mut self) -> Result<&dyn Aead, Failed> {
+        match &mut self.key {
+            Some(key) => Ok(&**key),
+            none => {
+                let bytes = self.bytes.get(..self.algorithm.key_len()).ok_or(Failed)?;
+                Ok(&**none.insert(self.provider.aead(self.algorithm, bytes)?))
+            }
+        }
     }
 
     /// With AES-GCM the IV's zeros take `explicit` (RFC 5288 section 3); ChaCha20-Poly1305 combines by exclusive or
@@ -72,7 +93,7 @@ impl V12Keys {
 impl V12Keys {
     /// Seals in place what follows the header: room for an explicit nonce, content, room for a tag.
     fn seal<A: AsRef<[u8]>>(
-        &self,
+        &mut self,
         header: RecordHeader,
         fragment: &mut [u8],
         aad: impl FnOnce(usize) -> Result<A, Failed>,
@@ -88,12 +109,13 @@ impl V12Keys {
         }
         let content_len = sealed.len().checked_sub(TAG_LEN).ok_or(Failed)?;
         let (content, tag) = sealed.split_at_mut_checked(content_len).ok_or(Failed)?;
-        self.key.seal(self.nonce(unique), aad(content_len)?.as_ref(), content, tag)
+        let nonce = self.nonce(unique);
+        self.key()?.seal(nonce, aad(content_len)?.as_ref(), content, tag)
     }
 
     /// Opens in place what follows the header; gives where in `fragment` the plaintext lies.
     fn open<A: AsRef<[u8]>>(
-        &self,
+        &mut self,
         header: RecordHeader,
         fragment: &mut [u8],
         aad: impl FnOnce(usize) -> Result<A, Failed>,
@@ -108,12 +130,13 @@ impl V12Keys {
             start = EXPLICIT_NONCE;
         }
         let content_len = sealed.len().checked_sub(TAG_LEN).ok_or(Failed)?;
-        let opened = self.key.open(self.nonce(unique), aad(content_len)?.as_ref(), sealed)?;
+        let nonce = self.nonce(unique);
+        let opened = self.key()?.open(nonce, aad(content_len)?.as_ref(), sealed)?;
         Ok(start..start.saturating_add(opened))
     }
 
     /// Writes the header of a record with a connection id (RFC 9146 section 4) and seals in place.
-    fn seal_with_id(&self, header: RecordHeader, id: &[u8], record: &mut [u8]) -> Result<(), Failed> {
+    fn seal_with_id(&mut self, header: RecordHeader, id: &[u8], record: &mut [u8]) -> Result<(), Failed> {
         let real_type = header.content_type;
         let head_len = RECORD_HEADER.saturating_add(id.len());
         let (head, fragment) = record.split_at_mut_checked(head_len).ok_or(Failed)?;
@@ -163,8 +186,10 @@ impl AsRef<[u8]> for AdditionalData {
 impl Protection {
     /// Forgets what can be made again when a record comes or goes.
     pub(super) fn rest(&mut self) {
-        if let Self::V13(keys) = self {
-            keys.rest();
+        match self {
+            Self::Plaintext => {}
+            Self::V12(keys) => keys.key = None,
+            Self::V13(keys) => keys.rest(),
         }
     }
 
@@ -204,20 +229,20 @@ impl Protection {
     }
 
     /// Seals in place what follows the header in `record`: room for an explicit nonce, content, room for a tag.
-    fn seal(&self, header: RecordHeader, fragment: &mut [u8]) -> Result<(), Failed> {
+    fn seal(&mut self, header: RecordHeader, fragment: &mut [u8]) -> Result<(), Failed> {
         let Self::V12(keys) = self else { return Ok(()) };
         keys.seal(header, fragment, |content_len| Ok(V12Keys::additional_data(header, content_len)))
     }
 
     /// Opens in place what follows the header; gives where in `fragment` the content lies.
-    pub(crate) fn open(&self, header: RecordHeader, fragment: &mut [u8]) -> Result<Range<usize>, Failed> {
+    pub(crate) fn open(&mut self, header: RecordHeader, fragment: &mut [u8]) -> Result<Range<usize>, Failed> {
         let Self::V12(keys) = self else { return Err(Failed) };
         keys.open(header, fragment, |content_len| Ok(V12Keys::additional_data(header, content_len)))
     }
 
     /// The same for a record with a connection id; gives the real content type, too.
     pub(crate) fn open_with_id(
-        &self,
+        &mut self,
         header: RecordHeader,
         id: &[u8],
         fragment: &mut [u8],

@@ -242,8 +242,8 @@ impl Client {
             core.send_v12(0, HandshakeType::CERTIFICATE_VERIFY, body);
         }
         let keys = secrets.keys().map_err(internal)?;
-        core.records.install_write(WriteEpoch::new(1, Protection::V12(keys.client_write)));
-        core.records.install_read(ReadEpoch::new(1, Protection::V12(keys.server_write)));
+        core.records.install_write(WriteEpoch::new(1, Protection::V12(Box::new(keys.client_write))));
+        core.records.install_read(ReadEpoch::new(1, Protection::V12(Box::new(keys.server_write))));
         core.flight.push_change_cipher_spec(0);
         let finished = secrets.verify_data(Sender::Client, &core.transcript);
         core.send_v12(1, HandshakeType::FINISHED, finished.to_vec());

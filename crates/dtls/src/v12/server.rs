@@ -153,7 +153,7 @@ impl Server {
         core.received_v12(message);
         let secrets = Secrets::derive(core, agreed.parts, &premaster, agreed.client_random, agreed.server_random);
         let keys = secrets.keys().map_err(internal)?;
-        core.records.install_read(ReadEpoch::new(1, Protection::V12(keys.client_write)));
+        core.records.install_read(ReadEpoch::new(1, Protection::V12(Box::new(keys.client_write))));
         self.pending_write = Some(keys.server_write);
         self.secrets = Some(secrets);
         self.state = if self.peer.is_some() { State::CertificateVerify } else { State::Finished };
@@ -178,7 +178,7 @@ impl Server {
         }
         core.received_v12(message);
         core.flight.begin();
-        core.records.install_write(WriteEpoch::new(1, Protection::V12(write)));
+        core.records.install_write(WriteEpoch::new(1, Protection::V12(Box::new(write))));
         core.flight.push_change_cipher_spec(0);
         let finished = secrets.verify_data(Sender::Server, &core.transcript);
         core.send_v12(1, HandshakeType::FINISHED, finished.to_vec());
