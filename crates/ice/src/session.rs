@@ -25,6 +25,7 @@ pub(crate) struct Remote {
 }
 
 impl Remote {
+    #[inline]
     pub(crate) fn ufrag(&self) -> &str {
         self.username.get(..self.ufrag_len).unwrap_or_default()
     }
