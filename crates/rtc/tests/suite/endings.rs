@@ -14,6 +14,10 @@ use weft_rtc::{
 
 const PATIENCE: Duration = Duration::from_secs(20);
 
+/// How long a farewell is missed that was lost, as the last of many datagrams in a full receive buffer may be: until consent
+/// runs out.
+const CONSENT: Duration = Duration::from_secs(30);
+
 /// Far less than a time-out takes.
 const AT_ONCE: Duration = Duration::from_secs(2);
 
@@ -114,8 +118,8 @@ fn listen(tasks: &mut JoinSet<()>, peer: &PeerConnection) {
     tasks.spawn(async move { while listener.next_event().await.is_some() {} });
 }
 
-/// A pair in full use, which ends at a moment and in a way of its own.
-async fn pair_ends(server: Endpoint, config: SharedConfig, seed: u64) {
+/// A pair in full use, which ends at a moment and in a way of its own. Whether the other side was told of it at once.
+async fn pair_ends(server: Endpoint, config: SharedConfig, seed: u64) -> bool {
     let mut rng = Rng::from_test_seed(seed);
     let (a, b) = (peer(&config), server.peer_connection(config.clone()).unwrap());
     let (a, b) = if rng.chance(0.5) { (a, b) } else { (b, a) };
@@ -150,31 +154,38 @@ async fn pair_ends(server: Endpoint, config: SharedConfig, seed: u64) {
         of_a.shutdown().await;
     }
     drop(there);
+    let parted = Instant::now();
     for tasks in [&mut of_a, &mut of_b] {
-        let ended = timeout(PATIENCE, async { while tasks.join_next().await.is_some() {} }).await;
+        let ended = timeout(CONSENT + PATIENCE, async { while tasks.join_next().await.is_some() {} }).await;
         assert!(ended.is_ok(), "seed {seed}, way {way}: {} tasks wait", tasks.len());
     }
-    let over = [ConnectionState::Closed, ConnectionState::Connected];
+    let told = parted.elapsed() < PATIENCE;
+    let over = if told { [ConnectionState::Closed, ConnectionState::Connected] } else { [ConnectionState::Failed; 2] };
     assert!(over.contains(&b.connection_state()), "seed {seed}: {}", b.connection_state());
     assert!(timeout(AT_ONCE, b.accept()).await.expect("it is not over").is_none());
     listen(&mut of_b, &b);
     b.close();
     assert!(timeout(AT_ONCE, of_b.join_next()).await.is_ok(), "seed {seed}: it is told for ever");
+    told
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 3)]
 async fn while_other_tasks_use_it() {
-    let config = config();
+    let mut config = Config::clone(&config());
+    config.restart_timeout = Duration::ZERO;
+    let config = SharedConfig::from(config);
     let server = Endpoint::bind(&config).unwrap();
+    let mut untold = 0;
     for round in 0..4 {
         let mut pairs = JoinSet::new();
         for n in 0..15 {
             pairs.spawn(pair_ends(server.clone(), config.clone(), round * 100 + n));
         }
         while let Some(ended) = pairs.join_next().await {
-            ended.unwrap();
+            untold += u32::from(!ended.unwrap());
         }
     }
+    assert!(untold <= 3, "{untold} farewells of 60 were lost");
     let gone = async {
         while server.connections() > 0 {
             sleep(Duration::from_millis(2)).await;
