@@ -91,10 +91,13 @@ fn connected(channels: usize) -> Result<(Peer, Peer)> {
 fn throughput(load: Load, seconds: f64) -> Result<Value> {
     let (mut a, mut b) = connected(load.channels)?;
     let message = Bytes::from(vec![0x5A; load.size]);
-    let (began, mut bytes, mut window) = (Instant::now(), 0, None);
+    let (began, mut bytes, mut window, mut next) = (Instant::now(), 0, None, 0);
     loop {
-        for channel in &mut a.channels {
-            while channel.put_bytes(message.clone()).is_ok() {}
+        // In turn, until one finds the buffer full, which they share.
+        while let Some(channel) = a.channels.get_mut(next)
+            && channel.put_bytes(message.clone()).is_ok()
+        {
+            next = (next + 1) % load.channels;
         }
         a.it.poll()?;
         b.it.poll()?;

@@ -4,6 +4,7 @@ use std::array;
 use std::fmt;
 use std::io::{self, ErrorKind, IoSliceMut};
 use std::net::{IpAddr, Ipv4Addr, SocketAddr, SocketAddrV6};
+use std::sync::atomic::Ordering;
 
 use quinn_udp::{BATCH_SIZE, EcnCodepoint, RecvMeta, UdpSockRef};
 use weft_core::{Datagram, Ecn, Path};
@@ -16,6 +17,8 @@ const SLOT: usize = 65_536;
 /// Whether a call goes on until there is no slot or no datagram left: elsewhere it brings one datagram, or one run that the
 /// system put together.
 const GOES_ON: bool = cfg!(any(target_os = "linux", target_os = "android", target_os = "freebsd"));
+/// Slots for a call when little comes: one more than a datagram, so that it is seen to be the last.
+pub(super) const FEW: usize = 2;
 /// Errors that are read away in one call before datagrams get their turn again.
 const MAX_NOISE: usize = 64;
 
@@ -26,7 +29,8 @@ const MAX_NOISE: usize = 64;
 pub struct RecvBuffer {
     storage: Vec<u8>,
     metas: [RecvMeta; BATCH_SIZE],
-    /// How many slots the last call filled.
+    /// How many slots the last call was given, and how many it filled.
+    given: usize,
     filled: usize,
     /// The slot that is being read, and how far.
     slot: usize,
@@ -49,6 +53,7 @@ impl RecvBuffer {
         Self {
             storage: vec![0; slots.clamp(1, BATCH_SIZE) * SLOT],
             metas: [RecvMeta::default(); BATCH_SIZE],
+            given: FEW,
             filled: 0,
             slot: 0,
             offset: 0,
@@ -81,10 +86,11 @@ impl RecvBuffer {
         all - metas.first().map_or(0, |meta| self.offset.checked_div(meta.stride).unwrap_or(0))
     }
 
-    /// Whether the last call brought as much as one call can, so that more may wait on the socket: on Linux, Android and
-    /// FreeBSD if it filled every slot; elsewhere, where a call fills one, if it brought anything.
+    /// Whether the last call brought as much as it could, so that more may wait on the socket: on Linux, Android and FreeBSD if
+    /// it filled every slot that it was given, which are few after calls that brought little; elsewhere, where a call fills one,
+    /// if it brought anything.
     pub fn was_filled(&self) -> bool {
-        let most = if GOES_ON { self.storage.len() / SLOT } else { 1 };
+        let most = if GOES_ON { self.given } else { 1 };
         self.filled >= most
     }
 
@@ -130,8 +136,9 @@ impl Core {
         buffer.slot = 0;
         buffer.offset = 0;
         buffer.bound = self.bound;
-        let slots = buffer.storage.len() / SLOT;
-        let mut chunks = buffer.storage.chunks_exact_mut(SLOT);
+        let slots = self.slots.load(Ordering::Relaxed).min(buffer.storage.len() / SLOT);
+        buffer.given = slots;
+        let mut chunks = buffer.storage.chunks_exact_mut(SLOT).take(slots);
         let mut slices: [IoSliceMut<'_>; BATCH_SIZE] =
             array::from_fn(|_| IoSliceMut::new(chunks.next().unwrap_or_default()));
         let slices = slices.get_mut(..slots).unwrap_or_default();
@@ -139,6 +146,8 @@ impl Core {
             match self.state.recv(io.into(), slices, &mut buffer.metas) {
                 Ok(filled) => {
                     buffer.filled = filled;
+                    let next = if filled < slots { (filled * 2).max(FEW) } else { BATCH_SIZE };
+                    self.slots.store(next, Ordering::Relaxed);
                     let datagrams = buffer.len();
                     count(&self.counters.received, datagrams);
                     count(&self.counters.recv_calls, 1);

@@ -10,6 +10,7 @@ use socket2::{Domain, Protocol, SockRef, Socket, Type};
 use weft_core::{Limits, Path, Run};
 
 use super::fragment::Switch;
+use super::recv::FEW;
 use crate::RecvBuffer;
 
 /// How to set up a [`UdpSocket`].
@@ -73,6 +74,8 @@ pub(super) struct Core {
     /// Datagrams one call may carry: 1 after the system refused segmentation offload.
     pub(super) max_segments: AtomicUsize,
     pub(super) fragmenting: Switch,
+    /// How many slots the next call to receive is given. Each costs something, filled or not.
+    pub(super) slots: AtomicUsize,
     pub(super) counters: Counters,
 }
 
@@ -163,6 +166,7 @@ impl UdpSocket {
             bound,
             max_segments: max_segments.into(),
             fragmenting: Switch::default(),
+            slots: FEW.into(),
             counters: Counters::default(),
         };
         Ok(Self { io, core })

@@ -1,7 +1,8 @@
 //! The lock of a connection, under which no task is woken: a task may run from within its wake-up, and look at what it was woken
 //! by.
 
-use std::cell::Cell;
+use std::cell::RefCell;
+use std::mem;
 use std::ops::{Deref, DerefMut};
 use std::sync::MutexGuard;
 use std::task::Waker;
@@ -10,15 +11,17 @@ use super::State;
 
 thread_local! {
     /// Tasks to be woken once the lock that this thread holds is let go of.
-    static DUE: Cell<Vec<Waker>> = const { Cell::new(Vec::new()) };
+    static DUE: RefCell<Vec<Waker>> = const { RefCell::new(Vec::new()) };
 }
 
 /// Wakes a task as soon as this thread lets go of the connection.
 pub(super) fn wake_later(waker: Waker) {
     // A thread that ends has no storage any more, and nothing that runs on it.
-    let Ok(mut due) = DUE.try_with(Cell::take) else { return waker.wake() };
-    due.push(waker);
-    let _ = DUE.try_with(|kept| kept.set(due));
+    let mut waker = Some(waker);
+    let _ = DUE.try_with(|due| due.borrow_mut().extend(waker.take()));
+    if let Some(waker) = waker {
+        waker.wake();
+    }
 }
 
 /// The state of a connection, locked. A thread locks one at a time.
@@ -41,10 +44,14 @@ impl<'a> Guard<'a> {
 
 impl Drop for WakeDue {
     fn drop(&mut self) {
-        let Ok(mut due) = DUE.try_with(Cell::take) else { return };
+        let take = |due: &RefCell<Vec<Waker>>| {
+            let any = !due.borrow().is_empty();
+            any.then(|| mem::take(&mut *due.borrow_mut()))
+        };
+        let Ok(Some(mut due)) = DUE.try_with(take) else { return };
         // Who is woken may lock a connection, and wake others by it.
         due.drain(..).for_each(Waker::wake);
-        let _ = DUE.try_with(|kept| kept.set(due));
+        let _ = DUE.try_with(|kept| kept.replace(due));
     }
 }
 
