@@ -1,5 +1,6 @@
 //! weft-rtc by its async handles.
 
+use std::net::Ipv6Addr;
 use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -73,7 +74,7 @@ async fn connect(a: PeerConnection, b: PeerConnection, channels: usize) -> Resul
 }
 
 async fn throughput(load: Load, seconds: f64) -> Result<Value> {
-    let server = load.relay.then(|| Coturn::start([127, 0, 0, 1].into(), Auth::LongTerm, &[])).transpose()?;
+    let server = load.relay.then(|| Coturn::start(Ipv6Addr::LOCALHOST.into(), Auth::LongTerm, &[])).transpose()?;
     let (config_a, config_b) = (config(&load, server.as_ref())?, config(&load, None)?);
     // One socket serves all of one side; the addresses of the others tell them apart.
     let server_end = Endpoint::bind(&config_b)?;
