@@ -48,8 +48,11 @@ const SHARED_GROWTH: f64 = 1.08;
 /// others keep a queue standing, whose windows grow more slowly.
 const CRUISE_ROUNDS: u32 = 4;
 const SHARED_CRUISE: Duration = Duration::from_millis(1200);
-/// Chunks in flight at the least.
+/// Chunks in flight at the least; and so many on round trips that no timer could pace, queues included, as within a machine:
+/// there a window of a few chunks would cost a call and a SACK for every two or three.
 const MIN_CHUNKS: usize = 4;
+const MIN_CHUNKS_NEAR: usize = 12;
+const NEAR: Duration = Duration::from_millis(2);
 
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 enum State {
@@ -338,7 +341,8 @@ impl Bbr {
     }
 
     fn set_window(&mut self, ack: &Acknowledged) {
-        let floor = MIN_CHUNKS * self.chunk;
+        let near = ack.srtt.is_some_and(|srtt| srtt < NEAR);
+        let floor = if near { MIN_CHUNKS_NEAR } else { MIN_CHUNKS } * self.chunk;
         let Some(bdp) = self.bdp() else {
             self.cwnd = self.cwnd.saturating_add(ack.bytes);
             return;

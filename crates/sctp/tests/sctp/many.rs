@@ -189,6 +189,16 @@ fn a_hundred_associations_are_nearly_as_fast_as_one() {
     }
 }
 
+/// A socket that nobody may enlarge holds two kilobytes of each of a hundred. They lose some of what they send, and get on all the
+/// same.
+#[test]
+fn a_hundred_associations_share_a_default_socket() {
+    let one = run(1, DEFAULT_SOCKET);
+    let many = run(100, DEFAULT_SOCKET);
+    let share = many.bytes as f64 / one.bytes as f64;
+    assert!(share >= 0.85, "{share:.3}, {many:?}");
+}
+
 /// pion/sctp#218, webrtc-rs: a burst larger than the socket loses its end, each time.
 #[test]
 fn what_leaves_at_once_fits_a_default_socket() {
