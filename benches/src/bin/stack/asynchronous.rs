@@ -1,6 +1,5 @@
 //! weft-rtc by its async handles.
 
-use std::net::Ipv6Addr;
 use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -9,7 +8,7 @@ use std::time::Duration;
 use bytes::Bytes;
 use serde_json::Value;
 use tokio::runtime::{Builder, Runtime};
-use weft_netlab::coturn::{Auth, Coturn, USER};
+use weft_netlab::coturn::{Auth, Coturn, LOCALHOST, USER};
 use weft_rtc::ice::Policy;
 use weft_rtc::{Config, DataChannel, DataChannelInit, Description, Endpoint, IceServer, PeerConnection};
 
@@ -74,7 +73,7 @@ async fn connect(a: PeerConnection, b: PeerConnection, channels: usize) -> Resul
 }
 
 async fn throughput(load: Load, seconds: f64) -> Result<Value> {
-    let server = load.relay.then(|| Coturn::start(Ipv6Addr::LOCALHOST.into(), Auth::LongTerm, &[])).transpose()?;
+    let server = load.relay.then(|| Coturn::start(LOCALHOST, Auth::LongTerm, &[])).transpose()?;
     let (config_a, config_b) = (config(&load, server.as_ref())?, config(&load, None)?);
     // One socket serves all of one side; the addresses of the others tell them apart.
     let server_end = Endpoint::bind(&config_b)?;

@@ -120,12 +120,13 @@ fn stacks() -> Vec<Stack> {
     ]
 }
 
-/// What runs `program` in a network namespace of its own, where one may be made (Linux, root): what filters and translates
-/// addresses on this machine, Docker's rules say, would cost those who use IPv4 more than others. Browsers need the machine's
-/// interfaces.
+/// What runs `program` in a network namespace of its own, where one may be made (Linux, root): what this machine filters and
+/// translates, as for Docker, does not weigh on those whom it concerns, and all have 127.0.0.1 alone. A route for multicast is
+/// what `webrtc` asks for. Browsers need the machine's interfaces.
 fn alone(program: &Path, stack: &Stack, case: &Case) -> Command {
     static MAY: OnceLock<bool> = OnceLock::new();
-    const SCRIPT: &str = "ip link set lo up && exec \"$0\" \"$@\"";
+    const SCRIPT: &str = "ip link set lo up && echo 1 > /proc/sys/net/ipv6/conf/all/disable_ipv6 && \
+                          ip route add 224.0.0.0/4 dev lo && exec \"$0\" \"$@\"";
     let namespace = |program: &Path| {
         let mut command = Command::new("unshare");
         command.args(["--net", "sh", "-c", SCRIPT]).arg(program);
