@@ -19,7 +19,7 @@ const BACKOFF: u16 = 4;
 #[derive(Debug)]
 pub(super) struct Bursts {
     once: bool,
-    /// Quarters of packets for each SACK, of late, while `once`.
+    /// Sixteenths of packets for each SACK, of late, while `once`: relays and busy machines hand packets in by fits and starts.
     average: u16,
     /// Long bursts since it was begun or given up.
     long: u16,
@@ -44,9 +44,9 @@ impl Bursts {
         if !near {
             self.once = false;
         } else if self.once {
-            self.average = u16::midpoint(self.average, u16::from(packets) * 4);
+            self.average = self.average - self.average / 16 + u16::from(packets);
             self.long = self.long.saturating_add(u16::from(packets >= LONG));
-            if self.average < SHORT * 4 {
+            if self.average < SHORT * 16 {
                 self.patience = if self.long < PROVEN { self.patience.saturating_mul(BACKOFF) } else { 1 };
                 (self.once, self.long) = (false, 0);
             }
@@ -54,7 +54,7 @@ impl Bursts {
             self.long = self.long.saturating_add(1);
             if self.long >= self.patience {
                 (self.once, self.long) = (true, 0);
-                self.average = u16::from(LONG) * 3;
+                self.average = u16::from(LONG) * 12;
             }
         }
     }
@@ -81,6 +81,18 @@ mod tests {
     }
 
     #[test]
+    fn fits_and_starts_do_not_end_it() {
+        let mut bursts = Bursts::default();
+        bursts.on_acknowledged(LONG, true);
+        for _ in 0..1000 {
+            for packets in [2, 3, 12, 2, 16] {
+                assert!(bursts.are_acknowledged_once());
+                bursts.on_acknowledged(packets, true);
+            }
+        }
+    }
+
+    #[test]
     fn who_did_without_for_long_and_has_little_to_send_is_tried_again_at_once() {
         let mut bursts = Bursts::default();
         for _ in 0..10 {
@@ -88,7 +100,7 @@ mod tests {
                 bursts.on_acknowledged(40, true);
             }
             assert!(bursts.are_acknowledged_once());
-            for _ in 0..10 {
+            for _ in 0..60 {
                 bursts.on_acknowledged(2, true);
             }
             assert!(!bursts.are_acknowledged_once());
@@ -108,6 +120,6 @@ mod tests {
                 given_up.push(rounds);
             }
         }
-        assert_eq!(given_up, [3, 9, 27, 93, 351]);
+        assert_eq!(given_up, [17, 37, 69, 149, 421]);
     }
 }
