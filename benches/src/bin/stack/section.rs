@@ -227,8 +227,9 @@ fn stdout_of(program: &str, args: &[&str]) -> Option<String> {
 /// The tree that was measured.
 fn commit() -> String {
     let head = stdout_of("git", &["rev-parse", "--short", "HEAD"]);
-    let changed =
-        stdout_of("git", &["status", "--porcelain", "--untracked-files=no"]).is_some_and(|out| !out.is_empty());
+    // What is written by a measurement is no change of what was measured.
+    let status = ["status", "--porcelain", "--untracked-files=no", ":/", ":!/BENCHMARKS.md", ":!/benches/plots"];
+    let changed = stdout_of("git", &status).is_some_and(|out| !out.is_empty());
     head.map_or("?".to_owned(), |head| if changed { format!("{head}, with changes") } else { head })
 }
 
