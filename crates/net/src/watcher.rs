@@ -38,10 +38,12 @@ impl Changes {
 }
 
 /// Notices addresses of this host that appear and vanish: on Linux and Android the kernel tells (rtnetlink), elsewhere they are
-/// listed every two seconds. All watchers of a process share what tells them, and the list; a watcher of another network namespace
-/// has its own, and is to be polled by threads in that.
+/// listed every two seconds. All watchers of a process share the list; a watcher of another network namespace has its own, and is
+/// to be polled by threads in that.
 #[derive(Debug)]
 pub struct InterfaceWatcher {
+    /// Tells this one alone: what another had read would wake nobody.
+    kernel: Kernel,
     watch: Arc<Watch>,
     known: Arc<[Interface]>,
     /// Which list that is.
@@ -54,9 +56,11 @@ impl InterfaceWatcher {
     /// # Errors
     /// If the interfaces cannot be listed.
     pub fn new(now: Instant) -> io::Result<Self> {
+        // First listen, then list: nothing is missed.
+        let kernel = Kernel::new();
         let watch = Watch::of_the_process(now)?;
         let (known, version) = watch.latest();
-        Ok(Self { watch, known, version })
+        Ok(Self { kernel, watch, known, version })
     }
 
     /// The addresses there are.
@@ -69,6 +73,9 @@ impl InterfaceWatcher {
     /// # Errors
     /// If the interfaces cannot be listed.
     pub fn poll(&mut self, now: Instant) -> io::Result<Changes> {
+        if self.kernel.has_told() {
+            self.watch.look_by(now + SETTLE);
+        }
         self.watch.look(now, SETTLE)?;
         if self.is_current() {
             return Ok(Changes::default());
@@ -79,8 +86,8 @@ impl InterfaceWatcher {
         Ok(changes)
     }
 
-    /// When [`poll`](Self::poll) wants to be called, whether or not the socket is readable: it may have been read for another
-    /// watcher.
+    /// When [`poll`](Self::poll) wants to be called, whether or not the socket is readable: another watcher may have listed the
+    /// interfaces.
     pub fn poll_timeout(&self) -> Option<Instant> {
         if self.is_current() { self.watch.next() } else { Some(Instant::ORIGIN) }
     }
@@ -92,16 +99,15 @@ impl InterfaceWatcher {
     /// What the kernel tells by.
     #[cfg(all(feature = "tokio", any(target_os = "linux", target_os = "android")))]
     pub(crate) fn socket(&self) -> Option<std::os::fd::BorrowedFd<'_>> {
-        self.watch.netlink.as_ref().map(std::os::fd::AsFd::as_fd)
+        self.kernel.0.as_ref().map(std::os::fd::AsFd::as_fd)
     }
 }
 
 /// What the watchers of a process share, as long as there is one.
 #[derive(Debug)]
 struct Watch {
-    /// Hears of changes.
-    #[cfg(any(target_os = "linux", target_os = "android"))]
-    netlink: Option<netlink_sys::Socket>,
+    /// Tells whether the list is still true.
+    kernel: Kernel,
     list: Mutex<Arc<[Interface]>>,
     /// Grows when the list changes.
     version: AtomicU64,
@@ -121,17 +127,13 @@ impl Watch {
             watch.look(now, Duration::ZERO)?;
             return Ok(watch);
         }
-        // First listen, then list: nothing is missed.
-        #[cfg(any(target_os = "linux", target_os = "android"))]
-        let netlink = netlink().inspect_err(|error| tracing::debug!(%error, "no rtnetlink")).ok();
         let watch = Arc::new(Self {
-            #[cfg(any(target_os = "linux", target_os = "android"))]
-            netlink,
+            kernel: Kernel::new(),
             list: Mutex::new(interfaces()?.into()),
             version: AtomicU64::new(0),
             next: AtomicU64::new(u64::MAX),
         });
-        if watch.is_polling() {
+        if watch.kernel.is_silent() {
             watch.set_next(Some(now + POLL_PERIOD));
         }
         shared.push((here, Arc::downgrade(&watch)));
@@ -151,29 +153,49 @@ impl Watch {
         self.next.store(at.map_or(u64::MAX, Instant::as_nanos), Ordering::Release);
     }
 
+    /// The interfaces are to be listed at `at`, at the latest.
+    fn look_by(&self, at: Instant) {
+        self.next.fetch_min(at.as_nanos(), Ordering::AcqRel);
+    }
+
     /// Lists the interfaces, if it is time to: `settle` after a sign of change.
     fn look(&self, now: Instant, settle: Duration) -> io::Result<()> {
         let mut list = self.list.lock().unwrap_or_else(PoisonError::into_inner);
-        if self.told() {
-            let at = now + settle;
-            self.set_next(Some(self.next().map_or(at, |next| next.min(at))));
+        if self.kernel.has_told() {
+            self.look_by(now + settle);
         }
         if self.next().is_none_or(|at| at > now) {
             return Ok(());
         }
         let after = interfaces()?;
-        self.set_next(self.is_polling().then(|| now + POLL_PERIOD));
+        self.set_next(self.kernel.is_silent().then(|| now + POLL_PERIOD));
         if **list != *after {
             *list = after.into();
             self.version.fetch_add(1, Ordering::AcqRel);
         }
         Ok(())
     }
+}
 
-    /// Whether the kernel has told of a change.
-    #[cfg(any(target_os = "linux", target_os = "android"))]
-    fn told(&self) -> bool {
-        let Some(socket) = &self.netlink else { return false };
+/// A socket by which the kernel tells of changes, where it does.
+#[cfg(any(target_os = "linux", target_os = "android"))]
+#[derive(Debug)]
+struct Kernel(Option<netlink_sys::Socket>);
+
+#[cfg(any(target_os = "linux", target_os = "android"))]
+impl Kernel {
+    fn new() -> Self {
+        Self(netlink().inspect_err(|error| tracing::debug!(%error, "no rtnetlink")).ok())
+    }
+
+    /// Whether it never tells.
+    fn is_silent(&self) -> bool {
+        self.0.is_none()
+    }
+
+    /// Whether it has told of a change since it was asked.
+    fn has_told(&self) -> bool {
+        let Some(socket) = &self.0 else { return false };
         let mut told = false;
         loop {
             match socket.recv_from_full() {
@@ -185,20 +207,24 @@ impl Watch {
             }
         }
     }
+}
 
-    #[cfg(not(any(target_os = "linux", target_os = "android")))]
-    fn told(&self) -> bool {
-        false
+#[cfg(not(any(target_os = "linux", target_os = "android")))]
+#[derive(Debug)]
+struct Kernel;
+
+#[cfg(not(any(target_os = "linux", target_os = "android")))]
+impl Kernel {
+    fn new() -> Self {
+        Self
     }
 
-    #[cfg(any(target_os = "linux", target_os = "android"))]
-    fn is_polling(&self) -> bool {
-        self.netlink.is_none()
-    }
-
-    #[cfg(not(any(target_os = "linux", target_os = "android")))]
-    fn is_polling(&self) -> bool {
+    fn is_silent(&self) -> bool {
         true
+    }
+
+    fn has_told(&self) -> bool {
+        false
     }
 }
 
@@ -234,7 +260,7 @@ impl std::os::fd::AsRawFd for InterfaceWatcher {
     /// Readable when something has changed; -1 without rtnetlink, where [`poll_timeout`](Self::poll_timeout) alone tells when to
     /// look.
     fn as_raw_fd(&self) -> std::os::fd::RawFd {
-        self.watch.netlink.as_ref().map_or(-1, std::os::fd::AsRawFd::as_raw_fd)
+        self.kernel.0.as_ref().map_or(-1, std::os::fd::AsRawFd::as_raw_fd)
     }
 }
 
@@ -262,7 +288,7 @@ mod tests {
     }
 
     #[test]
-    fn watchers_of_a_process_share_what_tells_them() {
+    fn watchers_of_a_process_share_the_list() {
         let first = InterfaceWatcher::new(Instant::ORIGIN).unwrap();
         let second = InterfaceWatcher::new(Instant::ORIGIN).unwrap();
         assert!(Arc::ptr_eq(&first.watch, &second.watch));
