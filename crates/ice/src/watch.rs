@@ -36,6 +36,12 @@ impl Agent {
         [self.owed_since, quiet].into_iter().flatten().min().map(|since| since + self.patience_with_silence())
     }
 
+    /// When a lite agent, which checks nothing, sees that no data come.
+    fn quiet_at(&self) -> Option<Instant> {
+        let since = self.last_data.filter(|_| self.config.lite)?;
+        Some(since + self.patience_with_silence())
+    }
+
     /// When the path in use counts as dead, unless it answers; when it does already, the time to ask it again, as nothing better
     /// was found: the repetitions of one check are too far apart soon.
     fn dead_at(&self) -> Option<Instant> {
@@ -45,11 +51,15 @@ impl Agent {
 
     /// When the path wants watching next.
     pub(crate) fn watch_deadline(&self) -> Option<Instant> {
-        [self.probe_at(), self.dead_at(), self.session.lost.map(|(at, _)| at)].into_iter().flatten().min()
+        let lost = self.session.lost.map(|(at, _)| at);
+        [self.probe_at(), self.quiet_at(), self.dead_at(), lost].into_iter().flatten().min()
     }
 
     /// Probes the path in use, gives it up, or asks for a restart, as it is due.
     pub(crate) fn watch_path(&mut self, now: Instant) {
+        if self.quiet_at().is_some_and(|at| at <= now) {
+            self.last_data = None;
+        }
         if self.probe_at().is_some_and(|at| at <= now)
             && let Some(id) = self.session.selected
         {

@@ -68,7 +68,7 @@ impl InterfaceWatcher {
         &self.known
     }
 
-    /// What has changed since the last call; empty if nothing has. Never blocks.
+    /// What has changed since the last call; empty if nothing has. Waits for nothing but another thread that lists the interfaces.
     ///
     /// # Errors
     /// If the interfaces cannot be listed.
@@ -123,8 +123,7 @@ impl Watch {
         let here = namespace();
         let found = shared.iter().find(|(there, _)| *there == here);
         if let Some(watch) = found.and_then(|(_, watch)| watch.upgrade()) {
-            // Who is new knows nothing older, and need not wait for more.
-            watch.look(now, Duration::ZERO)?;
+            watch.look_at_once(now)?;
             return Ok(watch);
         }
         let watch = Arc::new(Self {
@@ -167,6 +166,17 @@ impl Watch {
         if self.next().is_none_or(|at| at > now) {
             return Ok(());
         }
+        self.list_anew(now, &mut list)
+    }
+
+    /// For who is new and knows nothing older: unless nothing has changed for certain.
+    fn look_at_once(&self, now: Instant) -> io::Result<()> {
+        let mut list = self.list.lock().unwrap_or_else(PoisonError::into_inner);
+        // One that is due says that something has, or that nobody tells.
+        if self.kernel.has_told() || self.next().is_some() { self.list_anew(now, &mut list) } else { Ok(()) }
+    }
+
+    fn list_anew(&self, now: Instant, list: &mut Arc<[Interface]>) -> io::Result<()> {
         let after = interfaces()?;
         self.set_next(self.kernel.is_silent().then(|| now + POLL_PERIOD));
         if **list != *after {

@@ -15,7 +15,7 @@ use std::net::SocketAddr;
 use std::time::Duration;
 
 use weft_core::{Instant, Limits, Path, Run, Transport};
-use weft_net::{Interface, InterfaceWatcher, RecvBuffer, StreamListener, UdpSocket};
+use weft_net::{Clock, Interface, InterfaceWatcher, RecvBuffer, StreamListener, UdpSocket};
 
 pub(crate) use bind::{addresses, bind, bind_one, listen};
 pub(crate) use buffers::{Outgoing, with_received};
@@ -145,7 +145,7 @@ impl<S: Socket> Sockets<S> {
     /// On loopback addresses, too, where `loopback` says so.
     fn open(mut config: Config, loopback: impl Fn(&[Interface]) -> bool) -> io::Result<Self> {
         // First watch, then bind: no change is missed.
-        let watch = || InterfaceWatcher::new(Instant::ORIGIN);
+        let watch = || InterfaceWatcher::new(Clock::new().now());
         let watcher = config.follow_interfaces.then(watch).and_then(|watcher| {
             watcher.inspect_err(|error| tracing::debug!(%error, "interfaces are not followed")).ok()
         });

@@ -296,6 +296,14 @@ fn a_lite_agent_only_answers() {
     lone.receive(path(), &check.bytes());
     assert_eq!(lone.drain().len(), 1);
     assert!(nominated(&lone.agent));
+    // That no data come any more it sees by itself.
+    lone.receive(path(), &[20; 30]);
+    assert!(lone.agent.is_busy());
+    let check = lone.check();
+    lone.receive(path(), &check.bytes());
+    lone.drain();
+    lone.advance(super::support::ms(3_000));
+    assert!(!lone.agent.is_busy());
     // It lives as long as the peer keeps checking.
     for _ in 0..20 {
         assert_eq!(lone.advance(super::support::ms(5_000)), []);

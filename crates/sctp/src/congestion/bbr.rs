@@ -341,7 +341,8 @@ impl Bbr {
     }
 
     fn set_window(&mut self, ack: &Acknowledged) {
-        let near = ack.srtt.is_some_and(|srtt| srtt < NEAR);
+        // A probe of the round trip ends when little is in flight.
+        let near = self.state != State::ProbeRtt && ack.srtt.is_some_and(|srtt| srtt < NEAR);
         let floor = if near { MIN_CHUNKS_NEAR } else { MIN_CHUNKS } * self.chunk;
         let Some(bdp) = self.bdp() else {
             self.cwnd = self.cwnd.saturating_add(ack.bytes);

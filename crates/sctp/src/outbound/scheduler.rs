@@ -31,6 +31,9 @@ pub enum Scheduler {
 /// Bytes are counted so much finer, that weights of up to 65,535 divide them without loss.
 const SCALE: u64 = 1 << 16;
 
+/// Set in the turns of streams that had theirs.
+const WAITED: u64 = 1 << 63;
+
 /// Where a stream stands: the least goes first. Ties go to the lower second number.
 type Key = (u64, u64);
 
@@ -96,8 +99,9 @@ impl Turns {
 
     /// Takes the first out.
     pub(super) fn remove_first(&mut self) {
-        self.heap.pop();
-        self.left = 0;
+        if self.heap.pop().is_some_and(|Reverse((_, id))| id == self.going_on) {
+            self.left = 0;
+        }
     }
 
     /// What a message may send in one turn, bytes. Who goes on with a message touches less memory than who goes round, at both
@@ -110,7 +114,8 @@ impl Turns {
     fn key(&mut self, share: &Share, message: u64) -> Key {
         self.turn += 1;
         match self.kind {
-            Scheduler::Fair | Scheduler::WeightedFair if share.fresh => (share.paid, 0),
+            // Before the others, in the order in which they come.
+            Scheduler::Fair | Scheduler::WeightedFair if !share.fresh => (share.paid, self.turn | WAITED),
             Scheduler::FirstCome => (message, 0),
             Scheduler::RoundRobin => (self.turn, 0),
             Scheduler::Priority => (u64::from(u16::MAX - share.priority), self.turn),
@@ -157,7 +162,10 @@ impl Turns {
         let fair = matches!(self.kind, Scheduler::Fair | Scheduler::WeightedFair);
         let most = if fair && !share.fresh { self.most } else { 0 };
         let (began, left) = if goes_on { (self.now, self.left) } else { (share.paid, most) };
-        self.left = 0;
+        if goes_on || !share.fresh {
+            // Else it came in between, and the other's turn goes on after it.
+            self.left = 0;
+        }
         share.fresh = false;
         self.charge(share, bytes);
         // Who comes meanwhile goes before those that waited for this turn.
