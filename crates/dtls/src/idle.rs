@@ -3,9 +3,9 @@
 use crate::connection::Connection;
 
 impl Connection {
-    /// Gives back room that only a handshake or traffic takes, for a connection that will be idle. That
-    /// includes keys as they are prepared for records. The secrets they are made of stay, and the next record in either
-    /// direction has them made again, in microseconds.
+    /// Gives back room that only a handshake or traffic takes, for a connection that will be idle. That includes keys as they are
+    /// prepared for records. The secrets they are made of stay, and the next record in either direction has them made again, in
+    /// microseconds.
     pub fn shrink_to_fit(&mut self) {
         self.core.records.rest();
         self.core.notices.shrink_to_fit();

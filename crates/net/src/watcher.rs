@@ -76,7 +76,7 @@ impl InterfaceWatcher {
         if self.kernel.has_told() {
             self.watch.look_by(now + SETTLE);
         }
-        self.watch.look(now, SETTLE)?;
+        self.watch.look(now)?;
         if self.is_current() {
             return Ok(Changes::default());
         }
@@ -157,11 +157,11 @@ impl Watch {
         self.next.fetch_min(at.as_nanos(), Ordering::AcqRel);
     }
 
-    /// Lists the interfaces, if it is time to: `settle` after a sign of change.
-    fn look(&self, now: Instant, settle: Duration) -> io::Result<()> {
+    /// Lists the interfaces, if it is time to.
+    fn look(&self, now: Instant) -> io::Result<()> {
         let mut list = self.list.lock().unwrap_or_else(PoisonError::into_inner);
         if self.kernel.has_told() {
-            self.look_by(now + settle);
+            self.look_by(now + SETTLE);
         }
         if self.next().is_none_or(|at| at > now) {
             return Ok(());

@@ -9,7 +9,6 @@ mod names;
 mod roots;
 mod streams;
 
-use std::borrow::Cow;
 use std::io;
 use std::net::SocketAddr;
 use std::time::Duration;
@@ -17,7 +16,7 @@ use std::time::Duration;
 use weft_core::{Instant, Limits, Path, Run, Transport};
 use weft_net::{Clock, Interface, InterfaceWatcher, RecvBuffer, StreamListener, UdpSocket};
 
-pub(crate) use bind::{addresses, bind, bind_one, listen};
+pub(crate) use bind::{addresses, bind, bind_one, interfaces, listen, watch};
 pub(crate) use buffers::{Outgoing, with_received};
 pub(crate) use names::Names;
 pub use streams::Stream;
@@ -144,15 +143,8 @@ impl<S: Socket> Sockets<S> {
 
     /// On loopback addresses, too, where `loopback` says so.
     fn open(mut config: Config, loopback: impl Fn(&[Interface]) -> bool) -> io::Result<Self> {
-        // First watch, then bind: no change is missed.
-        let watch = || InterfaceWatcher::new(Clock::new().now());
-        let watcher = config.follow_interfaces.then(watch).and_then(|watcher| {
-            watcher.inspect_err(|error| tracing::debug!(%error, "interfaces are not followed")).ok()
-        });
-        let interfaces = match &watcher {
-            Some(watcher) => watcher.interfaces().into(),
-            None => Cow::Owned(weft_net::interfaces()?),
-        };
+        let watcher = watch(&config, Clock::new().now(), Ok);
+        let interfaces = interfaces(watcher.as_ref().map(InterfaceWatcher::interfaces))?;
         config.loopback |= loopback(&interfaces);
         let all = bind(&config, &interfaces, S::wrap)?;
         let listeners = all.iter().filter_map(|socket| listen(&config, socket.local_addr().ip())).collect();

@@ -132,7 +132,15 @@ fn alone(program: &Path, stack: &Stack, case: &Case) -> Command {
         command.args(["--net", "sh", "-c", SCRIPT]).arg(program);
         command
     };
-    let may = || namespace(Path::new("true")).stderr(Stdio::null()).status().is_ok_and(|status| status.success());
+    let may = || {
+        let made = namespace(Path::new("true")).stderr(Stdio::null()).status().is_ok_and(|status| status.success());
+        if !made {
+            eprintln!(
+                "no network namespace can be made (Linux, root, `unshare`, `ip`): measured among the machine's own interfaces"
+            );
+        }
+        made
+    };
     let browser = stack.name == "chromium" || matches!(case.what, cases::What::Browser(_));
     if !browser && *MAY.get_or_init(may) { namespace(program) } else { Command::new(program) }
 }

@@ -1,5 +1,6 @@
 //! Opening records.
 
+use super::epoch::ReadEpoch;
 use super::layer::{Incoming, RecordLayer};
 use super::protection::Protection;
 use crate::crypto::TAG_LEN;
@@ -101,7 +102,9 @@ impl RecordLayer {
         let newest = self.read_epoch();
         // Anybody can write a record of epoch 0, so those have no window to move: handshake messages have numbers of their
         // own to tell repeats by.
-        let mut half = self.read.iter_mut().find(|half| half.epoch == header.epoch);
+        let of_v12 =
+            |half: &&mut ReadEpoch| half.epoch == header.epoch && matches!(half.protection, Protection::V12(_));
+        let mut half = self.read.iter_mut().find(of_v12);
         let protected = half.is_some();
         if !protected && header.epoch != 0 {
             if header.epoch == newest.saturating_add(1) {
@@ -128,12 +131,8 @@ impl RecordLayer {
         let (content_type, content, is_newest) = match &mut half {
             None => (header.content_type, 0..fragment.len(), false),
             Some(half) => {
-                let opened = if with_id {
-                    half.protection.open_with_id(header, id, fragment)
-                } else {
-                    half.protection.open(header, fragment).map(|content| (header.content_type, content))
-                };
-                let Ok((content_type, content)) = opened else {
+                let Ok((content_type, content)) = half.protection.open_v12(header, with_id.then_some(id), fragment)
+                else {
                     half.forged += 1;
                     counters.forged_records += 1;
                     let spent = half.forged > self.forgery_limit;

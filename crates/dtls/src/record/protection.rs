@@ -234,14 +234,27 @@ impl Protection {
         keys.seal(header, fragment, |content_len| Ok(V12Keys::additional_data(header, content_len)))
     }
 
-    /// Opens in place what follows the header; gives where in `fragment` the content lies.
-    pub(crate) fn open(&mut self, header: RecordHeader, fragment: &mut [u8]) -> Result<Range<usize>, Failed> {
+    /// Opens in place what follows the header, with a connection id or without; gives the content's type and where in `fragment`
+    /// it lies.
+    pub(crate) fn open_v12(
+        &mut self,
+        header: RecordHeader,
+        id: Option<&[u8]>,
+        fragment: &mut [u8],
+    ) -> Result<(ContentType, Range<usize>), Failed> {
+        match id {
+            Some(id) => self.open_with_id(header, id, fragment),
+            None => Ok((header.content_type, self.open(header, fragment)?)),
+        }
+    }
+
+    fn open(&mut self, header: RecordHeader, fragment: &mut [u8]) -> Result<Range<usize>, Failed> {
         let Self::V12(keys) = self else { return Err(Failed) };
         keys.open(header, fragment, |content_len| Ok(V12Keys::additional_data(header, content_len)))
     }
 
-    /// The same for a record with a connection id; gives the real content type, too.
-    pub(crate) fn open_with_id(
+    /// The real content type of a record with a connection id is inside.
+    fn open_with_id(
         &mut self,
         header: RecordHeader,
         id: &[u8],

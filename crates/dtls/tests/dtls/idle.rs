@@ -6,17 +6,9 @@ use weft_core::Layer as _;
 use weft_dtls::Role;
 use weft_dtls::wire::UnifiedHeader;
 
-use crate::link::{PERFECT, Pair, config, config_any};
+use crate::link::{PERFECT, Pair, config, config_any, connected};
 
 const SHORT: Duration = Duration::from_millis(100);
-
-fn connected() -> Pair {
-    let mut pair = Pair::new(config_any(Role::Client), config_any(Role::Server), PERFECT, 1);
-    pair.connect(Duration::from_secs(5));
-    pair.run_for(SHORT);
-    assert!(pair.both_connected());
-    pair
-}
 
 fn rest(pair: &mut Pair) {
     pair.ends.iter_mut().for_each(weft_dtls::Connection::shrink_to_fit);

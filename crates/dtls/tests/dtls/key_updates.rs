@@ -8,17 +8,9 @@ use weft_core::Layer as _;
 use weft_dtls::wire::UnifiedHeader;
 use weft_dtls::{KeyUpdateError, Role};
 
-use crate::link::{PERFECT, Pair, config, config_any};
+use crate::link::{PERFECT, Pair, config, config_any, connected};
 
 const SHORT: Duration = Duration::from_millis(100);
-
-fn connected() -> Pair {
-    let mut pair = Pair::new(config_any(Role::Client), config_any(Role::Server), PERFECT, 1);
-    pair.connect(Duration::from_secs(5));
-    pair.run_for(SHORT);
-    assert!(pair.both_connected());
-    pair
-}
 
 /// The low bits of the epoch in which an end seals now.
 fn epoch_bits(pair: &mut Pair, end: usize) -> u8 {

@@ -26,7 +26,16 @@ pub(crate) fn config_any(role: Role) -> Config {
     }
 }
 
-/// The same with DTLS 1.2 alone.
+/// Two connections of the default settings, a tenth of a second after the handshake.
+pub(crate) fn connected() -> Pair {
+    let mut pair = Pair::new(config_any(Role::Client), config_any(Role::Server), PERFECT, 1);
+    pair.connect(Duration::from_secs(5));
+    pair.run_for(Duration::from_millis(100));
+    assert!(pair.both_connected());
+    pair
+}
+
+/// The same as [`config_any`] with DTLS 1.2 alone.
 pub(crate) fn config(role: Role) -> Config {
     let mut config = config_any(role);
     config.versions = vec![ProtocolVersion::DTLS_1_2];

@@ -150,7 +150,6 @@ impl Endpoint {
         config.validate()?;
         let runtime = tokio::runtime::Handle::try_current().map_err(std::io::Error::other)?;
         let clock = Clock::new();
-        // First watch, then bind: no change is missed.
         let follow = Follow::new(config, clock.now());
         let sockets = io::bind(config, &follow.interfaces()?, AsyncUdpSocket::new)?;
         let udp: Vec<SocketAddr> = sockets.iter().map(AsyncUdpSocket::local_addr).collect();

@@ -5,7 +5,7 @@ use std::net::{IpAddr, SocketAddr};
 use std::task::Context;
 
 use weft_core::Instant;
-use weft_net::{AsyncInterfaceWatcher, AsyncStreamListener, AsyncUdpSocket, Interface, InterfaceWatcher};
+use weft_net::{AsyncInterfaceWatcher, AsyncStreamListener, AsyncUdpSocket, Interface};
 
 use super::driver::Driver;
 use super::outlet::Outlet;
@@ -23,19 +23,13 @@ pub(super) struct Follow {
 
 impl Follow {
     pub(super) fn new(config: &Config, now: Instant) -> Self {
-        let watch = || InterfaceWatcher::new(now).and_then(AsyncInterfaceWatcher::new);
-        let watcher = config.follow_interfaces.then(watch).and_then(|watcher| {
-            watcher.inspect_err(|error| tracing::debug!(%error, "interfaces are not followed")).ok()
-        });
+        let watcher = io::watch(config, now, AsyncInterfaceWatcher::new);
         Self { config: config.clone(), watcher, moved: false }
     }
 
     /// The interfaces there are.
     pub(super) fn interfaces(&self) -> std::io::Result<Cow<'_, [Interface]>> {
-        match &self.watcher {
-            Some(watcher) => Ok(watcher.interfaces().into()),
-            None => weft_net::interfaces().map(Cow::Owned),
-        }
+        io::interfaces(self.watcher.as_ref().map(AsyncInterfaceWatcher::interfaces))
     }
 
     pub(super) fn poll_timeout(&self) -> Option<Instant> {

@@ -1,9 +1,11 @@
 //! Which addresses sockets are bound to, and the sockets.
 
+use std::borrow::Cow;
 use std::io;
 use std::net::{IpAddr, SocketAddr};
 
-use weft_net::{Framing, Interface, StreamListener, UdpConfig, UdpSocket};
+use weft_core::Instant;
+use weft_net::{Framing, Interface, InterfaceWatcher, StreamListener, UdpConfig, UdpSocket};
 
 use crate::config::{Config, TcpCandidates};
 
@@ -63,6 +65,17 @@ pub(crate) fn listen(config: &Config, ip: IpAddr) -> Option<StreamListener> {
 fn random() -> io::Result<u16> {
     let [a, b, ..] = weft_net::entropy_seed()?;
     Ok(u16::from_be_bytes([a, b]))
+}
+
+/// A watch on the interfaces, if `config` wants them followed and they can be. Begun before sockets are bound it misses nothing.
+pub(crate) fn watch<W>(config: &Config, now: Instant, wrap: impl Fn(InterfaceWatcher) -> io::Result<W>) -> Option<W> {
+    let watcher = config.follow_interfaces.then(|| InterfaceWatcher::new(now).and_then(wrap))?;
+    watcher.inspect_err(|error| tracing::debug!(%error, "interfaces are not followed")).ok()
+}
+
+/// The interfaces there are: those that a watch knows, or listed anew without one.
+pub(crate) fn interfaces(watched: Option<&[Interface]>) -> io::Result<Cow<'_, [Interface]>> {
+    watched.map_or_else(|| weft_net::interfaces().map(Cow::Owned), |known| Ok(known.into()))
 }
 
 /// The addresses of `interfaces` that `config` allows.

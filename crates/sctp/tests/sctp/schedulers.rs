@@ -22,8 +22,14 @@ fn send(duo: &mut Duo, stream: u16, len: usize) {
 
 /// Stream and user bytes of each chunk, in the order in which they leave, until there are no more.
 fn order(duo: &mut Duo) -> Vec<(u16, usize)> {
+    order_with(duo, |_| ())
+}
+
+/// The same; `between` is called each time that packets are about to leave.
+fn order_with(duo: &mut Duo, mut between: impl FnMut(&mut Duo)) -> Vec<(u16, usize)> {
     let mut order = Vec::new();
     loop {
+        between(duo);
         let out = packets(&mut duo.a, duo.now);
         let from_b = packets(&mut duo.b, duo.now);
         if out.is_empty() && from_b.is_empty() {
@@ -212,6 +218,52 @@ fn turns_are_long_on_a_fast_path_and_keep_nobody_waiting() {
         assert!(turns * 20 < chunks, "{turns} turns of {chunks} chunks");
         let before: usize = order.iter().take_while(|(stream, _)| *stream != 99).map(|(_, len)| len).sum();
         assert!(before <= LONGEST_TURN, "{scheduler:?}: behind {before} bytes");
+    }
+}
+
+/// Who comes in between does not give the one it interrupts a new turn.
+#[test]
+fn an_interrupted_turn_goes_on() {
+    let mut duo = duo(Scheduler::WeightedFair, true);
+    for _ in 0..60 {
+        send(&mut duo, 1, 100_000);
+    }
+    order(&mut duo);
+    for stream in 1..=20 {
+        send(&mut duo, stream, 200_000);
+    }
+    let (mut count, mut interruptions) = (0, 0);
+    let order = order_with(&mut duo, |duo| {
+        count += 1;
+        if count < 500 {
+            send(duo, 99, 50);
+        }
+    });
+    let (mut run, mut last) = (0, 0);
+    for (at, (stream, len)) in order.iter().enumerate() {
+        if *stream == 99 {
+            let after = order[at..].iter().find(|(stream, _)| *stream != 99);
+            interruptions += usize::from(run > 0 && after.is_some_and(|(stream, _)| *stream == last));
+            continue;
+        }
+        run = if *stream == last { run + len } else { *len };
+        last = *stream;
+        // At the end one of them has nobody to wait for.
+        let alone = order[at..].iter().all(|(other, _)| other == stream || *other == 99);
+        assert!(run <= LONGEST_TURN + 1500 || alone, "stream {stream}: {run} bytes");
+    }
+    assert!(interruptions > 3, "{interruptions}");
+}
+
+/// Among streams that have something to send at last the first comes first, whatever its number.
+#[test]
+fn new_streams_go_in_the_order_in_which_they_come() {
+    for scheduler in [Scheduler::Fair, Scheduler::WeightedFair] {
+        let mut duo = duo(scheduler, true);
+        for stream in [9, 3, 7, 1] {
+            send(&mut duo, stream, 100);
+        }
+        assert_eq!(streams(&order(&mut duo)), [9, 3, 7, 1], "{scheduler:?}");
     }
 }
 
