@@ -48,7 +48,6 @@ impl PeerConnection {
         self.negotiator.pack();
         self.put_candidates_by();
         self.ice.shrink_to_fit();
-        self.channels.shrink_to_fit();
         self.sockets.shrink_to_fit();
         self.events.shrink_to_fit();
         self.requests.shrink_to_fit();
