@@ -42,6 +42,14 @@ impl Instant {
         self.0 / 1_000_000
     }
 
+    /// The earliest of these, of those that there are.
+    #[inline]
+    pub fn earliest<const N: usize>(times: [Option<Self>; N]) -> Option<Self> {
+        let least = times.iter().fold(Self::FAR_FUTURE, |least, at| least.min(at.unwrap_or(Self::FAR_FUTURE)));
+        // One that is never reached is as good as none.
+        (least != Self::FAR_FUTURE).then_some(least)
+    }
+
     /// The time from `earlier` to `self`; zero if `earlier` is later.
     #[must_use]
     #[inline]

@@ -352,6 +352,17 @@ impl Connection {
         if self.core.flight.repeats() < REPEATS_BEFORE_SMALLER { mtu } else { mtu.clamp(MIN_MTU, SMALLER_MTU) }
     }
 
+    /// Whether [`poll_transmit`](Layer::poll_transmit) may have something to write; if not, it gives `None`.
+    pub fn wants_transmit(&self) -> bool {
+        let begins = match &self.handshake {
+            Handshake::Session13(session) if self.phase == Phase::Connected => {
+                session.is_used_up(&self.core) || (self.core.flight.is_empty() && session.wants_flight(&self.core))
+            }
+            _ => false,
+        };
+        begins || self.acknowledgements.is_due() || self.core.flight.is_pending() || self.alert.is_some()
+    }
+
     /// After the handshake of 1.3: begins a flight of one message if there is one to send and nothing else is on its way.
     fn begin_message(&mut self, now: Instant) {
         self.end_without_epochs();
@@ -435,13 +446,15 @@ impl Layer for Connection {
     }
 
     fn poll_transmit(&mut self, now: Instant, frame: &mut Frame<'_>) -> Option<()> {
+        let wanted = !cfg!(debug_assertions) || self.wants_transmit();
         self.begin_message(now);
-        let records = self.write_handshake(frame);
-        if records > 0 {
-            self.counters.records_sent += records;
-            return Some(());
+        let mut records = self.write_handshake(frame);
+        if records == 0 {
+            records = u64::from(self.write_alert(frame));
         }
-        self.write_alert(frame).then(|| self.counters.records_sent += 1)
+        debug_assert!(wanted || records == 0, "what did not want to send has sent");
+        self.counters.records_sent += records;
+        (records > 0).then_some(())
     }
 
     fn poll_event(&mut self) -> Option<Event> {

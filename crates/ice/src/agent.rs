@@ -231,7 +231,15 @@ impl Agent {
 
     /// The room that [`wrap`](Self::wrap) takes of a frame with data for the peer. It changes with the selected pair.
     pub fn overhead(&self) -> Overhead {
+        if self.gatherer.jobs.is_empty() {
+            return Overhead::NONE;
+        }
         self.selected_path().map_or(Overhead::NONE, |path| self.overhead_of(&path))
+    }
+
+    /// Whether [`poll_transmit`](Layer::poll_transmit) may have something to write at `now`; if not, it gives `None`.
+    pub fn wants_transmit(&self, now: Instant) -> bool {
+        self.state == IceState::Closed || !self.responses.is_empty() || self.deadline.is_some_and(|at| at <= now)
     }
 
     /// Makes the data in `frame` ready to leave, and gives the way it leaves: the selected path, or if that is relayed the
@@ -440,6 +448,9 @@ impl Layer for Agent {
     }
 
     fn poll_transmit(&mut self, now: Instant, frame: &mut Frame<'_>) -> Option<Path> {
+        if !self.wants_transmit(now) {
+            return None;
+        }
         if self.state == IceState::Closed {
             return self.transmit_farewell(now, frame);
         }

@@ -110,14 +110,28 @@ impl Session {
         }
     }
 
+    /// The peer is to change its keys, too. RFC 9147 section 4.5.3: before forgeries use up its key, it is asked for another.
+    fn wants_peers_update(&self, core: &Core) -> bool {
+        let forged = core.records.forged() >= (core.config.limits.forgeries() / 2).max(1);
+        self.wants_peers || forged && self.asked_peer != Some(core.records.read_epoch())
+    }
+
+    /// Our keys are to change, whatever those of the peer do.
+    fn wants_update(&self, core: &Core) -> bool {
+        self.asked || core.records.sealed() >= core.config.limits.records_per_key
+    }
+
+    /// Whether [`begin_flight`](Self::begin_flight) may begin one.
+    pub(crate) fn wants_flight(&self, core: &Core) -> bool {
+        let wants = !self.outbox.is_empty() || self.wants_update(core) || self.wants_peers_update(core);
+        wants && self.updating.is_none()
+    }
+
     /// Puts a message into the flight if one is due, a KeyUpdate before others; whether it did. The flight before must
     /// have been acknowledged.
     pub(crate) fn begin_flight(&mut self, core: &mut Core) -> bool {
-        let limits = core.config.limits;
-        // RFC 9147 section 4.5.3: before forgeries use up the peer's key, it is asked for another.
-        let forged = core.records.forged() >= (limits.forgeries() / 2).max(1);
-        let update_requested = self.wants_peers || forged && self.asked_peer != Some(core.records.read_epoch());
-        let due = self.asked || update_requested || core.records.sealed() >= limits.records_per_key;
+        let update_requested = self.wants_peers_update(core);
+        let due = update_requested || self.wants_update(core);
         let epoch = core.records.write_epoch();
         if self.updating.is_some() || core.flight.is_out_of_numbers() {
             return false;

@@ -138,9 +138,21 @@ impl Core {
         buffer.bound = self.bound;
         let slots = self.slots.load(Ordering::Relaxed).min(buffer.storage.len() / SLOT);
         buffer.given = slots;
-        let mut chunks = buffer.storage.chunks_exact_mut(SLOT).take(slots);
-        let mut slices: [IoSliceMut<'_>; BATCH_SIZE] =
-            array::from_fn(|_| IoSliceMut::new(chunks.next().unwrap_or_default()));
+        // Where little comes, the list for much would cost more than what comes.
+        if slots <= FEW {
+            self.fill::<FEW, S>(io, buffer, slots)
+        } else {
+            self.fill::<BATCH_SIZE, S>(io, buffer, slots)
+        }
+    }
+
+    /// Receives into the first `slots` of the buffer, at most `MOST`.
+    fn fill<const MOST: usize, S>(&self, io: &S, buffer: &mut RecvBuffer, slots: usize) -> io::Result<usize>
+    where
+        for<'a> UdpSockRef<'a>: From<&'a S>,
+    {
+        let mut chunks = buffer.storage.chunks_exact_mut(SLOT);
+        let mut slices: [IoSliceMut<'_>; MOST] = array::from_fn(|_| IoSliceMut::new(chunks.next().unwrap_or_default()));
         let slices = slices.get_mut(..slots).unwrap_or_default();
         for _ in 0..MAX_NOISE {
             match self.state.recv(io.into(), slices, &mut buffer.metas) {

@@ -48,7 +48,7 @@ pub(super) struct At<'a> {
 impl DataChannel {
     pub(super) fn new(shared: &Arc<Shared>, state: &mut State, id: ChannelId) -> Self {
         state.handles += 1;
-        state.channels.entry(id).or_default().handles += 1;
+        state.channel(id).handles += 1;
         Self {
             reading: Waiter::new(What::Readable(id)),
             writing: Waiter::new(What::Writable(id)),

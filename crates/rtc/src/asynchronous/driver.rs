@@ -14,6 +14,7 @@ use weft_core::{Instant, Limits, Path, Run, Transport};
 use weft_net::{AsyncStreamListener, AsyncStreamSocket, AsyncUdpSocket};
 
 use super::Shared;
+use super::bell::Bell;
 use super::connections::Connections;
 use super::direct::Unsent;
 use super::endpoint::Hub;
@@ -70,6 +71,12 @@ pub(super) struct Driver {
     pub(super) listeners: Listeners,
     pub(super) names: Names,
     pub(super) follow: Follow,
+    /// Rung by `names`, `follow` and `sleep`.
+    pub(super) bell: Bell,
+    /// The endpoint had handles when the inbox was looked at last.
+    pub(super) wanted: bool,
+    /// When what is no connection wants to be looked at.
+    side_alarm: Option<Instant>,
     batch: Outgoing,
     sleep: Pin<Box<Sleep>>,
     /// What `sleep` is set to.
@@ -95,6 +102,9 @@ impl Driver {
             listeners: Listeners::new(listeners),
             names,
             follow,
+            bell: Bell::default(),
+            wanted: true,
+            side_alarm: None,
             batch: Outgoing::default(),
             sleep: Box::pin(tokio::time::sleep(Duration::ZERO)),
             alarm: None,
@@ -102,16 +112,17 @@ impl Driver {
         }
     }
 
-    /// Takes over what the handles left. Whether the endpoint still has some.
-    fn take_inbox(&mut self, cx: &Context<'_>) -> bool {
-        let (new, ready, unsent, handles) = {
+    /// Takes over what the handles left.
+    fn take_inbox(&mut self, cx: &Context<'_>) {
+        let (new, ready, unsent) = {
             let mut inbox = self.hub.inbox();
             inbox.register(cx);
             let (new, unsent) = (std::mem::take(&mut inbox.new), std::mem::take(&mut inbox.unsent));
-            (new, std::mem::take(&mut inbox.ready), unsent, inbox.handles)
+            self.wanted = inbox.handles > 0;
+            (new, std::mem::take(&mut inbox.ready), unsent)
         };
         if new.is_empty() && ready.is_empty() && unsent.is_empty() {
-            return handles > 0;
+            return;
         }
         let now = self.hub.clock.now();
         for shared in new {
@@ -128,7 +139,6 @@ impl Driver {
             self.connections.take_ufrag(now, key);
             self.connections.push_ready(key);
         }
-        handles > 0
     }
 
     /// Reads what has arrived, a few calls for each socket. Gives the time, and whether there may be more.
@@ -137,28 +147,39 @@ impl Driver {
             let (mut now, mut more) = (self.hub.clock.now(), false);
             for outlet in self.outlets.iter_mut().filter(|outlet| !outlet.broken) {
                 let mut reads = 0;
-                while let Poll::Ready(ready) = outlet.socket.poll_recv_ready(cx) {
-                    let result = ready.and_then(|()| outlet.socket.try_recv(received));
-                    match result {
+                loop {
+                    // Where nothing is ready, it asks no system.
+                    match outlet.socket.try_recv(received) {
                         Ok(_) => {
                             if reads > 0 {
                                 now = self.hub.clock.now();
                             }
+                            let filled = received.was_filled();
                             while let Some(datagram) = received.next_datagram() {
                                 self.connections.deliver(now, datagram);
                             }
+                            reads += 1;
+                            if reads == READS_A_TURN {
+                                more = true;
+                                break;
+                            }
+                            if filled {
+                                continue;
+                            }
                         }
-                        Err(error) if error.kind() == io::ErrorKind::WouldBlock => continue,
+                        Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
                         Err(error) => {
-                            tracing::warn!(%error, address = %outlet.socket.local_addr(), "the socket failed");
-                            outlet.broken = true;
+                            outlet.fail(&error);
                             break;
                         }
                     }
-                    reads += 1;
-                    if reads == READS_A_TURN {
-                        more = true;
-                        break;
+                    match outlet.socket.poll_recv_ready(cx) {
+                        Poll::Ready(Ok(())) => {}
+                        Poll::Ready(Err(error)) => {
+                            outlet.fail(&error);
+                            break;
+                        }
+                        Poll::Pending => break,
                     }
                 }
             }
@@ -176,10 +197,12 @@ impl Driver {
     }
 
     /// Hands on what was found out about names.
-    fn resolve(&mut self, now: Instant, cx: &mut Context<'_>) {
+    fn resolve(&mut self, now: Instant) {
         // Sockets may be others after a turn, and are waited for from then on.
         for _ in 0..ROUNDS {
-            if !self.names.poll_ready(cx) && self.names.poll_timeout().is_none_or(|at| at > now) {
+            if !self.names.poll_ready(&mut Context::from_waker(self.bell.waker()))
+                && self.names.poll_timeout().is_none_or(|at| at > now)
+            {
                 return;
             }
             self.names.turn(now);
@@ -187,7 +210,27 @@ impl Driver {
                 self.connections.act(answer.key, |core| answer.give(now, core));
             }
         }
-        cx.waker().wake_by_ref();
+        self.bell.ring();
+    }
+
+    /// The turn of a connection that has received something and has nothing to send: who waits for it is told. `false`: it
+    /// takes a whole turn.
+    fn tell(&mut self, now: Instant, shared: &Shared) -> bool {
+        if !self.streams.is_empty() {
+            return false;
+        }
+        let mut state = shared.lock();
+        let deadline = state.core.poll_timeout();
+        let core = &mut state.core;
+        if deadline.is_some_and(|at| at <= now) || core.is_closed() || core.has_requests() || core.wants_transmit(now) {
+            return false;
+        }
+        let owes = state.dispatch();
+        drop(state);
+        if !owes {
+            self.connections.set_alarm(shared.key, deadline);
+        }
+        !owes
     }
 
     /// One turn of one connection.
@@ -199,6 +242,9 @@ impl Driver {
         };
         shared.queued.store(false, Ordering::Release);
         let _entered = shared.span.enter();
+        if self.tell(now, &shared) {
+            return;
+        }
         let limits = self.limits();
         let mut blocked = false;
         for batch in 1..=BATCHES_A_TURN {
@@ -310,14 +356,27 @@ impl Driver {
         limits.min_by_key(|limits| limits.max_segments).unwrap_or(Limits::SINGLE)
     }
 
-    /// Waits for the next alarm. Ready when it has passed already.
-    fn poll_alarm(&mut self, cx: &mut Context<'_>) -> Poll<()> {
-        let others = [self.names.poll_timeout(), self.follow.poll_timeout(), self.listeners.poll_timeout()];
-        let alarms = [self.connections.next_alarm(), self.lingering.poll_timeout(), self.farewell];
-        let Some(deadline) = alarms.into_iter().chain(others).flatten().min() else {
-            return Poll::Pending;
-        };
+    /// Whether there is what is looked at each time, as there mostly is none of it.
+    fn has_guests(&self) -> bool {
+        !(self.listeners.is_empty() && self.lingering.is_empty() && self.farewell.is_none())
+    }
+
+    /// When what is no connection wants to be looked at.
+    fn set_side_alarm(&mut self) -> Option<Instant> {
+        let sources = [self.names.poll_timeout(), self.follow.poll_timeout(), self.listeners.poll_timeout()];
+        let ends = [self.lingering.poll_timeout(), self.farewell];
+        self.side_alarm = Instant::earliest([Instant::earliest(sources), Instant::earliest(ends)]);
+        self.side_alarm
+    }
+
+    /// Waits for the next alarm. Ready when it has passed already. `rung`: the bell has rung, which the timer may have done.
+    /// `looked`: at what seldom stirs, so that it may want to be looked at at another time.
+    fn poll_alarm(&mut self, rung: bool, looked: bool) -> Poll<()> {
+        let others = if looked || self.has_guests() { self.set_side_alarm() } else { self.side_alarm };
+        let Some(deadline) = Instant::earliest([self.connections.next_alarm(), others]) else { return Poll::Pending };
+        let mut ask = rung;
         if self.alarm.is_none_or(|at| deadline < at) {
+            ask = true;
             self.alarm = Some(deadline);
             let wait = self.hub.clock.until(deadline);
             if wait.is_zero() {
@@ -326,11 +385,14 @@ impl Driver {
             }
             self.sleep.as_mut().reset(tokio::time::Instant::now() + wait);
         }
-        let rung = self.sleep.as_mut().poll(cx);
-        if rung.is_ready() {
+        if !ask {
+            return Poll::Pending;
+        }
+        let passed = self.sleep.as_mut().poll(&mut Context::from_waker(self.bell.waker()));
+        if passed.is_ready() {
             self.alarm = None;
         }
-        rung
+        passed
     }
 
     /// Whether nothing is left to be done, ever.
@@ -350,13 +412,21 @@ impl Future for Driver {
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<()> {
         let driver = &mut *self;
         for _ in 0..ROUNDS {
-            let wanted = driver.take_inbox(cx);
+            let rung = driver.bell.take(cx.waker());
+            if driver.hub.take_stirred() || rung {
+                driver.take_inbox(cx);
+            }
             driver.flush(cx);
             let (mut now, mut more) = driver.receive(cx);
             driver.watch_streams(cx);
             driver.accept(now, cx);
-            driver.resolve(now, cx);
-            driver.follow(now, cx);
+            let looked = rung || driver.names.has_work();
+            if looked {
+                driver.resolve(now);
+            }
+            if rung {
+                driver.follow(now);
+            }
             driver.connections.ring(now);
             for turn in 0..driver.connections.ready_len() {
                 let Some(key) = driver.connections.pop_ready() else { break };
@@ -365,17 +435,16 @@ impl Future for Driver {
                 }
                 driver.turn(now, key, cx);
             }
-            more |= driver.linger(wanted, cx);
-            if !wanted && driver.is_done() {
+            more |= driver.linger(cx);
+            if !driver.wanted && driver.is_done() {
                 return Poll::Ready(());
             }
             // What blocked asks to be woken, and may be free already.
             if !driver.is_flushed() {
                 driver.flush(cx);
             }
-            more |=
-                driver.connections.ready_len() > 0 || driver.names.has_work() || !driver.hub.inbox().ready.is_empty();
-            if driver.poll_alarm(cx).is_pending() && !more {
+            more |= driver.connections.ready_len() > 0 || driver.names.has_work() || driver.hub.is_stirred();
+            if driver.poll_alarm(rung, looked).is_pending() && !more {
                 return Poll::Pending;
             }
         }

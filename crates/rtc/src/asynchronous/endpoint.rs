@@ -2,7 +2,7 @@
 
 use std::collections::VecDeque;
 use std::net::{IpAddr, SocketAddr};
-use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::{Context, Waker};
 
@@ -47,6 +47,8 @@ pub(super) struct Hub {
     pub(super) clock: Clock,
     addresses: Mutex<Addresses>,
     inbox: Mutex<Inbox>,
+    /// There is something new in the inbox.
+    stirred: AtomicBool,
     /// Bytes that wait for a UDP socket to take them, of all connections.
     pub(super) owed: AtomicUsize,
     /// Names the next connection.
@@ -111,6 +113,7 @@ impl Hub {
             inbox.ready.push_back(key);
             inbox.waker.take()
         };
+        self.stirred.store(true, Ordering::Release);
         if let Some(waker) = waker {
             waker.wake();
         }
@@ -122,7 +125,18 @@ impl Hub {
         self.wake();
     }
 
+    /// Whether something new has come into the inbox since it was looked at.
+    pub(super) fn is_stirred(&self) -> bool {
+        self.stirred.load(Ordering::Acquire)
+    }
+
+    /// The inbox is about to be looked at. Whether it is worth it.
+    pub(super) fn take_stirred(&self) -> bool {
+        self.is_stirred() && self.stirred.swap(false, Ordering::AcqRel)
+    }
+
     fn wake(&self) {
+        self.stirred.store(true, Ordering::Release);
         let waker = self.inbox().waker.take();
         if let Some(waker) = waker {
             waker.wake();
@@ -167,6 +181,7 @@ impl Endpoint {
             clock,
             addresses: Mutex::new(addresses),
             inbox: Mutex::new(Inbox { handles: 1, ..Inbox::default() }),
+            stirred: AtomicBool::new(true),
             owed: AtomicUsize::new(0),
             next_key: AtomicU64::new(1),
         });

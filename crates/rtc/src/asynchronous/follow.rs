@@ -39,9 +39,9 @@ impl Follow {
 
 impl Driver {
     /// Looks whether interfaces have changed, and changes the sockets with them.
-    pub(super) fn follow(&mut self, now: Instant, cx: &mut Context<'_>) {
+    pub(super) fn follow(&mut self, now: Instant) {
         let Some(watcher) = &mut self.follow.watcher else { return };
-        match watcher.poll(now, cx) {
+        match watcher.poll(now, &mut Context::from_waker(self.bell.waker())) {
             Ok(changes) if changes.is_empty() => return,
             Ok(_) => {}
             Err(error) => {
@@ -56,6 +56,8 @@ impl Driver {
 
     fn move_to(&mut self, now: Instant, wanted: &[IpAddr]) {
         self.names.refresh();
+        // Names may have other sockets.
+        self.bell.ring();
         let stays = |address: SocketAddr| wanted.contains(&address.ip());
         let gone: Vec<SocketAddr> = self.outlets.iter().map(|outlet| outlet.socket.local_addr()).collect();
         let gone: Vec<SocketAddr> = gone.into_iter().filter(|address| !stays(*address)).collect();

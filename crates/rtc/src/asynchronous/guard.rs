@@ -1,7 +1,7 @@
 //! The lock of a connection, under which no task is woken: a task may run from within its wake-up, and look at what it was woken
 //! by.
 
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 use std::mem;
 use std::ops::{Deref, DerefMut};
 use std::sync::MutexGuard;
@@ -10,6 +10,8 @@ use std::task::Waker;
 use super::State;
 
 thread_local! {
+    /// Whether there are some: asked for each lock, when mostly there are none.
+    static ANY_DUE: Cell<bool> = const { Cell::new(false) };
     /// Tasks to be woken once the lock that this thread holds is let go of.
     static DUE: RefCell<Vec<Waker>> = const { RefCell::new(Vec::new()) };
 }
@@ -18,7 +20,10 @@ thread_local! {
 pub(super) fn wake_later(waker: Waker) {
     // A thread that ends has no storage any more, and nothing that runs on it.
     let mut waker = Some(waker);
-    let _ = DUE.try_with(|due| due.borrow_mut().extend(waker.take()));
+    let _ = DUE.try_with(|due| {
+        due.borrow_mut().extend(waker.take());
+        ANY_DUE.set(true);
+    });
     if let Some(waker) = waker {
         waker.wake();
     }
@@ -43,16 +48,26 @@ impl<'a> Guard<'a> {
 }
 
 impl Drop for WakeDue {
+    #[inline]
     fn drop(&mut self) {
-        let take = |due: &RefCell<Vec<Waker>>| {
-            let any = !due.borrow().is_empty();
-            any.then(|| mem::take(&mut *due.borrow_mut()))
-        };
-        let Ok(Some(mut due)) = DUE.try_with(take) else { return };
-        // Who is woken may lock a connection, and wake others by it.
-        due.drain(..).for_each(Waker::wake);
-        let _ = DUE.try_with(|kept| kept.replace(due));
+        if ANY_DUE.get() {
+            wake_due();
+        }
     }
+}
+
+fn wake_due() {
+    ANY_DUE.set(false);
+    let Ok(mut due) = DUE.try_with(|due| mem::take(&mut *due.borrow_mut())) else { return };
+    // Who is woken may lock a connection, and wake others by it.
+    due.drain(..).for_each(Waker::wake);
+    let _ = DUE.try_with(|kept| {
+        let mut kept = kept.borrow_mut();
+        // Its room is used again, unless others have come.
+        if kept.is_empty() {
+            *kept = due;
+        }
+    });
 }
 
 impl Deref for Guard<'_> {

@@ -64,8 +64,8 @@ impl Lingering {
 impl Driver {
     /// Goes on with the streams that linger. Whether one may have something to do already. Nobody waits for them any more
     /// when the last handle of the endpoint is dropped.
-    pub(super) fn linger(&mut self, has_handles: bool, cx: &mut Context<'_>) -> bool {
-        let dropped = std::mem::replace(&mut self.lingering.had_handles, has_handles) && !has_handles;
+    pub(super) fn linger(&mut self, cx: &mut Context<'_>) -> bool {
+        let dropped = std::mem::replace(&mut self.lingering.had_handles, self.wanted) && !self.wanted;
         if dropped {
             self.lingering.all.clear();
         }

@@ -7,6 +7,7 @@
 //! themselves.
 
 mod backlog;
+mod bell;
 mod bytes;
 mod channel;
 mod connections;
@@ -60,6 +61,9 @@ struct Shared {
 }
 
 type SharedHandle = Arc<Shared>;
+
+/// The threshold of a channel while nobody waits for its buffered amount to fall: it is never above that.
+const NOBODY_WAITS: usize = usize::MAX;
 
 #[derive(Debug)]
 struct State {
@@ -185,7 +189,7 @@ impl State {
             }
             match event {
                 Event::DataChannel(id) => {
-                    self.channels.entry(id).or_default();
+                    self.channel(id);
                     self.incoming.push_back(id);
                     self.accept.wake();
                     self.events.shrink_to_fit();
@@ -197,7 +201,10 @@ impl State {
                 }
                 Event::Readable(id) => self.with_channel(id, |channel| channel.readable.wake()),
                 Event::Writable(id) => self.with_channel(id, |channel| channel.writable.wake()),
-                Event::BufferedAmountLow(id) => self.with_channel(id, |channel| channel.low.wake()),
+                Event::BufferedAmountLow(id) => {
+                    self.with_channel(id, |channel| channel.low.wake());
+                    self.core.set_buffered_amount_low_threshold(id, NOBODY_WAITS);
+                }
                 Event::Open(id) => {
                     self.with_channel(id, Channel::wake_all);
                     self.events.shrink_to_fit();
@@ -232,6 +239,15 @@ impl State {
             self.channels.remove(&id);
             self.incoming.retain(|waiting| *waiting != id);
         }
+    }
+
+    /// The channel, known from now on.
+    fn channel(&mut self, id: ChannelId) -> &mut Channel {
+        let core = &mut self.core;
+        self.channels.entry(id).or_insert_with(|| {
+            core.set_buffered_amount_low_threshold(id, NOBODY_WAITS);
+            Box::default()
+        })
     }
 
     fn with_channel(&mut self, id: ChannelId, f: impl FnOnce(&mut Channel)) {

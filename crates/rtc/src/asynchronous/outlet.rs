@@ -56,6 +56,12 @@ impl Outlet {
         self.backlog.is_empty()
     }
 
+    /// The system does not let it be used any more.
+    pub(super) fn fail(&mut self, error: &io::Error) {
+        tracing::warn!(%error, address = %self.socket.local_addr(), "the socket failed");
+        self.broken = true;
+    }
+
     /// Sends a run, or keeps it. Whether it was kept, or lost for want of room.
     pub(super) fn send(&mut self, hub: &Hub, run: &Run<Path>, bytes: &[u8], is_farewell: bool) -> bool {
         let result =
@@ -118,7 +124,7 @@ impl Driver {
     pub(super) fn flush(&mut self, cx: &mut Context<'_>) {
         for outlet in &mut self.outlets {
             outlet.flush(&self.hub, cx);
-            if outlet.is_flushed() {
+            if outlet.is_flushed() && !(outlet.waiting.is_empty() && outlet.served.is_empty()) {
                 for key in outlet.take_parked() {
                     self.connections.unpark(key);
                 }

@@ -90,7 +90,7 @@ impl PeerConnection {
             Dtls::Running(dtls) => dtls.poll_timeout(),
             Dtls::Waiting | Dtls::Ended(_) => None,
         };
-        [self.ice.poll_timeout(), dtls, self.channels.poll_timeout(), self.restart_by].into_iter().flatten().min()
+        Instant::earliest([self.ice.poll_timeout(), dtls, self.channels.poll_timeout(), self.restart_by])
     }
 
     /// Hands what came early to the connection it was for.

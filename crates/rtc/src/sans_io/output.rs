@@ -37,6 +37,16 @@ impl PeerConnection {
         built
     }
 
+    /// Whether [`poll_transmit`](Self::poll_transmit) may have something to build at `now`; if not, it builds nothing. For
+    /// drivers that would have to find a buffer first.
+    pub fn wants_transmit(&mut self, now: Instant) -> bool {
+        let dtls = match &self.dtls {
+            Dtls::Running(dtls) | Dtls::Ended(Some(dtls)) => dtls.wants_transmit(),
+            Dtls::Waiting | Dtls::Ended(None) => false,
+        };
+        self.states.closed || dtls || self.ice.wants_transmit(now) || self.channels.wants_transmit()
+    }
+
     /// As [`poll_transmit`](Self::poll_transmit), but builds what the channels send and nothing else; what else there is, and
     /// what a full batch left, is for a `poll_transmit` soon after. For drivers that send a message at once from where it
     /// was queued.
@@ -92,6 +102,9 @@ impl PeerConnection {
 
     fn transmit_sctp(&mut self, now: Instant, batch: &mut Batch<Path>) -> Option<usize> {
         let Dtls::Running(dtls) = &mut self.dtls else { return None };
+        if !self.channels.wants_transmit() {
+            return None;
+        }
         let relay = self.ice.overhead();
         let overhead = dtls.overhead()?.and(relay);
         // Room for a probe of the path MTU, too.

@@ -336,6 +336,23 @@ impl Association {
         self.buffered() == 0
     }
 
+    /// Whether [`poll_transmit`](Layer::poll_transmit) may have something to write; if not it gives `None`, whatever the time,
+    /// until something is handed in, queued or due.
+    pub fn wants_transmit(&mut self) -> bool {
+        let quiet = self.state == State::Established
+            && self.queue.is_empty()
+            && !self.inbound.ack.due()
+            && !self.flight.wants_transmit()
+            && !self.path_mtu.is_due()
+            && !self.due.any()
+            && self.outbox.is_none()
+            && self.reset.is_idle();
+        if quiet {
+            self.note_want_of_data();
+        }
+        !quiet
+    }
+
     /// Whether the peer is to be told at once of what arrived, or of room that reading made (RFC 9260 sections 6.2 and 6.2.1).
     pub fn owes_sack(&self) -> bool {
         self.inbound.ack.due()
@@ -576,7 +593,10 @@ impl Layer for Association {
     }
 
     fn poll_transmit(&mut self, now: Instant, frame: &mut Frame<'_>) -> Option<()> {
-        self.transmit(now, frame)
+        let wanted = !cfg!(debug_assertions) || self.wants_transmit();
+        let sent = self.transmit(now, frame);
+        debug_assert!(wanted || sent.is_none(), "what did not want to send has sent");
+        sent
     }
 
     fn poll_event(&mut self) -> Option<Event> {

@@ -260,14 +260,13 @@ impl Association {
         if self.is_shut_out() {
             self.timers.set_if_idle(Timer::T3Rtx, now + self.rto.get());
         }
-        let room = self.flight.in_flight < self.controller.window();
         if !(lost || self.may_send_new()) {
-            if room && !self.queue_waits_for_burst() {
-                self.flight.delivery.limit(self.flight.in_flight);
+            if !self.queue_waits_for_burst() {
+                self.note_want_of_data();
             }
             return false;
         }
-        if !room {
+        if self.flight.in_flight >= self.controller.window() {
             return false;
         }
         if self.pacer.may_send(now) {
@@ -277,6 +276,13 @@ impl Association {
             self.timers.set(Timer::Pacing, at);
         }
         false
+    }
+
+    /// There is nothing to send. While the window has room for more, what is delivered says little about the path.
+    pub(super) fn note_want_of_data(&mut self) {
+        if self.flight.in_flight < self.controller.window() {
+            self.flight.delivery.limit(self.flight.in_flight);
+        }
     }
 
     /// Whether all there is to send fits, beside the COOKIE ECHO, into a packet that every path takes.

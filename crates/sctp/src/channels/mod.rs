@@ -191,6 +191,11 @@ impl DataChannels {
         self.association.set_remote_port(port);
     }
 
+    /// Whether [`poll_transmit`](Layer::poll_transmit) may have something to write: [`Association::wants_transmit`].
+    pub fn wants_transmit(&mut self) -> bool {
+        self.association.wants_transmit() || self.association.has_news()
+    }
+
     /// Takes over what the association received and reports.
     fn pump(&mut self, now: Instant) {
         while let Some(event) = self.association.poll_event() {

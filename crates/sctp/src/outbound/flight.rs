@@ -299,6 +299,14 @@ impl Flight {
         !self.lost.is_empty()
     }
 
+    /// Whether there is something to send but for new data.
+    #[inline]
+    pub(crate) fn wants_transmit(&self) -> bool {
+        self.had_lost()
+            || self.forward_tsn_due
+            || (self.can_abandon && (self.ack_point_moved || self.has_open_abandoned()))
+    }
+
     fn first_lost(&mut self, now: Instant) -> Option<Serial32> {
         while let Some(&tsn) = self.lost.front() {
             let can_abandon = self.can_abandon;
