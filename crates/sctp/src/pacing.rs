@@ -25,8 +25,11 @@ const SHORT_RTT: Duration = Duration::from_millis(16);
 const LONGEST: Duration = Duration::from_millis(5);
 
 /// A turn of a message before others have theirs: no longer than this, bytes, nor than a tick, nor than its part of the window.
+/// So short a time it may take where its part of the window is less: of long messages that all advance by turns, all are in the
+/// making at the same time, and none of their buffers stays in the caches.
 const LONGEST_TURN: f64 = 65_536.0;
 const TURNS: f64 = 16.0;
+const MOMENT: Duration = Duration::from_micros(250);
 
 /// How much faster than a window a round trip a controller without a rate of its own is paced (RFC 9002 section 7.7).
 const WINDOW_GAIN: f64 = 1.25;
@@ -84,9 +87,10 @@ impl Pacer {
     }
 
     /// How much of a message may leave before others have their turn, bytes, with a window of `window`.
-    pub(crate) fn turn(&self, window: usize) -> u32 {
+    pub(crate) fn turn(&self, window: usize, srtt: Option<Duration>) -> u32 {
         let tick = self.rate.map_or(f64::INFINITY, |rate| rate * TICK.as_secs_f64());
-        (window as f64 / TURNS).min(tick).min(LONGEST_TURN) as u32
+        let moment = srtt.map_or(0.0, |srtt| MOMENT.as_secs_f64() / srtt.max(MOMENT).as_secs_f64());
+        (window as f64 * moment.max(1.0 / TURNS)).min(tick).min(LONGEST_TURN) as u32
     }
 
     fn capacity(&self, rate: f64) -> f64 {

@@ -85,7 +85,7 @@ impl Association {
         let controller = &self.controller;
         let (own, window, slow_start) = (controller.pacing_rate(), controller.window(), controller.in_slow_start());
         self.pacer.set_rate(own, window, slow_start, self.rto.srtt());
-        self.queue.set_turn(self.pacer.turn(window));
+        self.queue.set_turn(self.pacer.turn(window, self.rto.srtt()));
     }
 
     /// T3-rtx expired (section 6.3.3).

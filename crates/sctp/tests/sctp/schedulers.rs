@@ -221,6 +221,25 @@ fn turns_are_long_on_a_fast_path_and_keep_nobody_waiting() {
     }
 }
 
+/// Where a window is gone in a moment, its sixteenth would be a few chunks: long messages would all be in the making at once.
+#[test]
+fn turns_are_long_on_a_short_round_trip() {
+    for scheduler in [Scheduler::Fair, Scheduler::WeightedFair] {
+        let mut duo = duo(scheduler, true);
+        for _ in 0..3 {
+            send(&mut duo, 1, 100_000);
+        }
+        order(&mut duo);
+        for stream in 1..=20 {
+            send(&mut duo, stream, 60_000);
+        }
+        let order = order(&mut duo);
+        let turns = order.chunk_by(|one, next| one.0 == next.0).count();
+        // The first of each is a chunk.
+        assert!(turns <= 2 * 20, "{scheduler:?}: {turns} turns of {} chunks", order.len());
+    }
+}
+
 /// Who comes in between does not give the one it interrupts a new turn.
 #[test]
 fn an_interrupted_turn_goes_on() {
