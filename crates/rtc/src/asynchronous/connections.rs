@@ -133,8 +133,9 @@ impl Connections {
         }
     }
 
-    /// Hands a datagram to whom it is for, if that is known.
-    pub(super) fn deliver(&mut self, now: Instant, datagram: Datagram<'_>) -> Option<u64> {
+    /// Hands a datagram to whom it is for, if that is known. The connection gets a turn, unless this `is_all` and it has nothing
+    /// to send.
+    pub(super) fn deliver(&mut self, now: Instant, datagram: Datagram<'_>, is_all: bool) -> Option<u64> {
         let path = datagram.path;
         let is_stun = matches!(datagram.payload.first(), Some(0..=3));
         let known = self.last.filter(|(last, _)| !is_stun && *last == path).map(|(_, key)| key);
@@ -149,13 +150,18 @@ impl Connections {
         let mut state = connection.shared.lock();
         state.core.handle_input(now, datagram);
         let validated = is_stun && state.core.is_validated(&path);
+        let alone = is_all && !is_stun && !connection.shared.queued.load(Ordering::Acquire);
+        let told = if alone { state.tell(now) } else { None };
         drop(state);
         drop(entered);
         if validated {
             self.claim(now, key, path, owner);
         }
         self.last = (!is_stun).then_some((path, key));
-        self.mark_ready(key);
+        match told {
+            Some(deadline) => self.set_alarm(key, deadline),
+            None => self.mark_ready(key),
+        }
         Some(key)
     }
 

@@ -150,13 +150,14 @@ impl Driver {
                 loop {
                     // Where nothing is ready, it asks no system.
                     match outlet.socket.try_recv(received) {
-                        Ok(_) => {
+                        Ok(mut left) => {
                             if reads > 0 {
                                 now = self.hub.clock.now();
                             }
                             let filled = received.was_filled();
                             while let Some(datagram) = received.next_datagram() {
-                                self.connections.deliver(now, datagram);
+                                left = left.saturating_sub(1);
+                                self.connections.deliver(now, datagram, left == 0 && self.streams.is_empty());
                             }
                             reads += 1;
                             if reads == READS_A_TURN {
@@ -213,26 +214,6 @@ impl Driver {
         self.bell.ring();
     }
 
-    /// The turn of a connection that has received something and has nothing to send: who waits for it is told. `false`: it
-    /// takes a whole turn.
-    fn tell(&mut self, now: Instant, shared: &Shared) -> bool {
-        if !self.streams.is_empty() {
-            return false;
-        }
-        let mut state = shared.lock();
-        let deadline = state.core.poll_timeout();
-        let core = &mut state.core;
-        if deadline.is_some_and(|at| at <= now) || core.is_closed() || core.has_requests() || core.wants_transmit(now) {
-            return false;
-        }
-        let owes = state.dispatch();
-        drop(state);
-        if !owes {
-            self.connections.set_alarm(shared.key, deadline);
-        }
-        !owes
-    }
-
     /// One turn of one connection.
     fn turn(&mut self, mut now: Instant, key: u64, cx: &mut Context<'_>) {
         let Some(shared) = self.connections.get(key).cloned() else {
@@ -242,7 +223,10 @@ impl Driver {
         };
         shared.queued.store(false, Ordering::Release);
         let _entered = shared.span.enter();
-        if self.tell(now, &shared) {
+        if self.streams.is_empty()
+            && let Some(deadline) = shared.lock().tell(now)
+        {
+            self.connections.set_alarm(key, deadline);
             return;
         }
         let limits = self.limits();

@@ -107,7 +107,7 @@ impl Driver {
                 match stranger.socket.try_recv() {
                     Ok(datagram) => {
                         let datagram = Datagram { path: stranger.path, ..datagram };
-                        verdict = self.connections.deliver(now, datagram).map_or(Verdict::Over, Verdict::Of);
+                        verdict = self.connections.deliver(now, datagram, false).map_or(Verdict::Over, Verdict::Of);
                         break;
                     }
                     Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}

@@ -225,6 +225,17 @@ impl State {
         discarded && self.core.data_channels().association().owes_sack()
     }
 
+    /// Where there is nothing to do but to hand on events, does that, and gives when the connection wants to be called. `None`:
+    /// it takes a turn of the task.
+    fn tell(&mut self, now: Instant) -> Option<Option<Instant>> {
+        let (deadline, core) = (self.core.poll_timeout(), &mut self.core);
+        let due = deadline.is_some_and(|at| at <= now);
+        if due || core.is_closed() || core.has_requests() || core.wants_transmit(now) {
+            return None;
+        }
+        (!self.dispatch()).then_some(deadline)
+    }
+
     /// A channel that was never accepted and has nothing to read leaves no trace: a peer can open and close without end.
     fn on_channel_closed(&mut self, id: ChannelId, reason: CloseReason) {
         self.with_channel(id, |channel| {
