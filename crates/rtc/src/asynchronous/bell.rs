@@ -52,6 +52,13 @@ impl Bell {
         self.0.as_ref().map_or(Waker::noop(), |ringing| &ringing.waker)
     }
 
+    /// As if it had rung, for the task that runs already.
+    pub(super) fn mark(&self) {
+        if let Some(Ringing { rope, .. }) = &self.0 {
+            rope.rung.store(true, Ordering::Release);
+        }
+    }
+
     /// The sources are to be asked, for a reason that they do not know.
     pub(super) fn ring(&self) {
         self.waker().wake_by_ref();
@@ -81,6 +88,9 @@ mod tests {
         assert!(bell.take(&waker) && !bell.take(&waker));
         bell.ring();
         assert!(first.0.load(Ordering::Relaxed) && bell.take(&waker));
+        first.0.store(false, Ordering::Relaxed);
+        bell.mark();
+        assert!(!first.0.load(Ordering::Relaxed) && bell.take(&waker));
         // The sources know the waker of the task that was, and are asked anew.
         assert!(bell.take(&other) && !bell.take(&other));
         bell.ring();

@@ -159,7 +159,7 @@ impl Connections {
         }
         self.last = (!is_stun).then_some((path, key));
         match told {
-            Some(deadline) => self.set_alarm(key, deadline),
+            Some(deadline) => self.set_alarm(key, Some(deadline)),
             None => self.mark_ready(key),
         }
         Some(key)

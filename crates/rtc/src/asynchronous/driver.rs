@@ -226,7 +226,7 @@ impl Driver {
         if self.streams.is_empty()
             && let Some(deadline) = shared.lock().tell(now)
         {
-            self.connections.set_alarm(key, deadline);
+            self.connections.set_alarm(key, Some(deadline));
             return;
         }
         let limits = self.limits();
@@ -357,7 +357,11 @@ impl Driver {
     /// `looked`: at what seldom stirs, so that it may want to be looked at at another time.
     fn poll_alarm(&mut self, rung: bool, looked: bool) -> Poll<()> {
         let others = if looked || self.has_guests() { self.set_side_alarm() } else { self.side_alarm };
-        let Some(deadline) = Instant::earliest([self.connections.next_alarm(), others]) else { return Poll::Pending };
+        let Some(deadline) = Instant::earliest([self.connections.next_alarm(), others]) else {
+            // It may have rung for what is gone: the next deadline sets it anew.
+            self.alarm = None;
+            return Poll::Pending;
+        };
         let mut ask = rung;
         if self.alarm.is_none_or(|at| deadline < at) {
             ask = true;
@@ -365,6 +369,9 @@ impl Driver {
             let wait = self.hub.clock.until(deadline);
             if wait.is_zero() {
                 self.alarm = None;
+                if others == Some(deadline) {
+                    self.bell.mark();
+                }
                 return Poll::Ready(());
             }
             self.sleep.as_mut().reset(tokio::time::Instant::now() + wait);

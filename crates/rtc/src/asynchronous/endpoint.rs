@@ -136,8 +136,9 @@ impl Hub {
     }
 
     fn wake(&self) {
-        self.stirred.store(true, Ordering::Release);
         let waker = self.inbox().waker.take();
+        // Only now: else the task might look before the waker is taken, and not again.
+        self.stirred.store(true, Ordering::Release);
         if let Some(waker) = waker {
             waker.wake();
         }

@@ -226,11 +226,11 @@ impl State {
     }
 
     /// Where there is nothing to do but to hand on events, does that, and gives when the connection wants to be called. `None`:
-    /// it takes a turn of the task.
-    fn tell(&mut self, now: Instant) -> Option<Option<Instant>> {
-        let (deadline, core) = (self.core.poll_timeout(), &mut self.core);
-        let due = deadline.is_some_and(|at| at <= now);
-        if due || core.is_closed() || core.has_requests() || core.wants_transmit(now) {
+    /// it takes a turn of the task; so does one without a timer.
+    fn tell(&mut self, now: Instant) -> Option<Instant> {
+        let deadline = self.core.poll_timeout().filter(|at| *at > now)?;
+        let core = &mut self.core;
+        if core.is_closed() || core.has_requests() || core.wants_transmit(now) {
             return None;
         }
         (!self.dispatch()).then_some(deadline)

@@ -5,12 +5,13 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::task::{Context, Wake, Waker};
 use std::time::Duration;
 
+use futures_util::future::{Either, select};
 use futures_util::{FutureExt, SinkExt, StreamExt};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::time::timeout;
 use weft_rtc::{
-    ChannelState, Config, ConnectionState, DataChannel, DataChannelInit, Endpoint, Error, Message, MessageKind,
-    OfferOptions, PeerConnection, PeerEvent,
+    ChannelState, Config, ConnectionState, DataChannel, DataChannelInit, Endpoint, Error, IceServer, Message,
+    MessageKind, OfferOptions, PeerConnection, PeerEvent,
 };
 
 const PATIENCE: Duration = Duration::from_secs(20);
@@ -537,4 +538,30 @@ async fn delivers_sends_in_pieces_and_aborts() {
     here.abort();
     timeout(PATIENCE, here.closed()).await.unwrap();
     assert!(matches!(here.deliver(MessageKind::Text, "x").await, Err(Error::Closed)));
+}
+
+/// The timer of an endpoint may ring for a connection that is gone. Those that come later have their timers all the same.
+#[tokio::test]
+async fn timers_run_when_an_endpoint_was_empty_for_a_while() {
+    let server = tokio::net::UdpSocket::bind("127.0.0.1:0").await.unwrap();
+    let url = format!("stun:{}", server.local_addr().unwrap()).parse().unwrap();
+    let config = Config::default().with_loopback(true).with_ice_server(IceServer::stun(url));
+    let endpoint = Endpoint::bind(&config).unwrap();
+    for _ in 0..2 {
+        let pc = endpoint.peer_connection(config.clone()).unwrap();
+        let kept = pc.create_data_channel(DataChannelInit::new("x")).unwrap();
+        // The server says nothing, and is asked again after 500 ms and 1 s, long before gathering is given up.
+        let asked = async {
+            let mut buffer = [0; 1500];
+            for request in 1..=3 {
+                let datagram = timeout(PATIENCE, server.recv_from(&mut buffer)).await;
+                datagram.unwrap_or_else(|_| panic!("no request {request}")).unwrap();
+            }
+        };
+        let offered = matches!(select(Box::pin(pc.offer()), Box::pin(asked)).await, Either::Left(_));
+        assert!(!offered, "an offer without what the server would say");
+        drop((kept, pc));
+        tokio::time::sleep(Duration::from_millis(2500)).await;
+        assert_eq!(endpoint.connections(), 0);
+    }
 }

@@ -337,7 +337,7 @@ impl Association {
     }
 
     /// Whether [`poll_transmit`](Layer::poll_transmit) may have something to write; if not it gives `None`, whatever the time,
-    /// until something is handed in, queued or due.
+    /// until something is handed in, queued or due. As such a call would, it takes note that there was nothing to send.
     pub fn wants_transmit(&mut self) -> bool {
         let quiet = self.state == State::Established
             && self.queue.is_empty()

@@ -10,8 +10,8 @@ use std::collections::BinaryHeap;
 ///
 /// A turn is a chunk where messages are interleaved, else a whole message: fragments of a message have TSNs in a row then (RFC
 /// 9260 section 6.9). With [`Fair`](Self::Fair) and [`WeightedFair`](Self::WeightedFair) it is more than a chunk on fast paths: as
-/// much of one message as leaves within a millisecond and a sixteenth of the round trip (or 250 µs, where that is less), up to 64 KiB; not the first turn of a
-/// stream that had nothing to send, which comes before those of the others.
+/// much of one message as leaves within a millisecond and a sixteenth of the round trip (or 250 µs, where that is less), up to 64
+/// KiB; not the first turn of a stream that had nothing to send, which comes before those of the others.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
 #[non_exhaustive]
 pub enum Scheduler {
