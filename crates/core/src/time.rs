@@ -127,6 +127,15 @@ mod tests {
     }
 
     #[test]
+    fn the_earliest_is_of_those_that_there_are() {
+        let (soon, late) = (Some(Instant::from_millis(1)), Some(Instant::from_millis(2)));
+        assert_eq!(Instant::earliest([late, None, soon]), soon);
+        assert_eq!(Instant::earliest([Some(Instant::ORIGIN), soon]), Some(Instant::ORIGIN));
+        assert_eq!(Instant::earliest([None, None, Some(Instant::FAR_FUTURE)]), None);
+        assert_eq!(Instant::earliest([]), None);
+    }
+
+    #[test]
     fn units_agree() {
         let t = Instant::from_millis(1500);
         assert_eq!(t, Instant::ORIGIN + Duration::from_millis(1500));

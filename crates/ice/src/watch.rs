@@ -33,7 +33,7 @@ impl Agent {
     fn probe_at(&self) -> Option<Instant> {
         let pair = self.selected().filter(|pair| pair.probed.is_none() && !pair.suspect && !self.config.lite)?;
         let quiet = pair.check.is_none().then_some(self.last_data).flatten();
-        [self.owed_since, quiet].into_iter().flatten().min().map(|since| since + self.patience_with_silence())
+        Instant::earliest([self.owed_since, quiet]).map(|since| since + self.patience_with_silence())
     }
 
     /// When a lite agent, which checks nothing, sees that no data come.
@@ -52,7 +52,7 @@ impl Agent {
     /// When the path wants watching next.
     pub(crate) fn watch_deadline(&self) -> Option<Instant> {
         let lost = self.session.lost.map(|(at, _)| at);
-        [self.probe_at(), self.quiet_at(), self.dead_at(), lost].into_iter().flatten().min()
+        Instant::earliest([self.probe_at(), self.quiet_at(), self.dead_at(), lost])
     }
 
     /// Probes the path in use, gives it up, or asks for a restart, as it is due.

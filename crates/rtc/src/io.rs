@@ -216,7 +216,7 @@ impl<S: Socket> Sockets<S> {
         let tick = busy.then(|| if self.streams.has_more() { now } else { now + TICK });
         let watch = (self.watcher.is_some() && !self.all.is_empty()).then_some(self.look);
         let listen = (!self.listeners.is_empty()).then(|| now + LISTEN_TICK);
-        [tick, watch, listen, self.names.poll_timeout()].into_iter().flatten().min()
+        Instant::earliest([tick, watch, listen, self.names.poll_timeout()])
     }
 
     /// Sockets for addresses that have appeared, none for those that are gone.

@@ -282,7 +282,7 @@ impl Session {
     /// When there is something to do though nothing comes, as of now.
     pub(super) fn poll_timeout(&self) -> Option<Instant> {
         let link = self.link.as_ref()?;
-        [link.pc.poll_timeout(), link.sockets.poll_timeout(self.now())].into_iter().flatten().min()
+        Instant::earliest([link.pc.poll_timeout(), link.sockets.poll_timeout(self.now())])
     }
 
     pub(super) fn timeout(&mut self) {

@@ -45,7 +45,7 @@ impl Relay {
 
     pub(super) fn deadline(&self) -> Option<Instant> {
         let give_up = self.is_open().then_some(self.give_up);
-        [self.client.poll_timeout(), give_up].into_iter().flatten().min()
+        Instant::earliest([self.client.poll_timeout(), give_up])
     }
 }
 

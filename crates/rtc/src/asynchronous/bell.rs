@@ -4,8 +4,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::task::{Wake, Waker};
 
-/// Sources that seldom stir ring this, and are asked only when it has rung: to ask each of them for every datagram costs more
-/// than the datagram.
+/// Sources that seldom stir ring this, and are asked only when it has rung, or when they are due: not for every datagram.
 #[derive(Debug, Default)]
 pub(super) struct Bell(Option<Ringing>);
 
@@ -52,13 +51,6 @@ impl Bell {
         self.0.as_ref().map_or(Waker::noop(), |ringing| &ringing.waker)
     }
 
-    /// As if it had rung, for the task that runs already.
-    pub(super) fn mark(&self) {
-        if let Some(Ringing { rope, .. }) = &self.0 {
-            rope.rung.store(true, Ordering::Release);
-        }
-    }
-
     /// The sources are to be asked, for a reason that they do not know.
     pub(super) fn ring(&self) {
         self.waker().wake_by_ref();
@@ -88,9 +80,6 @@ mod tests {
         assert!(bell.take(&waker) && !bell.take(&waker));
         bell.ring();
         assert!(first.0.load(Ordering::Relaxed) && bell.take(&waker));
-        first.0.store(false, Ordering::Relaxed);
-        bell.mark();
-        assert!(!first.0.load(Ordering::Relaxed) && bell.take(&waker));
         // The sources know the waker of the task that was, and are asked anew.
         assert!(bell.take(&other) && !bell.take(&other));
         bell.ring();

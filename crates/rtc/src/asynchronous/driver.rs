@@ -75,8 +75,6 @@ pub(super) struct Driver {
     pub(super) bell: Bell,
     /// The endpoint had handles when the inbox was looked at last.
     pub(super) wanted: bool,
-    /// When what is no connection wants to be looked at.
-    side_alarm: Option<Instant>,
     batch: Outgoing,
     sleep: Pin<Box<Sleep>>,
     /// What `sleep` is set to.
@@ -104,7 +102,6 @@ impl Driver {
             follow,
             bell: Bell::default(),
             wanted: true,
-            side_alarm: None,
             batch: Outgoing::default(),
             sleep: Box::pin(tokio::time::sleep(Duration::ZERO)),
             alarm: None,
@@ -223,12 +220,6 @@ impl Driver {
         };
         shared.queued.store(false, Ordering::Release);
         let _entered = shared.span.enter();
-        if self.streams.is_empty()
-            && let Some(deadline) = shared.lock().tell(now)
-        {
-            self.connections.set_alarm(key, Some(deadline));
-            return;
-        }
         let limits = self.limits();
         let mut blocked = false;
         for batch in 1..=BATCHES_A_TURN {
@@ -340,24 +331,16 @@ impl Driver {
         limits.min_by_key(|limits| limits.max_segments).unwrap_or(Limits::SINGLE)
     }
 
-    /// Whether there is what is looked at each time, as there mostly is none of it.
-    fn has_guests(&self) -> bool {
-        !(self.listeners.is_empty() && self.lingering.is_empty() && self.farewell.is_none())
-    }
-
-    /// When what is no connection wants to be looked at.
-    fn set_side_alarm(&mut self) -> Option<Instant> {
-        let sources = [self.names.poll_timeout(), self.follow.poll_timeout(), self.listeners.poll_timeout()];
-        let ends = [self.lingering.poll_timeout(), self.farewell];
-        self.side_alarm = Instant::earliest([Instant::earliest(sources), Instant::earliest(ends)]);
-        self.side_alarm
+    /// When what is asked by the bell wants to be asked in any case.
+    fn side_deadline(&self) -> Option<Instant> {
+        Instant::earliest([self.names.poll_timeout(), self.follow.poll_timeout()])
     }
 
     /// Waits for the next alarm. Ready when it has passed already. `rung`: the bell has rung, which the timer may have done.
-    /// `looked`: at what seldom stirs, so that it may want to be looked at at another time.
-    fn poll_alarm(&mut self, rung: bool, looked: bool) -> Poll<()> {
-        let others = if looked || self.has_guests() { self.set_side_alarm() } else { self.side_alarm };
-        let Some(deadline) = Instant::earliest([self.connections.next_alarm(), others]) else {
+    fn poll_alarm(&mut self, rung: bool) -> Poll<()> {
+        let ends = Instant::earliest([self.listeners.poll_timeout(), self.lingering.poll_timeout(), self.farewell]);
+        let alarms = [self.connections.next_alarm(), self.side_deadline(), ends];
+        let Some(deadline) = Instant::earliest(alarms) else {
             // It may have rung for what is gone: the next deadline sets it anew.
             self.alarm = None;
             return Poll::Pending;
@@ -369,9 +352,6 @@ impl Driver {
             let wait = self.hub.clock.until(deadline);
             if wait.is_zero() {
                 self.alarm = None;
-                if others == Some(deadline) {
-                    self.bell.mark();
-                }
                 return Poll::Ready(());
             }
             self.sleep.as_mut().reset(tokio::time::Instant::now() + wait);
@@ -403,6 +383,7 @@ impl Future for Driver {
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<()> {
         let driver = &mut *self;
         for _ in 0..ROUNDS {
+            // Rung, too, if the task has another waker, which the inbox does not know either.
             let rung = driver.bell.take(cx.waker());
             if driver.hub.take_stirred() || rung {
                 driver.take_inbox(cx);
@@ -411,11 +392,8 @@ impl Future for Driver {
             let (mut now, mut more) = driver.receive(cx);
             driver.watch_streams(cx);
             driver.accept(now, cx);
-            let looked = rung || driver.names.has_work();
-            if looked {
+            if rung || driver.names.has_work() || driver.side_deadline().is_some_and(|at| at <= now) {
                 driver.resolve(now);
-            }
-            if rung {
                 driver.follow(now);
             }
             driver.connections.ring(now);
@@ -435,7 +413,7 @@ impl Future for Driver {
                 driver.flush(cx);
             }
             more |= driver.connections.ready_len() > 0 || driver.names.has_work() || driver.hub.is_stirred();
-            if driver.poll_alarm(rung, looked).is_pending() && !more {
+            if driver.poll_alarm(rung).is_pending() && !more {
                 return Poll::Pending;
             }
         }

@@ -1,7 +1,7 @@
 //! The lock of a connection, under which no task is woken: a task may run from within its wake-up, and look at what it was woken
 //! by.
 
-use std::cell::{Cell, RefCell};
+use std::cell::RefCell;
 use std::mem;
 use std::ops::{Deref, DerefMut};
 use std::sync::MutexGuard;
@@ -10,8 +10,6 @@ use std::task::Waker;
 use super::State;
 
 thread_local! {
-    /// Whether there are some: asked for each lock, when mostly there are none.
-    static ANY_DUE: Cell<bool> = const { Cell::new(false) };
     /// Tasks to be woken once the lock that this thread holds is let go of.
     static DUE: RefCell<Vec<Waker>> = const { RefCell::new(Vec::new()) };
 }
@@ -20,10 +18,7 @@ thread_local! {
 pub(super) fn wake_later(waker: Waker) {
     // A thread that ends has no storage any more, and nothing that runs on it.
     let mut waker = Some(waker);
-    let _ = DUE.try_with(|due| {
-        due.borrow_mut().extend(waker.take());
-        ANY_DUE.set(true);
-    });
+    let _ = DUE.try_with(|due| due.borrow_mut().extend(waker.take()));
     if let Some(waker) = waker {
         waker.wake();
     }
@@ -50,14 +45,14 @@ impl<'a> Guard<'a> {
 impl Drop for WakeDue {
     #[inline]
     fn drop(&mut self) {
-        if ANY_DUE.get() {
+        // Mostly there are none.
+        if DUE.try_with(|due| !due.borrow().is_empty()).unwrap_or(false) {
             wake_due();
         }
     }
 }
 
 fn wake_due() {
-    ANY_DUE.set(false);
     let Ok(mut due) = DUE.try_with(|due| mem::take(&mut *due.borrow_mut())) else { return };
     // Who is woken may lock a connection, and wake others by it.
     due.drain(..).for_each(Waker::wake);

@@ -48,11 +48,6 @@ impl Listeners {
         Self { all, strangers: Vec::new(), pause: None }
     }
 
-    /// Whether there is none, and nobody waits who came by one.
-    pub(super) fn is_empty(&self) -> bool {
-        self.all.is_empty() && self.strangers.is_empty()
-    }
-
     pub(super) fn push(&mut self, listener: AsyncStreamListener) {
         self.all.push(listener);
     }

@@ -229,7 +229,7 @@ impl Names {
     pub(crate) fn poll_timeout(&self) -> Option<Instant> {
         let dns = self.dns.as_ref().and_then(Dns::poll_timeout);
         let link = self.link.as_ref().and_then(|link| link.mdns.poll_timeout());
-        [dns, link].into_iter().flatten().min()
+        Instant::earliest([dns, link])
     }
 
     /// Whether a name is being resolved.

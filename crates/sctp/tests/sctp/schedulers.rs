@@ -20,6 +20,16 @@ fn send(duo: &mut Duo, stream: u16, len: usize) {
     duo.a.send(duo.now, stream, 53, payload(0, len), SendOptions::default()).unwrap();
 }
 
+/// With a window that has grown by so many messages of 100 kB.
+fn warm(scheduler: Scheduler, messages: usize) -> Duo {
+    let mut duo = duo(scheduler, true);
+    for _ in 0..messages {
+        send(&mut duo, 1, 100_000);
+    }
+    order(&mut duo);
+    duo
+}
+
 /// Stream and user bytes of each chunk, in the order in which they leave, until there are no more.
 fn order(duo: &mut Duo) -> Vec<(u16, usize)> {
     order_with(duo, |_| ())
@@ -198,12 +208,7 @@ fn fairness_begins_when_a_stream_has_something_to_send() {
 #[test]
 fn turns_are_long_on_a_fast_path_and_keep_nobody_waiting() {
     for scheduler in [Scheduler::Fair, Scheduler::WeightedFair] {
-        let mut duo = duo(scheduler, true);
-        // The window grows.
-        for _ in 0..60 {
-            send(&mut duo, 1, 100_000);
-        }
-        order(&mut duo);
+        let mut duo = warm(scheduler, 60);
         for stream in 1..=20 {
             send(&mut duo, stream, 200_000);
         }
@@ -225,11 +230,7 @@ fn turns_are_long_on_a_fast_path_and_keep_nobody_waiting() {
 #[test]
 fn turns_are_long_on_a_short_round_trip() {
     for scheduler in [Scheduler::Fair, Scheduler::WeightedFair] {
-        let mut duo = duo(scheduler, true);
-        for _ in 0..3 {
-            send(&mut duo, 1, 100_000);
-        }
-        order(&mut duo);
+        let mut duo = warm(scheduler, 3);
         for stream in 1..=20 {
             send(&mut duo, stream, 60_000);
         }
@@ -243,11 +244,7 @@ fn turns_are_long_on_a_short_round_trip() {
 /// Who comes in between does not give the one it interrupts a new turn.
 #[test]
 fn an_interrupted_turn_goes_on() {
-    let mut duo = duo(Scheduler::WeightedFair, true);
-    for _ in 0..60 {
-        send(&mut duo, 1, 100_000);
-    }
-    order(&mut duo);
+    let mut duo = warm(Scheduler::WeightedFair, 60);
     for stream in 1..=20 {
         send(&mut duo, stream, 200_000);
     }
