@@ -1,6 +1,7 @@
 //! Sockets of one peer connection, for drivers: they move datagrams between the network and a
 //! [`sans_io::PeerConnection`](crate::sans_io::PeerConnection) and decide nothing.
 
+mod attention;
 mod bind;
 mod buffers;
 mod leaving;
@@ -16,6 +17,7 @@ use std::time::Duration;
 use weft_core::{Instant, Limits, Path, Run, Transport};
 use weft_net::{Clock, Interface, InterfaceWatcher, RecvBuffer, StreamListener, UdpSocket};
 
+use attention::Attention;
 pub(crate) use bind::{addresses, bind, bind_one, interfaces, listen, watch};
 pub(crate) use buffers::{Outgoing, with_received};
 pub(crate) use names::Names;
@@ -25,6 +27,7 @@ pub(crate) use streams::Streams;
 pub(crate) use streams::{Reach, STRANGER_TIMEOUT};
 
 use crate::config::Config;
+use crate::event::ConnectionState;
 use crate::sans_io::PeerConnection;
 
 /// Reads from one socket before the connection gets to answer: enough to share one acknowledgement, few enough to keep
@@ -94,6 +97,7 @@ socket!(weft_net::AsyncUdpSocket, weft_net::AsyncStreamSocket, weft_net::AsyncUd
 #[derive(Debug)]
 pub struct Sockets<S: Socket = UdpSocket> {
     all: Vec<S>,
+    attention: Attention,
     listeners: Vec<StreamListener>,
     streams: Streams<S::Stream>,
     names: Names,
@@ -152,6 +156,7 @@ impl<S: Socket> Sockets<S> {
         drop(interfaces);
         Ok(Self {
             all,
+            attention: Attention::default(),
             listeners,
             streams: Streams::default(),
             names: Names::new(&config),
@@ -230,6 +235,7 @@ impl<S: Socket> Sockets<S> {
             return Ok(());
         }
         self.names.refresh();
+        self.attention.reset();
         let wanted = addresses(&self.config, watcher.interfaces());
         let gone = |address: SocketAddr| !wanted.contains(&address.ip());
         for socket in self.all.extract_if(.., |socket| gone(socket.local_addr())) {
@@ -272,6 +278,26 @@ impl<S: Socket> Sockets<S> {
         }
     }
 
+    /// As [`receive`](Self::receive) for all sockets, for drivers that do not wait on them. While `peer` is connected, a socket by
+    /// which nothing has come or gone for a second is looked at every 80 to 111 ms only: each look costs a system call. What is
+    /// wrong with a socket is logged.
+    pub fn receive_all(&mut self, now: Instant, peer: &mut PeerConnection) -> Progress {
+        let salt = self.all.first().map_or(0, |socket| socket.local_addr().port());
+        let all = self.attention.sweeps(now, salt) || peer.connection_state() != ConnectionState::Connected;
+        let mut progress = Progress::Done;
+        for index in 0..self.all.len() {
+            if !all && !self.attention.is_awake(now, index) {
+                continue;
+            }
+            match self.receive(now, index, peer) {
+                Ok(Progress::More) => progress = Progress::More,
+                Ok(_) => {}
+                Err(error) => tracing::debug!(%error, "receiving failed"),
+            }
+        }
+        progress
+    }
+
     /// Reads what waits on the socket with this index and hands it to `peer`.
     ///
     /// # Errors
@@ -281,8 +307,11 @@ impl<S: Socket> Sockets<S> {
         with_received(|received| {
             for _ in 0..READS_A_TURN {
                 match socket.try_recv(received) {
-                    Ok(_) => {
+                    Ok(datagrams) => {
                         let more = received.was_filled();
+                        if datagrams > 0 {
+                            self.attention.noticed(now, index);
+                        }
                         while let Some(datagram) = received.next_datagram() {
                             peer.handle_input(now, datagram);
                         }
@@ -327,10 +356,10 @@ impl<S: Socket> Sockets<S> {
         let limits = self.all.iter().map(Socket::limits).min_by_key(|limits| limits.max_segments);
         self.batch.batch().set_limits(limits.unwrap_or(Limits::SINGLE));
         loop {
-            if let Some(blocked) = self.flush()? {
+            if let Some(blocked) = self.flush(now)? {
                 return Ok(Progress::Blocked(blocked));
             }
-            if peer.poll_transmit(now, self.batch.batch()) == 0 {
+            if !peer.wants_transmit(now) || peer.poll_transmit(now, self.batch.batch()) == 0 {
                 self.batch.give_back();
                 if peer.has_requests() {
                     self.turn(now, peer);
@@ -342,7 +371,7 @@ impl<S: Socket> Sockets<S> {
     }
 
     /// Sends what was built. The index of the socket that blocks, if one does.
-    fn flush(&mut self) -> io::Result<Option<usize>> {
+    fn flush(&mut self, now: Instant) -> io::Result<Option<usize>> {
         let batch = self.batch.batch();
         while let Some((run, bytes)) = batch.front() {
             if run.route.transport != Transport::Udp {
@@ -354,7 +383,7 @@ impl<S: Socket> Sockets<S> {
             let sender = self.all.iter().enumerate().find(|(_, socket)| socket.local_addr() == from);
             if let Some((index, socket)) = sender {
                 match socket.try_send(run, bytes) {
-                    Ok(()) => {}
+                    Ok(()) => self.attention.noticed(now, index),
                     Err(error) if error.kind() == io::ErrorKind::WouldBlock => return Ok(Some(index)),
                     Err(error) => return Err(error),
                 }

@@ -1,6 +1,6 @@
 //! What a connection and its channels share: the engine, its sockets, and what waits to be told.
 
-use std::collections::{HashSet, VecDeque};
+use std::collections::{BTreeSet, VecDeque};
 use std::ops::{Deref, DerefMut};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
@@ -138,7 +138,7 @@ pub(super) struct State {
     sockets: Option<Sockets<UdpSocket>>,
     waiting: Waiting,
     /// Channels that somebody holds or will be told of; what comes on others is dropped.
-    held: HashSet<ChannelId>,
+    held: BTreeSet<ChannelId>,
     closed: bool,
 }
 
@@ -150,7 +150,7 @@ impl State {
             core: None,
             sockets: None,
             waiting: Waiting::default(),
-            held: HashSet::new(),
+            held: BTreeSet::new(),
             closed: false,
         }
     }
@@ -241,13 +241,7 @@ impl State {
         };
         for _ in 0..TURNS {
             let now = self.clock.now();
-            let mut more = false;
-            for index in 0..sockets.sockets().len() {
-                match sockets.receive(now, index, core) {
-                    Ok(progress) => more |= progress == Progress::More,
-                    Err(error) => tracing::debug!(%error, "receiving failed"),
-                }
-            }
+            let mut more = sockets.receive_all(now, core) == Progress::More;
             if core.poll_timeout().is_some_and(|at| at <= now) {
                 core.handle_timeout(now);
             }

@@ -2,12 +2,15 @@
 
 use std::time::Duration;
 
+use weft_core::{Frame, Overhead};
 use weft_net::Clock;
+use weft_rtc::ice::CandidateKind;
 use weft_rtc::polled::{
     ChannelOptions, ChannelState, Configuration, ConnectionState, DataChannel, Error, ErrorCode, IceServer,
     PeerConnection, Signal, UNSET, WriteMode,
 };
 use weft_rtc::{Config, GatheringState, SignalingState};
+use weft_stun::{Class, MessageBuilder, Method, TransactionId};
 
 fn started() -> (Clock, weft_core::Instant) {
     let clock = Clock::new();
@@ -416,6 +419,42 @@ fn ice_restarts_while_packets_flow() {
         received == sent.get()
     });
     assert_eq!(couple.b.connection_state(), ConnectionState::Connected);
+}
+
+/// While a connection is up, sockets that nothing comes or goes by are not looked at in each poll; now and then they are.
+#[test]
+#[allow(clippy::disallowed_types)] // a stranger of the test's own
+fn a_socket_that_nobody_uses_is_heard() {
+    let (mut couple, mut hers, _his) = connected();
+    let (clock, began) = started();
+    while clock.now() - began < Duration::from_millis(1_300) {
+        hers.put_packet(b"x").unwrap();
+        couple.turn();
+        std::thread::park_timeout(Duration::from_millis(5));
+    }
+    let used = couple.b.selected_pair().unwrap().path.local;
+    let candidates = couple.b.stats_report().unwrap().local_candidates;
+    let addresses = candidates
+        .iter()
+        .map(|stats| &stats.candidate)
+        .filter(|candidate| candidate.transport == weft_core::Transport::Udp && candidate.kind == CandidateKind::Host);
+    let idle: Vec<_> = addresses.map(|candidate| candidate.address).filter(|address| *address != used).collect();
+    assert!(!idle.is_empty(), "this needs a second address: {used}");
+    for address in idle {
+        let socket = std::net::UdpSocket::bind((address.ip(), 0)).unwrap();
+        socket.set_nonblocking(true).unwrap();
+        let mut buf = [0; 548];
+        let mut frame = Frame::new(&mut buf, Overhead::NONE);
+        let id = TransactionId([7; 12]);
+        MessageBuilder::new(&mut frame, Class::Request, Method::BINDING, id)
+            .and_then(|mut it| it.fingerprint())
+            .unwrap();
+        socket.send_to(frame.content(), address).unwrap();
+        let (asked, mut answer) = (clock.now(), [0; 548]);
+        couple.until("an answer", |_| socket.recv(&mut answer).is_ok());
+        let waited = clock.now() - asked;
+        assert!(waited < Duration::from_millis(500), "{address} answered after {waited:?}");
+    }
 }
 
 #[test]
