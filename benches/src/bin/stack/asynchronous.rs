@@ -12,7 +12,8 @@ use weft_netlab::coturn::{Auth, Coturn, LOCALHOST, USER};
 use weft_rtc::ice::Policy;
 use weft_rtc::{Config, DataChannel, DataChannelInit, Description, Endpoint, IceServer, PeerConnection};
 
-use super::cases::{Browser, Case, Load, Samples, WARM_UP, What, Window, limit};
+use super::bare::{Echoed, MESSAGE};
+use super::cases::{Browser, Case, Load, Samples, Turns, WARM_UP, What, Window, limit};
 use super::{Result, chromium};
 
 pub(crate) fn measure(case: &Case, seconds: f64) -> Result<Option<Value>> {
@@ -133,6 +134,7 @@ fn new_pair() -> Result<(PeerConnection, PeerConnection)> {
     Ok((PeerConnection::new(super::on_loopback()?)?, PeerConnection::new(super::on_loopback()?)?))
 }
 
+/// By turns with bare UDP on the same runtime.
 async fn round_trip(seconds: f64) -> Result<Value> {
     let (a, b) = new_pair()?;
     let pair = connect(a, b, 1).await?;
@@ -146,13 +148,22 @@ async fn round_trip(seconds: f64) -> Result<Value> {
     });
     // In a task, as an application's code is: the thread that waits for the runtime takes longer to wake.
     let client = tokio::spawn(async move {
-        let mut samples = Samples::round_trips(seconds);
-        while samples.more() {
-            here.send(Bytes::from_static(&[1; 100])).await?;
-            here.recv().await.ok_or("closed")?;
-            samples.done();
+        let (mut turns, mut bare) = (Turns::round_trips(seconds), Echoed::start()?);
+        while turns.more() {
+            let mut ours = Turns::turn();
+            while ours.more() {
+                here.send(Bytes::from_static(&MESSAGE)).await?;
+                here.recv().await.ok_or("closed")?;
+                ours.done();
+            }
+            let mut floor = Turns::turn();
+            while floor.more() {
+                bare.round_trip().await?;
+                floor.done();
+            }
+            turns.take(ours, floor);
         }
-        samples.report()
+        turns.report()
     });
     client.await?
 }

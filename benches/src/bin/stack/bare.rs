@@ -1,20 +1,21 @@
-//! UDP without a protocol: the floor of a round trip, with both kinds of driver. The sockets are those that peer connections use:
+//! UDP without a protocol: the floor of a round trip, with both kinds of driver; with tokio it is measured by turns with ours
+//! ([`Turns`](super::cases::Turns)). The sockets are those that peer connections use:
 //! not connected, as one serves many peers, at the loopback address that ICE prefers (RFC 8421).
 
-use std::net::UdpSocket;
+use std::net::{SocketAddr, UdpSocket};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
-use serde_json::{Value, json};
+use serde_json::Value;
 
 use super::Result;
 use super::cases::{Case, Samples, What};
 
-const MESSAGE: [u8; 100] = [1; 100];
+pub(crate) const MESSAGE: [u8; 100] = [1; 100];
 
 pub(crate) fn measure(case: &Case, seconds: f64) -> Result<Option<Value>> {
     match case.what {
-        What::RoundTrip => Ok(Some(json!({ "blocking": blocking(seconds)?, "tokio": with_tokio(seconds)? }))),
+        What::RoundTrip => blocking(seconds).map(Some),
         What::Throughput(_) | What::Setup | What::Browser(_) => Ok(None),
     }
 }
@@ -52,30 +53,34 @@ fn blocking(seconds: f64) -> Result<Value> {
     report
 }
 
-/// A task for each end.
-fn with_tokio(seconds: f64) -> Result<Value> {
-    let runtime = super::asynchronous::runtime()?;
-    let (a, b) = pair()?;
-    let to = b.local_addr()?;
-    a.set_nonblocking(true)?;
-    b.set_nonblocking(true)?;
-    runtime.block_on(async {
-        let (a, b) = (tokio::net::UdpSocket::from_std(a)?, tokio::net::UdpSocket::from_std(b)?);
+/// A task for each end; this one is ours.
+pub(crate) struct Echoed {
+    socket: tokio::net::UdpSocket,
+    to: SocketAddr,
+    buffer: [u8; 2048],
+}
+
+impl Echoed {
+    /// Starts the other end, within a runtime.
+    pub(crate) fn start() -> Result<Self> {
+        let (a, b) = pair()?;
+        let to = b.local_addr()?;
+        a.set_nonblocking(true)?;
+        b.set_nonblocking(true)?;
+        let (socket, b) = (tokio::net::UdpSocket::from_std(a)?, tokio::net::UdpSocket::from_std(b)?);
         tokio::spawn(async move {
             let mut buffer = [0; 2048];
             while let Ok((len, from)) = b.recv_from(&mut buffer).await {
                 let _ = b.send_to(buffer.get(..len).unwrap_or_default(), from).await;
             }
         });
-        let client = tokio::spawn(async move {
-            let (mut samples, mut buffer) = (Samples::round_trips(seconds), [0; 2048]);
-            while samples.more() {
-                a.send_to(&MESSAGE, to).await?;
-                a.recv_from(&mut buffer).await?;
-                samples.done();
-            }
-            samples.report()
-        });
-        client.await?
-    })
+        Ok(Self { socket, to, buffer: [0; 2048] })
+    }
+
+    /// One message there and back.
+    pub(crate) async fn round_trip(&mut self) -> Result<()> {
+        self.socket.send_to(&MESSAGE, self.to).await?;
+        self.socket.recv_from(&mut self.buffer).await?;
+        Ok(())
+    }
 }

@@ -116,29 +116,31 @@ impl Window {
 pub(crate) struct Samples {
     unit: &'static str,
     in_a_second: f64,
+    warm_up: Duration,
     began: Instant,
     until: f64,
-    /// When the current one began; CPU time before the first that counts.
+    /// When the current one began; CPU time before the first that counts, and in all once it was stopped.
     start: Instant,
     cpu: f64,
+    spent: Option<f64>,
     times: Vec<f64>,
 }
 
 impl Samples {
     /// Round trips, in microseconds, for `seconds` after warming up.
     pub(crate) fn round_trips(seconds: f64) -> Self {
-        Self::new("us", 1e6, seconds)
+        Self::new("us", 1e6, WARM_UP, seconds)
     }
 
     /// Set-ups, in milliseconds.
     pub(crate) fn setups(seconds: f64) -> Self {
-        Self::new("ms", 1e3, seconds)
+        Self::new("ms", 1e3, WARM_UP, seconds)
     }
 
-    fn new(unit: &'static str, in_a_second: f64, seconds: f64) -> Self {
+    fn new(unit: &'static str, in_a_second: f64, warm_up: Duration, seconds: f64) -> Self {
         let now = Instant::now();
-        let until = WARM_UP.as_secs_f64() + seconds;
-        Self { unit, in_a_second, began: now, until, start: now, cpu: 0.0, times: Vec::new() }
+        let until = warm_up.as_secs_f64() + seconds;
+        Self { unit, in_a_second, warm_up, began: now, until, start: now, cpu: 0.0, spent: None, times: Vec::new() }
     }
 
     /// Whether one more is to be done; it begins now.
@@ -147,15 +149,34 @@ impl Samples {
             self.cpu = cpu_seconds();
         }
         self.start = Instant::now();
-        self.began.elapsed().as_secs_f64() < self.until
+        let more = self.began.elapsed().as_secs_f64() < self.until;
+        if !more {
+            self.spent.get_or_insert_with(|| cpu_seconds() - self.cpu);
+        }
+        more
     }
 
     /// It is done; what comes until the next is not timed.
     pub(crate) fn done(&mut self) {
         let took = self.start.elapsed().as_secs_f64();
-        if self.began.elapsed() > WARM_UP {
+        if self.began.elapsed() > self.warm_up {
             self.times.push(took * self.in_a_second);
         }
+    }
+
+    fn absorb(&mut self, other: Self) {
+        self.times.extend(other.times);
+        self.spent = Some(self.spent.unwrap_or_default() + other.spent.unwrap_or_default());
+    }
+
+    fn sort(&mut self) {
+        self.times.sort_by(f64::total_cmp);
+    }
+
+    /// Of those that were sorted, the one that `share` of them are below.
+    fn at(&self, share: f64) -> Option<f64> {
+        let last = self.times.len().saturating_sub(1);
+        self.times.get(((self.times.len() as f64 * share) as usize).min(last)).copied()
     }
 
     /// What they came to: percentiles, and CPU for one, in the same unit. An error if none was done.
@@ -163,19 +184,76 @@ impl Samples {
         if self.times.is_empty() {
             return Err("not one was done".into());
         }
-        let cpu = (cpu_seconds() - self.cpu) * self.in_a_second / self.times.len() as f64;
-        self.times.sort_by(f64::total_cmp);
-        let last = self.times.len().saturating_sub(1);
-        let at = |share: f64| self.times.get(((self.times.len() as f64 * share) as usize).min(last));
-        let spread: Vec<_> = (0..=100).filter_map(|n| at(f64::from(n) / 100.0)).collect();
+        let spent = self.spent.unwrap_or_else(|| cpu_seconds() - self.cpu);
+        let cpu = spent * self.in_a_second / self.times.len() as f64;
+        self.sort();
+        let spread: Vec<_> = (0..=100).filter_map(|n| self.at(f64::from(n) / 100.0)).collect();
         Ok(json!({
             "count": self.times.len(),
             "unit": self.unit,
             "cpu": cpu,
-            "p50": at(0.5),
-            "p90": at(0.9),
-            "p99": at(0.99),
+            "p50": self.at(0.5),
+            "p90": self.at(0.9),
+            "p99": self.at(0.99),
             "percentiles": spread,
         }))
+    }
+}
+
+/// Round trips of two kinds by turns, a moment each: what disturbs the machine for longer disturbs both.
+///
+/// `while turns.more() { let mut a = Turns::turn(); …; let mut b = Turns::turn(); …; turns.take(a, b); }`
+pub(crate) struct Turns {
+    began: Instant,
+    until: f64,
+    first: Samples,
+    second: Samples,
+    ratios: Vec<f64>,
+}
+
+/// How long one kind is done at a time.
+const TURN: f64 = 0.02;
+
+impl Turns {
+    /// For `seconds` in all after warming up.
+    pub(crate) fn round_trips(seconds: f64) -> Self {
+        let empty = || Samples::new("us", 1e6, Duration::ZERO, 0.0);
+        let until = WARM_UP.as_secs_f64() + seconds;
+        Self { began: Instant::now(), until, first: empty(), second: empty(), ratios: Vec::new() }
+    }
+
+    /// Whether both have one more turn.
+    pub(crate) fn more(&self) -> bool {
+        self.began.elapsed().as_secs_f64() < self.until
+    }
+
+    /// A turn, which begins now.
+    pub(crate) fn turn() -> Samples {
+        Samples::new("us", 1e6, Duration::ZERO, TURN)
+    }
+
+    /// What a turn of each gave.
+    pub(crate) fn take(&mut self, mut first: Samples, mut second: Samples) {
+        if self.began.elapsed() < WARM_UP {
+            return;
+        }
+        first.sort();
+        second.sort();
+        self.ratios.extend(first.at(0.5).zip(second.at(0.5)).map(|(first, second)| first / second));
+        self.first.absorb(first);
+        self.second.absorb(second);
+    }
+
+    /// What all turns came to: the first kind's figures, with those of the second as `bare`, and as `times_bare` the median of
+    /// what the medians of each turn were to each other.
+    pub(crate) fn report(mut self) -> Result<Value> {
+        self.ratios.sort_by(f64::total_cmp);
+        let times = self.ratios.get(self.ratios.len() / 2).copied();
+        let (mut value, bare) = (self.first.report()?, self.second.report()?);
+        if let Some(object) = value.as_object_mut() {
+            object.insert("bare".to_owned(), bare);
+            object.insert("times_bare".to_owned(), json!(times));
+        }
+        Ok(value)
     }
 }

@@ -14,7 +14,7 @@ mod polled;
 mod report;
 mod section;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::error::Error;
 use std::io::Read as _;
 use std::path::{Path, PathBuf};
@@ -47,6 +47,10 @@ struct Args {
     /// How long each measurement lasts, in seconds, after a second of warming up.
     #[arg(long, default_value_t = 3.0)]
     seconds: f64,
+    /// Measure all of it so many times, one round after the other, and take of each measurement the median by its cost: for
+    /// machines that others disturb for longer than a measurement takes.
+    #[arg(long, default_value_t = 1, value_parser = clap::value_parser!(u32).range(1..))]
+    rounds: u32,
     /// Print one JSON object, by stack and case.
     #[arg(long)]
     json: bool,
@@ -207,31 +211,40 @@ fn run(args: &Args) -> Result<bool> {
                 || args.peer.iter().any(|p| p == s.name)
         })
         .collect();
-    let mut all: BTreeMap<&str, BTreeMap<&str, Value>> = BTreeMap::new();
-    let mut failed = Vec::new();
-    for case in CASES.iter().filter(wanted) {
-        for stack in &stacks {
-            match apart(args, stack, case, args.seconds) {
-                Ok(Some(value)) => {
-                    eprintln!("{:<16} {:<12} {}", case.name, stack.name, report::line(&value));
-                    all.entry(stack.name).or_default().insert(case.name, value);
-                }
-                Ok(None) => {}
-                Err(error) => {
-                    eprintln!("{error}");
-                    failed.push(format!("{} {}", stack.name, case.name));
-                    all.entry(stack.name).or_default().insert(case.name, json!(report::FAILED));
+    let mut measured: BTreeMap<(&str, &str), Vec<Value>> = BTreeMap::new();
+    let mut failed = BTreeSet::new();
+    for round in 1..=args.rounds {
+        let round = if args.rounds > 1 { format!("{round} of {}  ", args.rounds) } else { String::new() };
+        for case in CASES.iter().filter(wanted) {
+            for stack in &stacks {
+                match apart(args, stack, case, args.seconds) {
+                    Ok(Some(value)) => {
+                        eprintln!("{round}{:<16} {:<12} {}", case.name, stack.name, report::line(&value));
+                        measured.entry((stack.name, case.name)).or_default().push(value);
+                    }
+                    Ok(None) => {}
+                    Err(error) => {
+                        eprintln!("{round}{error}");
+                        failed.insert(format!("{} {}", stack.name, case.name));
+                        measured.entry((stack.name, case.name)).or_default();
+                    }
                 }
             }
         }
     }
+    let mut all: BTreeMap<&str, BTreeMap<&str, Value>> = BTreeMap::new();
+    for ((stack, case), values) in measured {
+        let value = report::median(case, values).unwrap_or_else(|| json!(report::FAILED));
+        all.entry(stack).or_default().insert(case, value);
+    }
+    let failed: Vec<String> = failed.into_iter().collect();
     // What another stack cannot do is its own affair.
     let ok = !failed.iter().any(|name| name.starts_with("weft") || name.starts_with("bare"));
     if let Some(folder) = args.plots.as_ref().filter(|_| ok) {
         plot::write(folder, &all)?;
     }
     if let Some(path) = args.write.as_ref().filter(|_| ok) {
-        section::write(path, &all, args.seconds)?;
+        section::write(path, &all, args.seconds, args.rounds)?;
     }
     let notes: BTreeMap<&str, &str> = stacks.iter().map(|s| (s.name, s.note)).collect();
     if args.json {

@@ -49,10 +49,9 @@ pub(crate) fn write(folder: &Path, all: &All<'_>) -> Result<()> {
     let mut spread = Vec::new();
     for (stack, of) in all {
         let Some(value) = of.get("round-trip") else { continue };
-        spread.extend(percentiles(stack, value));
-        for (kind, value) in value.as_object().into_iter().flatten() {
-            spread.extend(percentiles(&format!("{stack}, {kind}"), value));
-        }
+        let name = if *stack == "bare-udp" { "bare UDP, blocking" } else { stack };
+        spread.extend(percentiles(name, value));
+        spread.extend(value.get("bare").and_then(|bare| percentiles("bare UDP, tokio", bare)));
     }
     let names: Vec<String> = [0, 25, 50, 75, 99].iter().map(|n| format!("{n} %")).collect();
     put("latency.svg", "round trip of 100 B, µs, by percentile", &spread, &names)?;

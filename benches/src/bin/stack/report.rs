@@ -46,11 +46,12 @@ pub(crate) fn line(value: &Value) -> String {
         );
     }
     if let (Some(p50), Some(unit)) = (number(value, "p50"), value.get("unit").and_then(Value::as_str)) {
-        let cpu = number(value, "cpu").unwrap_or_default();
-        return format!(
-            "p50 {p50:.2} {unit}, p99 {:.2} {unit}, CPU {cpu:.2} {unit}",
-            number(value, "p99").unwrap_or_default()
-        );
+        let of = |key| number(value, key).unwrap_or_default();
+        let figures = format!("p50 {p50:.2} {unit}, p99 {:.2} {unit}, CPU {:.2} {unit}", of("p99"), of("cpu"));
+        return match (number(value, "times_bare"), value.get("bare")) {
+            (Some(times), Some(bare)) => format!("{figures}: {times:.2} × bare UDP by turns with it ({})", line(bare)),
+            _ => figures,
+        };
     }
     let parts: Vec<String> =
         value.as_object().into_iter().flatten().map(|(key, value)| format!("{key}: {}", line(value))).collect();
@@ -64,6 +65,14 @@ fn cost(case: &str, value: &Value) -> Option<f64> {
         return number(value, "mib_per_second").map(f64::recip);
     }
     number(value, "cpu_seconds_per_gib").or_else(|| number(value, "p50"))
+}
+
+/// Of what several rounds gave, the one in the middle by its cost.
+pub(crate) fn median(case: &str, mut rounds: Vec<Value>) -> Option<Value> {
+    let cost = |value: &Value| cost(case, value).unwrap_or(f64::INFINITY);
+    rounds.sort_by(|a, b| cost(a).total_cmp(&cost(b)));
+    let middle = rounds.len() / 2;
+    rounds.into_iter().nth(middle)
 }
 
 /// A table in Markdown, with the ratio of each stack's cost to ours.

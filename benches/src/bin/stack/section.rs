@@ -144,35 +144,35 @@ fn throughput(all: &All<'_>, stacks: &[&str]) -> String {
     out
 }
 
-/// One line of the table of round trips, beside `bare` where there is something to be compared with.
-fn trip(out: &mut String, name: &str, value: Option<&Value>, bare: Option<f64>) {
+/// One line of the table of round trips, and how many times as long as bare UDP it took where there is that to compare with.
+fn trip(out: &mut String, name: &str, value: Option<&Value>, times_bare: Option<f64>) {
     let Some(value) = value else { return };
     let figures = number(value, "p50").zip(number(value, "p99")).zip(number(value, "cpu"));
     let Some(((p50, p99), cpu)) = figures else {
         let _ = writeln!(out, "| {name} | {} | | |", marked(false, FAILED));
         return;
     };
-    let ratio = bare.map_or(String::new(), |bare| {
-        let ratio = p50 / bare;
-        format!(" = {}", marked(ratio <= 1.6, &format!("{ratio:.1} ×")))
-    });
+    let ratio =
+        times_bare.map_or(String::new(), |times| format!(" = {}", marked(times <= 1.6, &format!("{times:.2} ×"))));
     let _ = writeln!(out, "| {name} | {p50:.1} µs{ratio} | {p99:.1} µs | {cpu:.1} µs |");
 }
 
 fn round_trips(all: &All<'_>) -> String {
     let case = |stack: &str| all.get(stack).and_then(|of| of.get("round-trip"));
-    let bare = |kind: &str| case("bare-udp").and_then(|value| value.get(kind));
-    let p50 = |value: Option<&Value>| value.and_then(|value| number(value, "p50"));
+    let weft = case("weft");
     let mut out = "| 100 B round trip | p50 (wanted: 1.6 × bare) | p99 | CPU |\n|---|---|---|---|\n".to_owned();
-    trip(&mut out, "bare UDP, tokio", bare("tokio"), None);
-    trip(&mut out, "weft", case("weft"), p50(bare("tokio")));
-    trip(&mut out, "bare UDP, blocking sockets, a thread for each end", bare("blocking"), None);
     trip(
         &mut out,
-        "weft-polled, a thread for each end that polls without rest",
-        case("weft-polled"),
-        p50(bare("blocking")),
+        "bare UDP, tokio, by turns of 20 ms with the next row",
+        weft.and_then(|value| value.get("bare")),
+        None,
     );
+    trip(&mut out, "weft", weft, weft.and_then(|value| number(value, "times_bare")));
+    trip(&mut out, "bare UDP, blocking sockets, a thread for each end", case("bare-udp"), None);
+    let polled = case("weft-polled");
+    let p50 = |value: Option<&Value>| value.and_then(|value| number(value, "p50"));
+    let times = p50(polled).zip(p50(case("bare-udp"))).map(|(ours, bare)| ours / bare);
+    trip(&mut out, "weft-polled, a thread for each end that polls without rest", polled, times);
     for stack in STACKS.iter().filter(|stack| !stack.starts_with("weft")) {
         trip(&mut out, &format!("`{stack}`"), case(stack), None);
     }
@@ -240,16 +240,18 @@ fn command(all: &All<'_>) -> String {
 }
 
 /// The section, without its heading.
-fn section(all: &All<'_>, seconds: f64) -> String {
+fn section(all: &All<'_>, seconds: f64, rounds: u32) -> String {
     let stacks: Vec<&str> = STACKS.into_iter().filter(|stack| all.contains_key(stack)).collect();
     let date = stdout_of("date", &["+%Y-%m-%d"]).unwrap_or_default();
     let parts = [
         format!(
-            "Written by `{}` on {date} at commit {}: {}; each measurement in a process of its own, {seconds} s \
-             after one of warming up. In bold what misses what is wanted.",
+            "Written by `{}{}` on {date} at commit {}: {}; each measurement in a process of its own, {seconds} s \
+             after one of warming up{}. In bold what misses what is wanted.",
             command(all),
+            if rounds > 1 { format!(" --rounds {rounds}") } else { String::new() },
             commit(),
-            machine()
+            machine(),
+            if rounds > 1 { format!(", the median of {rounds} rounds") } else { String::new() },
         ),
         throughput(all, &stacks),
         round_trips(all),
@@ -260,9 +262,9 @@ fn section(all: &All<'_>, seconds: f64) -> String {
 }
 
 /// Puts the section between its marks.
-pub(crate) fn write(path: &Path, all: &All<'_>, seconds: f64) -> Result<()> {
+pub(crate) fn write(path: &Path, all: &All<'_>, seconds: f64, rounds: u32) -> Result<()> {
     let text = fs::read_to_string(path)?;
     let (before, rest) = text.split_once(BEGIN).ok_or("BENCHMARKS.md has no mark where the section begins")?;
     let (_, after) = rest.split_once(END).ok_or("BENCHMARKS.md has no mark where the section ends")?;
-    Ok(fs::write(path, format!("{before}{BEGIN}\n{}\n{END}{after}", section(all, seconds)))?)
+    Ok(fs::write(path, format!("{before}{BEGIN}\n{}\n{END}{after}", section(all, seconds, rounds)))?)
 }
