@@ -279,8 +279,8 @@ impl<S: Socket> Sockets<S> {
     }
 
     /// As [`receive`](Self::receive) for all sockets, for drivers that do not wait on them. While `peer` is connected, a socket by
-    /// which nothing has come or gone for a second is looked at every 80 to 111 ms only: each look costs a system call. What is
-    /// wrong with a socket is logged.
+    /// which nothing has come or gone for ten seconds is looked at every 80 ms only: each look costs a system call. What is wrong
+    /// with a socket is logged.
     pub fn receive_all(&mut self, now: Instant, peer: &mut PeerConnection) -> Progress {
         let salt = self.all.first().map_or(0, |socket| socket.local_addr().port());
         let all = self.attention.sweeps(now, salt) || peer.connection_state() != ConnectionState::Connected;

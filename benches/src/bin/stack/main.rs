@@ -47,7 +47,7 @@ struct Args {
     /// How long each measurement lasts, in seconds, after a second of warming up.
     #[arg(long, default_value_t = 3.0)]
     seconds: f64,
-    /// Measure all of it so many times, one round after the other, and take of each measurement the median by its cost: for
+    /// Measure all of it so many times, one round after the other, and take the median of each measurement: for
     /// machines that others disturb for longer than a measurement takes.
     #[arg(long, default_value_t = 1, value_parser = clap::value_parser!(u32).range(1..))]
     rounds: u32,

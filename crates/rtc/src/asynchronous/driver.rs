@@ -338,7 +338,9 @@ impl Driver {
 
     /// Waits for the next alarm. Ready when it has passed already. `rung`: the bell has rung, which the timer may have done.
     fn poll_alarm(&mut self, rung: bool) -> Poll<()> {
-        let ends = Instant::earliest([self.listeners.poll_timeout(), self.lingering.poll_timeout(), self.farewell]);
+        // Once it has passed, streams that linger are waited for alone.
+        let farewell = self.farewell.filter(|_| self.lingering.is_empty());
+        let ends = Instant::earliest([self.listeners.poll_timeout(), self.lingering.poll_timeout(), farewell]);
         let alarms = [self.connections.next_alarm(), self.side_deadline(), ends];
         let Some(deadline) = Instant::earliest(alarms) else {
             // It may have rung for what is gone: the next deadline sets it anew.

@@ -55,6 +55,9 @@ impl Listeners {
     pub(super) fn retain(&mut self, keep: impl Fn(std::net::SocketAddr) -> bool) {
         self.all.retain(|listener| keep(listener.local_addr()));
         self.strangers.retain(|stranger| keep(stranger.path.local));
+        if self.all.is_empty() {
+            self.pause = None;
+        }
     }
 
     pub(super) fn poll_timeout(&self) -> Option<Instant> {

@@ -237,6 +237,37 @@ fn a_stream_that_cannot_say_farewell_is_let_go_of_in_time() {
     }
 }
 
+#[test]
+fn an_endpoint_that_nobody_holds_waits_for_a_stream_in_peace() {
+    let _alone = alone();
+    let certificate = Arc::new(Certificate::generate().unwrap());
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+    runtime.block_on(async {
+        let passive = config(&certificate).with_tcp_candidates(TcpCandidates::ActiveAndPassive);
+        let server = Endpoint::bind(&passive).unwrap();
+        let Joined { a, b, here, there, narrows } = join_and_congest(&server, [passive, config(&certificate)]).await;
+        drop(server);
+        tokio::time::sleep(Duration::from_millis(50)).await;
+        drop((a, here));
+        // The second in which an endpoint says farewell has passed, the two of its stream have not.
+        tokio::time::sleep(Duration::from_millis(1_200)).await;
+        let tasks = tokio::runtime::Handle::current().metrics().num_alive_tasks();
+        assert_eq!(tasks, 2, "it waits");
+        let used = cpu_time();
+        tokio::time::sleep(Duration::from_millis(500)).await;
+        let used = cpu_time().saturating_sub(used);
+        assert!(used < Duration::from_millis(150), "it took {used:?} of half a second");
+        narrows.shut(false);
+        drop((b, there));
+        all_ended().await;
+    });
+}
+
+fn cpu_time() -> Duration {
+    let used = rustix::time::clock_gettime(rustix::time::ClockId::ProcessCPUTime);
+    Duration::new(used.tv_sec as u64, used.tv_nsec as u32)
+}
+
 /// A runtime that goes away takes the task with it: handles that are left wait for nothing.
 #[test]
 fn a_runtime_that_ends_leaves_nobody_waiting() {

@@ -2,9 +2,8 @@ extends "res://suite/case.gd"
 # The time that poll() takes out of a frame, in the engine.
 
 const FRAMES = 300
-# What the engine's own UDP sockets take for the same datagrams is the yardstick where the machine is too slow for the
-# figure: poll() may take so many times as long.
-const TIMES_BARE = 3
+# Where the machine is too slow for the figure, so many times what the engine's own UDP sockets take for the same datagrams.
+const TIMES_UDP = 3
 
 static func new_names():
 	return ["test_thirty_two_peers"]
@@ -23,21 +22,23 @@ func test_thirty_two_peers():
 	couples = [] # polled here, with a clock
 	var bare = sockets(pairs.size())
 	var least = 1000000
-	var ratio = 1000000.0
+	var least_udp = 1000000
 	# What disturbs the processor only ever adds: the least of some runs is the cost.
 	for _run in range(5):
 		var result = await play(mine, pairs, bare)
 		check("messages arrive: %d" % result["received"], result["received"] > FRAMES * 64 * 0.9)
 		var clock = result["clock"]
 		var ours = result["ours"]
-		var alone = result["bare"][result["bare"].size() / 2]
-		print("        poll() of 32 peers, a frame: median %d us, p99 %d us by the clock; p99 %d us of the %d frames that no other program cut short; UDP alone: median %d us" % [
-			clock[clock.size() / 2], clock[clock.size() * 99 / 100], ours[ours.size() * 99 / 100], ours.size(), alone])
+		var udp = result["udp"]
+		print("        poll() of 32 peers, a frame: median %d us, p99 %d us by the clock; p99 %d us of the %d frames that no other program cut short; UDP alone: median %d us, p99 %d us" % [
+			clock[clock.size() / 2], clock[clock.size() * 99 / 100], ours[ours.size() * 99 / 100], ours.size(),
+			udp[udp.size() / 2], udp[udp.size() * 99 / 100]])
 		least = min(least, ours[ours.size() * 99 / 100])
-		ratio = min(ratio, clock[clock.size() / 2] / float(alone))
+		least_udp = min(least_udp, udp[udp.size() * 99 / 100])
 		if least < 1000:
 			break
-	check("below a millisecond at p99, or %d times UDP alone: %d us, %.1f times" % [TIMES_BARE, least, ratio], least < 1000 or ratio < TIMES_BARE)
+	var most = max(1000, TIMES_UDP * least_udp)
+	check("below a millisecond at p99, or %d times UDP alone: %d us, UDP %d us" % [TIMES_UDP, least, least_udp], least < most)
 	couples = mine
 
 # Pairs of the engine's own sockets.
@@ -87,12 +88,15 @@ func play(mine, pairs, bare):
 					received += 1
 		for pair in bare:
 			pair[1].put_packet(message)
+		before = interruptions()
 		start = Time.get_ticks_usec()
 		for pair in bare:
 			if pair[0].get_available_packet_count() > 0:
 				pair[0].get_packet()
 			pair[0].put_packet(message)
-		udp.append(Time.get_ticks_usec() - start)
+		took = Time.get_ticks_usec() - start
+		if interruptions() == before:
+			udp.append(took)
 		for pair in bare:
 			while pair[1].get_available_packet_count() > 0:
 				pair[1].get_packet()
@@ -102,7 +106,7 @@ func play(mine, pairs, bare):
 	udp.sort()
 	if ours.size() < FRAMES / 2:
 		ours = clock
-	return {"clock": clock, "ours": ours, "bare": udp, "received": received}
+	return {"clock": clock, "ours": ours, "udp": udp, "received": received}
 
 # How often the system took the processor away from this thread.
 func interruptions():
