@@ -119,10 +119,10 @@ pub(crate) struct Samples {
     warm_up: Duration,
     began: Instant,
     until: f64,
-    /// When the current one began; CPU time before the first that counts, and in all once it was stopped.
+    /// When the current one began; CPU time before the first that counts, and from then to the end.
     start: Instant,
     cpu: f64,
-    spent: Option<f64>,
+    spent: f64,
     times: Vec<f64>,
 }
 
@@ -140,7 +140,7 @@ impl Samples {
     fn new(unit: &'static str, in_a_second: f64, warm_up: Duration, seconds: f64) -> Self {
         let now = Instant::now();
         let until = warm_up.as_secs_f64() + seconds;
-        Self { unit, in_a_second, warm_up, began: now, until, start: now, cpu: 0.0, spent: None, times: Vec::new() }
+        Self { unit, in_a_second, warm_up, began: now, until, start: now, cpu: 0.0, spent: 0.0, times: Vec::new() }
     }
 
     /// Whether one more is to be done; it begins now.
@@ -151,7 +151,7 @@ impl Samples {
         self.start = Instant::now();
         let more = self.began.elapsed().as_secs_f64() < self.until;
         if !more {
-            self.spent.get_or_insert_with(|| cpu_seconds() - self.cpu);
+            self.spent = cpu_seconds() - self.cpu;
         }
         more
     }
@@ -166,7 +166,7 @@ impl Samples {
 
     fn absorb(&mut self, other: Self) {
         self.times.extend(other.times);
-        self.spent = Some(self.spent.unwrap_or_default() + other.spent.unwrap_or_default());
+        self.spent += other.spent;
     }
 
     fn sort(&mut self) {
@@ -179,13 +179,13 @@ impl Samples {
         self.times.get(((self.times.len() as f64 * share) as usize).min(last)).copied()
     }
 
-    /// What they came to: percentiles, and CPU for one, in the same unit. An error if none was done.
+    /// What they came to when there were no [`more`](Self::more): percentiles, and CPU for one, in the same unit. An error if
+    /// none was done.
     pub(crate) fn report(mut self) -> Result<Value> {
         if self.times.is_empty() {
             return Err("not one was done".into());
         }
-        let spent = self.spent.unwrap_or_else(|| cpu_seconds() - self.cpu);
-        let cpu = spent * self.in_a_second / self.times.len() as f64;
+        let cpu = self.spent * self.in_a_second / self.times.len() as f64;
         self.sort();
         let spread: Vec<_> = (0..=100).filter_map(|n| self.at(f64::from(n) / 100.0)).collect();
         Ok(json!({
@@ -217,9 +217,8 @@ const TURN: f64 = 0.02;
 impl Turns {
     /// For `seconds` in all after warming up.
     pub(crate) fn round_trips(seconds: f64) -> Self {
-        let empty = || Samples::new("us", 1e6, Duration::ZERO, 0.0);
         let until = WARM_UP.as_secs_f64() + seconds;
-        Self { began: Instant::now(), until, first: empty(), second: empty(), ratios: Vec::new() }
+        Self { began: Instant::now(), until, first: Self::turn(), second: Self::turn(), ratios: Vec::new() }
     }
 
     /// Whether both have one more turn.

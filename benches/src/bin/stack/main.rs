@@ -105,7 +105,11 @@ fn staying_sockets() -> Result<Sockets<weft_net::UdpSocket>> {
 
 fn stacks() -> Vec<Stack> {
     vec![
-        Stack { name: "bare-udp", note: "no protocol: sockets alone", measure: bare::measure },
+        Stack {
+            name: "bare-udp",
+            note: "no protocol: blocking sockets, a thread for each end",
+            measure: bare::measure,
+        },
         Stack { name: "weft", note: "async handles, tokio with two threads", measure: asynchronous::measure },
         Stack { name: "weft-polled", note: "poll() of both peers in turn", measure: polled::measure },
         Stack { name: "chromium", note: "two peer connections of one page, headless", measure: chromium::measure },

@@ -45,17 +45,13 @@ pub(crate) fn line(value: &Value) -> String {
             of("cpu_microseconds_per_message")
         );
     }
-    if let (Some(p50), Some(unit)) = (number(value, "p50"), value.get("unit").and_then(Value::as_str)) {
-        let of = |key| number(value, key).unwrap_or_default();
-        let figures = format!("p50 {p50:.2} {unit}, p99 {:.2} {unit}, CPU {:.2} {unit}", of("p99"), of("cpu"));
-        return match (number(value, "times_bare"), value.get("bare")) {
-            (Some(times), Some(bare)) => format!("{figures}: {times:.2} × bare UDP by turns with it ({})", line(bare)),
-            _ => figures,
-        };
+    let unit = value.get("unit").and_then(Value::as_str).unwrap_or_default();
+    let of = |key| number(value, key).unwrap_or_default();
+    let figures = format!("p50 {:.2} {unit}, p99 {:.2} {unit}, CPU {:.2} {unit}", of("p50"), of("p99"), of("cpu"));
+    match (number(value, "times_bare"), value.get("bare")) {
+        (Some(times), Some(bare)) => format!("{figures}: {times:.2} × bare UDP by turns with it ({})", line(bare)),
+        _ => figures,
     }
-    let parts: Vec<String> =
-        value.as_object().into_iter().flatten().map(|(key, value)| format!("{key}: {}", line(value))).collect();
-    parts.join("; ")
 }
 
 /// The figure by which stacks are compared, the smaller the better: CPU for what was moved, a time, or how long a byte

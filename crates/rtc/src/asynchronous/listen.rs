@@ -131,3 +131,15 @@ impl Driver {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn without_listeners_nothing_is_waited_for() {
+        let mut listeners = Listeners { pause: Some(Instant::ORIGIN), ..Listeners::new(Vec::new()) };
+        listeners.retain(|_| false);
+        assert_eq!(listeners.poll_timeout(), None);
+    }
+}

@@ -17,6 +17,8 @@ use weft_rtc::{
     PeerEvent, TcpCandidates,
 };
 
+use crate::processor::by_thread;
+
 const PATIENCE: Duration = Duration::from_secs(20);
 
 fn config() -> Config {
@@ -186,13 +188,13 @@ async fn a_flood_over_tcp_leaves_others_their_turn() {
     let other = tokio::spawn(async move {
         let (mut longest, mut turns) = (Duration::ZERO, 0_u32);
         while !flood.is_finished() {
-            let (begun, mut again) = (worked(), true);
+            let (begun, mut again) = (by_thread(), true);
             std::future::poll_fn(|cx| {
                 cx.waker().wake_by_ref();
                 if std::mem::take(&mut again) { std::task::Poll::Pending } else { std::task::Poll::Ready(()) }
             })
             .await;
-            longest = longest.max(worked().saturating_sub(begun));
+            longest = longest.max(by_thread().saturating_sub(begun));
             turns += 1;
         }
         (longest, turns)
@@ -200,12 +202,6 @@ async fn a_flood_over_tcp_leaves_others_their_turn() {
     let (longest, turns) = other.await.unwrap();
     println!("{turns} turns, {longest:?} of work before the longest");
     assert!(longest < Duration::from_millis(500), "{longest:?}");
-}
-
-/// Processor time of this thread.
-fn worked() -> Duration {
-    let used = rustix::time::clock_gettime(rustix::time::ClockId::ThreadCPUTime);
-    Duration::new(used.tv_sec as u64, used.tv_nsec as u32)
 }
 
 /// By TCP with plain sockets, as the polled driver has them.

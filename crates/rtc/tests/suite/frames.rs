@@ -3,25 +3,19 @@
 use std::time::Duration;
 
 use bytes::Bytes;
-use rustix::time::{ClockId, clock_gettime};
 use weft_core::{Batch, Datagram, Instant, Limits, Path, Rng};
 use weft_rtc::polled::{ChannelOptions, ChannelState, DataChannel, PeerConnection, Signal};
 use weft_rtc::sans_io;
 use weft_rtc::{ChannelId, Config, DataChannelInit, Event, MessageKind, Reliability};
 use weft_testkit::{Link, LinkConfig, Loss, Packet};
 
+use crate::processor::by_thread;
 use crate::support::{connected, negotiate, peers};
 
 const PEERS: usize = 32;
 const FRAME: Duration = Duration::from_micros(16_667);
 /// Ten seconds.
 const FRAMES: usize = 600;
-
-/// Processor time that this thread has used.
-fn used() -> Duration {
-    let time = clock_gettime(ClockId::ThreadCPUTime);
-    Duration::new(time.tv_sec as u64, time.tv_nsec as u32)
-}
 
 /// A connected peer connection, driven once a frame as the polled driver does it.
 struct Player {
@@ -113,11 +107,11 @@ fn play(pairs: &mut [[Player; 2]], start: Instant) -> Vec<Duration> {
             a.put(now);
             b.put(now);
         }
-        let before = used();
+        let before = by_thread();
         for [a, _] in pairs.iter_mut() {
             a.poll(now);
         }
-        times.push(used().saturating_sub(before));
+        times.push(by_thread().saturating_sub(before));
         for [a, b] in pairs.iter_mut() {
             b.poll(now);
             a.rest(now);
@@ -190,11 +184,11 @@ fn an_idle_poll_takes_less_than_five_microseconds() {
             a.poll().unwrap();
             b.poll().unwrap();
         }
-        let before = used();
+        let before = by_thread();
         for _ in 0..POLLS {
             a.poll().unwrap();
         }
-        least = least.min(used().saturating_sub(before) / POLLS);
+        least = least.min(by_thread().saturating_sub(before) / POLLS);
     }
     println!("an idle poll: {least:?}");
     assert!(least < Duration::from_micros(5), "{least:?}");

@@ -16,6 +16,8 @@ mod frames;
 mod narrows;
 mod paths;
 mod polled;
+#[path = "../processor/mod.rs"]
+mod processor;
 mod reconfigure;
 mod refusals;
 mod renegotiate;

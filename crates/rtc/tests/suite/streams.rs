@@ -14,6 +14,7 @@ use tokio::time::timeout;
 use weft_rtc::{Config, DataChannelInit, Endpoint, IceServer, PeerConnection, TcpCandidates};
 
 use crate::narrows::{Joined, join_and_congest};
+use crate::processor::by_process;
 
 const PATIENCE: Duration = Duration::from_secs(20);
 
@@ -128,9 +129,9 @@ fn a_listener_goes_on_once_files_can_be_opened_again() {
         let client = Socket::new(Domain::IPV4, Type::STREAM, None).unwrap();
         let files: Vec<_> = std::iter::repeat_with(|| std::fs::File::open("/dev/null")).map_while(Result::ok).collect();
         client.connect(&listener.into()).unwrap();
-        let used = cpu_time();
+        let used = by_process();
         tokio::time::sleep(Duration::from_secs(1)).await;
-        let used = cpu_time().saturating_sub(used);
+        let used = by_process().saturating_sub(used);
         assert!(used < Duration::from_millis(200), "it took {used:?} of a second");
         drop(files);
         // It was taken if nonsense ends it.
@@ -140,12 +141,6 @@ fn a_listener_goes_on_once_files_can_be_opened_again() {
         let blocked = |error: &std::io::Error| error.kind() == std::io::ErrorKind::WouldBlock;
         assert!(!read.as_ref().is_err_and(blocked), "nobody takes connections any more");
     });
-}
-
-#[cfg(unix)]
-fn cpu_time() -> Duration {
-    let used = rustix::time::clock_gettime(rustix::time::ClockId::ProcessCPUTime);
-    Duration::new(used.tv_sec as u64, used.tv_nsec as u32)
 }
 
 /// While the system's authorities are read, which may take long, everything else goes on. The test runs itself again, with

@@ -4,6 +4,8 @@
 mod churn;
 #[path = "../narrows/mod.rs"]
 mod narrows;
+#[path = "../processor/mod.rs"]
+mod processor;
 mod signals;
 mod states;
 
@@ -253,19 +255,14 @@ fn an_endpoint_that_nobody_holds_waits_for_a_stream_in_peace() {
         tokio::time::sleep(Duration::from_millis(1_200)).await;
         let tasks = tokio::runtime::Handle::current().metrics().num_alive_tasks();
         assert_eq!(tasks, 2, "it waits");
-        let used = cpu_time();
+        let used = processor::by_process();
         tokio::time::sleep(Duration::from_millis(500)).await;
-        let used = cpu_time().saturating_sub(used);
+        let used = processor::by_process().saturating_sub(used);
         assert!(used < Duration::from_millis(150), "it took {used:?} of half a second");
         narrows.shut(false);
         drop((b, there));
         all_ended().await;
     });
-}
-
-fn cpu_time() -> Duration {
-    let used = rustix::time::clock_gettime(rustix::time::ClockId::ProcessCPUTime);
-    Duration::new(used.tv_sec as u64, used.tv_nsec as u32)
 }
 
 /// A runtime that goes away takes the task with it: handles that are left wait for nothing.
