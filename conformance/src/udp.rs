@@ -1,12 +1,18 @@
 //! SCTP over UDP encapsulation ([RFC 6951](https://www.rfc-editor.org/rfc/rfc6951)), with real sockets and the real clock:
 //! how `weft-sctp` meets programs that speak SCTP themselves.
 
+use std::collections::VecDeque;
+use std::fmt::Write as _;
 use std::io;
 use std::net::{SocketAddr, UdpSocket};
 use std::time::{Duration, Instant as Clock};
 
 use weft_core::{Frame, Instant, Layer as _, Overhead, Rng};
+use weft_sctp::wire::Packet;
 use weft_sctp::{Association, AssociationError, Config};
+
+/// Packets that are remembered.
+const RECENT: usize = 40;
 
 /// One association on a UDP socket of its own.
 #[derive(Debug)]
@@ -22,6 +28,8 @@ pub struct UdpAssociation {
     /// Packets lost on purpose, either way: out of a hundred.
     loss: u64,
     rng: Rng,
+    /// The last packets, the oldest first.
+    recent: VecDeque<String>,
 }
 
 impl UdpAssociation {
@@ -55,12 +63,42 @@ impl UdpAssociation {
         rng.fill(&mut seed);
         let association = Association::new(config, Rng::from_seed(seed));
         let buffer = vec![0; 1 << 16];
-        Self { association, error: None, socket, remote, origin: Clock::now(), buffer, loss, rng }
+        Self {
+            association,
+            error: None,
+            socket,
+            remote,
+            origin: Clock::now(),
+            buffer,
+            loss,
+            rng,
+            recent: VecDeque::new(),
+        }
     }
 
     /// The association's time.
     pub fn now(&self) -> Instant {
         Instant::ORIGIN + self.origin.elapsed()
+    }
+
+    /// The last packets that came, left, or were lost on the way, a line each: the time, and of each chunk type, flags and what
+    /// follows the length (a TSN for the most part). To be shown when a test fails.
+    pub fn recent(&self) -> String {
+        self.recent.iter().fold(format!("the last packets before {:?}:", self.now()), |text, line| text + "\n  " + line)
+    }
+
+    fn remember(&mut self, what: &str, packet: &[u8]) {
+        let mut line = format!("{:?} {what}", self.now());
+        for chunk in Packet::parse(packet).iter().flat_map(Packet::chunks) {
+            let _ = write!(line, " {}/{}", chunk.kind, chunk.flags);
+            if let Some(first) = chunk.value.first_chunk() {
+                let _ = write!(line, ":{:08x}", u32::from_be_bytes(*first));
+            }
+        }
+        if self.recent.len() == RECENT {
+            self.recent.pop_front();
+        }
+        self.recent.push_back(line);
     }
 
     /// Runs until `done` says so, or the association is dead; false when that takes longer than `at_most`.
@@ -111,7 +149,9 @@ impl UdpAssociation {
     }
 
     fn input(&mut self, packet: &[u8]) {
-        if self.rng.below(100) >= self.loss {
+        let lost = self.rng.below(100) < self.loss;
+        self.remember(if lost { "lost, of theirs" } else { "came" }, packet);
+        if !lost {
             let result = self.association.handle_input(self.now(), packet);
             self.note(result);
         }
@@ -125,18 +165,23 @@ impl UdpAssociation {
 
     fn output(&mut self) -> io::Result<()> {
         let now = self.now();
-        loop {
-            let mut frame = Frame::new(&mut self.buffer, Overhead::NONE);
+        let mut buffer = core::mem::take(&mut self.buffer);
+        let result = loop {
+            let mut frame = Frame::new(&mut buffer, Overhead::NONE);
             if self.association.poll_transmit(now, &mut frame).is_none() {
-                return Ok(());
+                break Ok(());
             }
-            if self.rng.below(100) < self.loss {
+            let lost = self.rng.below(100) < self.loss;
+            self.remember(if lost { "lost, of ours" } else { "left" }, frame.content());
+            if lost {
                 continue;
             }
             match self.socket.send_to(frame.content(), self.remote) {
-                Err(error) if error.kind() != io::ErrorKind::ConnectionRefused => return Err(error),
+                Err(error) if error.kind() != io::ErrorKind::ConnectionRefused => break Err(error),
                 _ => {}
             }
-        }
+        };
+        self.buffer = buffer;
+        result
     }
 }
