@@ -78,6 +78,15 @@ impl AsyncUdpSocket {
         last.map_or(outcome, Ok)
     }
 
+    /// As [`try_recv`](Self::try_recv), but asks the system whatever tokio knows of the readiness, and leaves that as it is: for
+    /// who asks again and again instead of waiting, and must learn what has arrived before tokio does.
+    ///
+    /// # Errors
+    /// As [`UdpSocket::try_recv`].
+    pub fn recv_now(&self, buffer: &mut RecvBuffer) -> io::Result<usize> {
+        self.core.recv(&self.io, buffer)
+    }
+
     /// Waits until something has arrived. May be dropped and awaited again.
     ///
     /// # Errors

@@ -87,6 +87,24 @@ fn would_block_clears_readiness() {
     });
 }
 
+/// Of a new socket tokio knows nothing until it has been waited for.
+#[test]
+fn what_has_come_can_be_read_before_tokio_knows() {
+    runtime().block_on(async {
+        let (a, b) = (bind(V4), bind_async(V4));
+        let (mut buffer, would_block) = (RecvBuffer::new(), Some(ErrorKind::WouldBlock));
+        for round in 0..20 {
+            let to_b = batch(Path::udp(a.local_addr(), b.local_addr()), [numbered(round, 100)]);
+            let (run, bytes) = to_b.front().unwrap();
+            assert_eq!(b.recv_now(&mut buffer).err().map(|error| error.kind()), would_block);
+            a.try_send(run, bytes).unwrap();
+            assert_eq!(b.try_recv(&mut buffer).err().map(|error| error.kind()), would_block);
+            assert_eq!(b.recv_now(&mut buffer).unwrap(), 1);
+            assert_eq!(buffer.next_datagram().unwrap().payload, numbered(round, 100));
+        }
+    });
+}
+
 #[test]
 fn several_sockets_can_be_waited_for_at_once() {
     runtime().block_on(async {

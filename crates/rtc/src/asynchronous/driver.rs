@@ -23,6 +23,7 @@ use super::guard::Guard;
 use super::linger::Lingering;
 use super::listen::Listeners;
 use super::outlet::{Outlet, while_held_up};
+use super::vigil::Vigil;
 use crate::io::{Names, Outgoing, READS_A_TURN, Reach, Streams, with_received};
 use crate::sans_io::PeerConnection;
 
@@ -73,6 +74,7 @@ pub(super) struct Driver {
     pub(super) follow: Follow,
     /// Rung by `names`, `follow` and `sleep`.
     pub(super) bell: Bell,
+    vigil: Vigil,
     /// The endpoint had handles when the inbox was looked at last.
     pub(super) wanted: bool,
     batch: Outgoing,
@@ -90,6 +92,7 @@ impl Driver {
         listeners: Vec<AsyncStreamListener>,
         names: Names,
         follow: Follow,
+        vigil: Vigil,
     ) -> Self {
         Self {
             hub,
@@ -101,6 +104,7 @@ impl Driver {
             names,
             follow,
             bell: Bell::default(),
+            vigil,
             wanted: true,
             batch: Outgoing::default(),
             sleep: Box::pin(tokio::time::sleep(Duration::ZERO)),
@@ -142,12 +146,17 @@ impl Driver {
     fn receive(&mut self, cx: &mut Context<'_>) -> (Instant, bool) {
         with_received(|received| {
             let (mut now, mut more) = (self.hub.clock.now(), false);
-            for outlet in self.outlets.iter_mut().filter(|outlet| !outlet.broken) {
+            for (at, outlet) in self.outlets.iter_mut().enumerate().filter(|(_, outlet)| !outlet.broken) {
                 let mut reads = 0;
                 loop {
                     // Where nothing is ready, it asks no system.
-                    match outlet.socket.try_recv(received) {
+                    let mut outcome = outlet.socket.try_recv(received);
+                    if outcome.is_err() && reads == 0 && self.vigil.watches(now, at) {
+                        outcome = outlet.socket.recv_now(received);
+                    }
+                    match outcome {
                         Ok(mut left) => {
+                            self.vigil.heard(now, at);
                             if reads > 0 {
                                 now = self.hub.clock.now();
                             }
@@ -387,11 +396,15 @@ impl Future for Driver {
         for _ in 0..ROUNDS {
             // Rung, too, if the task has another waker, which the inbox does not know either.
             let rung = driver.bell.take(cx.waker());
-            if driver.hub.take_stirred() || rung {
+            let stirred = driver.hub.take_stirred();
+            if stirred || rung {
                 driver.take_inbox(cx);
             }
             driver.flush(cx);
             let (mut now, mut more) = driver.receive(cx);
+            if stirred {
+                driver.vigil.stirred(now);
+            }
             driver.watch_streams(cx);
             driver.accept(now, cx);
             if rung || driver.names.has_work() || driver.side_deadline().is_some_and(|at| at <= now) {
@@ -416,6 +429,9 @@ impl Future for Driver {
             }
             more |= driver.connections.ready_len() > 0 || driver.names.has_work() || driver.hub.is_stirred();
             if driver.poll_alarm(rung).is_pending() && !more {
+                if driver.vigil.lasts(now) {
+                    Vigil::yield_to_others(cx);
+                }
                 return Poll::Pending;
             }
         }

@@ -12,6 +12,7 @@ use weft_net::{AsyncStreamListener, AsyncUdpSocket, Clock};
 use super::direct::Unsent;
 use super::driver::Driver;
 use super::follow::Follow;
+use super::vigil::Vigil;
 use super::{PeerConnection, Shared, SharedHandle};
 use crate::config::{Config, MdnsPolicy};
 use crate::error::Error;
@@ -49,6 +50,8 @@ pub(super) struct Hub {
     inbox: Mutex<Inbox>,
     /// There is something new in the inbox.
     stirred: AtomicBool,
+    /// The task stays awake for a while after something was done ([`Config::busy_poll`]).
+    pub(super) keeps_vigil: bool,
     /// Bytes that wait for a UDP socket to take them, of all connections.
     pub(super) owed: AtomicUsize,
     /// Names the next connection.
@@ -135,7 +138,8 @@ impl Hub {
         self.is_stirred() && self.stirred.swap(false, Ordering::AcqRel)
     }
 
-    fn wake(&self) {
+    /// The task looks at the inbox, and stays awake for a while if it does so at all.
+    pub(super) fn wake(&self) {
         let waker = self.inbox().waker.take();
         // Only now: else the task might look before the waker is taken, and not again.
         self.stirred.store(true, Ordering::Release);
@@ -183,10 +187,12 @@ impl Endpoint {
             addresses: Mutex::new(addresses),
             inbox: Mutex::new(Inbox { handles: 1, ..Inbox::default() }),
             stirred: AtomicBool::new(true),
+            keeps_vigil: !config.busy_poll.is_zero(),
             owed: AtomicUsize::new(0),
             next_key: AtomicU64::new(1),
         });
-        runtime.spawn(Driver::new(Arc::clone(&hub), sockets, listeners, names, follow));
+        let vigil = Vigil::new(config.busy_poll);
+        runtime.spawn(Driver::new(Arc::clone(&hub), sockets, listeners, names, follow, vigil));
         Ok(Self { hub })
     }
 

@@ -23,6 +23,7 @@ mod outlet;
 mod peer;
 mod pieces;
 mod stream;
+mod vigil;
 mod wakers;
 
 use std::collections::VecDeque;

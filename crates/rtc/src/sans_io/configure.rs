@@ -95,6 +95,7 @@ impl Config {
             restart_timeout,
             snap,
             segmentation_offload,
+            busy_poll,
             trickle,
             capture: _,
         } = new;
@@ -124,6 +125,7 @@ impl Config {
             ("restart_timeout", *restart_timeout == self.restart_timeout),
             ("snap", *snap == self.snap),
             ("segmentation_offload", *segmentation_offload == self.segmentation_offload),
+            ("busy_poll", *busy_poll == self.busy_poll),
             ("trickle", *trickle == self.trickle),
         ];
         same.into_iter().find(|(_, same)| !same).map(|(name, _)| name)

@@ -151,6 +151,7 @@ fn settings_out_of_range_are_named() {
         ("max_candidate_pairs", |c| c.max_candidate_pairs = 10_001),
         ("dns_servers", |c| c.dns_servers = vec!["192.0.2.1:0".parse().unwrap()]),
         ("dns_servers", |c| c.dns_servers = vec!["192.0.2.1:53".parse().unwrap(); 9]),
+        ("busy_poll", |c| c.busy_poll = Duration::from_millis(101)),
         ("TURN", |c| c.ice_servers = vec![turn_without_credentials()]),
     ];
     assert!(Config::default().validate().is_ok());

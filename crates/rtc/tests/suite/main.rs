@@ -5,6 +5,7 @@ mod absence;
 mod asynchronous;
 mod backlog;
 mod bad_input;
+mod busy_poll;
 mod cancel;
 mod connect;
 mod drivers;
