@@ -12,7 +12,7 @@ use weft_netlab::coturn::{Auth, Coturn, LOCALHOST, USER};
 use weft_rtc::ice::Policy;
 use weft_rtc::{Config, DataChannel, DataChannelInit, Description, Endpoint, IceServer, PeerConnection};
 
-use super::bare::{Echoed, MESSAGE};
+use super::bare::{self, Echoed, MESSAGE};
 use super::cases::{Browser, Case, Load, Samples, Turns, WARM_UP, What, Window, limit};
 use super::{Result, chromium};
 
@@ -139,33 +139,41 @@ async fn round_trip(seconds: f64) -> Result<Value> {
     let (a, b) = new_pair()?;
     let pair = connect(a, b, 1).await?;
     let (here, there) = pair.channels.first().cloned().ok_or("no channel")?;
-    tokio::spawn(async move {
-        while let Some(message) = there.recv().await {
-            if there.send(message.data).await.is_err() {
-                break;
-            }
-        }
-    });
+    tokio::spawn(echo(there));
+    let (near, far) = bare::pair()?;
+    let bare = Echoed::new(near, far.local_addr()?)?;
+    tokio::spawn(bare::echo(far));
     // In a task, as an application's code is: the thread that waits for the runtime takes longer to wake.
-    let client = tokio::spawn(async move {
-        let (mut turns, mut bare) = (Turns::round_trips(seconds), Echoed::start()?);
-        while turns.more() {
-            let mut ours = Turns::turn();
-            while ours.more() {
-                here.send(Bytes::from_static(&MESSAGE)).await?;
-                here.recv().await.ok_or("closed")?;
-                ours.done();
-            }
-            let mut floor = Turns::turn();
-            while floor.more() {
-                bare.round_trip().await?;
-                floor.done();
-            }
-            turns.take(ours, floor);
+    tokio::spawn(turns(here, bare, seconds)).await?
+}
+
+/// Sends back what comes.
+pub(crate) async fn echo(channel: DataChannel) {
+    while let Some(message) = channel.recv().await {
+        if channel.send(message.data).await.is_err() {
+            break;
         }
-        turns.report()
-    });
-    client.await?
+    }
+}
+
+/// Round trips to where both are echoed, by turns.
+pub(crate) async fn turns(channel: DataChannel, mut bare: Echoed, seconds: f64) -> Result<Value> {
+    let mut turns = Turns::round_trips(seconds);
+    while turns.more() {
+        let mut ours = Turns::turn();
+        while ours.more() {
+            channel.send(Bytes::from_static(&MESSAGE)).await?;
+            channel.recv().await.ok_or("closed")?;
+            ours.done();
+        }
+        let mut floor = Turns::turn();
+        while floor.more() {
+            bare.round_trip().await?;
+            floor.done();
+        }
+        turns.take(ours, floor);
+    }
+    turns.report()
 }
 
 async fn setup(seconds: f64) -> Result<Value> {

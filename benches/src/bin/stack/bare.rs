@@ -20,7 +20,8 @@ pub(crate) fn measure(case: &Case, seconds: f64) -> Result<Option<Value>> {
     }
 }
 
-fn pair() -> Result<(UdpSocket, UdpSocket)> {
+/// Two sockets.
+pub(crate) fn pair() -> Result<(UdpSocket, UdpSocket)> {
     let bind = || UdpSocket::bind("[::1]:0").or_else(|_| UdpSocket::bind("127.0.0.1:0"));
     Ok((bind()?, bind()?))
 }
@@ -53,6 +54,20 @@ fn blocking(seconds: f64) -> Result<Value> {
     report
 }
 
+fn on_tokio(socket: UdpSocket) -> Result<tokio::net::UdpSocket> {
+    socket.set_nonblocking(true)?;
+    Ok(tokio::net::UdpSocket::from_std(socket)?)
+}
+
+/// Sends back what comes, for ever.
+pub(crate) async fn echo(socket: UdpSocket) -> Result<()> {
+    let (socket, mut buffer) = (on_tokio(socket)?, [0; 2048]);
+    loop {
+        let (len, from) = socket.recv_from(&mut buffer).await?;
+        socket.send_to(buffer.get(..len).unwrap_or_default(), from).await?;
+    }
+}
+
 /// A task for each end; this one is ours.
 pub(crate) struct Echoed {
     socket: tokio::net::UdpSocket,
@@ -61,20 +76,9 @@ pub(crate) struct Echoed {
 }
 
 impl Echoed {
-    /// Starts the other end, within a runtime.
-    pub(crate) fn start() -> Result<Self> {
-        let (a, b) = pair()?;
-        let to = b.local_addr()?;
-        a.set_nonblocking(true)?;
-        b.set_nonblocking(true)?;
-        let (socket, b) = (tokio::net::UdpSocket::from_std(a)?, tokio::net::UdpSocket::from_std(b)?);
-        tokio::spawn(async move {
-            let mut buffer = [0; 2048];
-            while let Ok((len, from)) = b.recv_from(&mut buffer).await {
-                let _ = b.send_to(buffer.get(..len).unwrap_or_default(), from).await;
-            }
-        });
-        Ok(Self { socket, to, buffer: [0; 2048] })
+    /// Sends by `socket`, within a runtime, to where one that echoes is bound.
+    pub(crate) fn new(socket: UdpSocket, to: SocketAddr) -> Result<Self> {
+        Ok(Self { socket: on_tokio(socket)?, to, buffer: [0; 2048] })
     }
 
     /// One message there and back.

@@ -1,6 +1,7 @@
 //! `cargo xtask bench stack` and `bench setup`: whole stacks over UDP loopback, ours and, with the feature `stack-peers`,
 //! others in the same run, each measurement in a process of its own; and Chromium, where it is installed.
 
+mod apart;
 mod asynchronous;
 mod bare;
 mod cases;
@@ -111,6 +112,12 @@ fn stacks() -> Vec<Stack> {
             measure: bare::measure,
         },
         Stack { name: "weft", note: "async handles, tokio with two threads", measure: asynchronous::measure },
+        Stack {
+            name: "weft-apart",
+            note: "async handles, a runtime of one thread for each end",
+            measure: apart::asleep,
+        },
+        Stack { name: "weft-awake", note: "the same with busy_poll of 50 µs", measure: apart::awake },
         Stack { name: "weft-polled", note: "poll() of both peers in turn", measure: polled::measure },
         Stack { name: "chromium", note: "two peer connections of one page, headless", measure: chromium::measure },
         #[cfg(feature = "stack-peers")]

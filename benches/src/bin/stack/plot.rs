@@ -13,7 +13,7 @@ const WIDTH: f64 = 640.0;
 const HEIGHT: f64 = 320.0;
 const LEFT: f64 = 80.0;
 const TOP: f64 = 40.0;
-const COLOURS: [&str; 6] = ["#0b6", "#06c", "#c50", "#a0a", "#888", "#b90"];
+const COLOURS: [&str; 11] = ["#0b6", "#06c", "#c50", "#a0a", "#888", "#b90", "#0aa", "#d37", "#350", "#009", "#5d0"];
 const SIZES: [&str; 3] = ["100B", "1200B", "64KiB"];
 
 /// A line of a plot.
@@ -49,9 +49,14 @@ pub(crate) fn write(folder: &Path, all: &All<'_>) -> Result<()> {
     let mut spread = Vec::new();
     for (stack, of) in all {
         let Some(value) = of.get("round-trip") else { continue };
-        let name = if *stack == "bare-udp" { "bare UDP, blocking" } else { stack };
+        let (name, bare) = match *stack {
+            "bare-udp" => ("bare UDP, blocking", None),
+            "weft" => ("weft", Some("bare UDP, tokio")),
+            "weft-apart" => ("weft-apart", Some("bare UDP, apart")),
+            other => (other, None),
+        };
         spread.extend(percentiles(name, value));
-        spread.extend(value.get("bare").and_then(|bare| percentiles("bare UDP, tokio", bare)));
+        spread.extend(bare.and_then(|name| percentiles(name, value.get("bare")?)));
     }
     let names: Vec<String> = [0, 25, 50, 75, 99].iter().map(|n| format!("{n} %")).collect();
     put("latency.svg", "round trip of 100 B, µs, by percentile", &spread, &names)?;

@@ -159,6 +159,7 @@ fn trip(out: &mut String, name: &str, value: Option<&Value>, times_bare: Option<
 
 fn round_trips(all: &All<'_>) -> String {
     let case = |stack: &str| all.get(stack).and_then(|of| of.get("round-trip"));
+    let times = |value: Option<&Value>| value.and_then(|value| number(value, "times_bare"));
     let weft = case("weft");
     let mut out = "| 100 B round trip | p50 (wanted: 1.6 × bare) | p99 | CPU |\n|---|---|---|---|\n".to_owned();
     trip(
@@ -167,12 +168,22 @@ fn round_trips(all: &All<'_>) -> String {
         weft.and_then(|value| value.get("bare")),
         None,
     );
-    trip(&mut out, "weft", weft, weft.and_then(|value| number(value, "times_bare")));
+    trip(&mut out, "weft", weft, times(weft));
+    let apart = case("weft-apart");
+    trip(
+        &mut out,
+        "bare UDP, tokio, a runtime of one thread for each end, by turns with the next row",
+        apart.and_then(|value| value.get("bare")),
+        None,
+    );
+    trip(&mut out, "weft, a runtime of one thread for each end", apart, times(apart));
+    let awake = case("weft-awake");
+    trip(&mut out, "the same with `busy_poll` of 50 µs, to bare UDP that sleeps", awake, times(awake));
     trip(&mut out, "bare UDP, blocking sockets, a thread for each end", case("bare-udp"), None);
     let polled = case("weft-polled");
     let p50 = |value: Option<&Value>| value.and_then(|value| number(value, "p50"));
-    let times = p50(polled).zip(p50(case("bare-udp"))).map(|(ours, bare)| ours / bare);
-    trip(&mut out, "weft-polled, a thread for each end that polls without rest", polled, times);
+    let to_bare = p50(polled).zip(p50(case("bare-udp"))).map(|(ours, bare)| ours / bare);
+    trip(&mut out, "weft-polled, a thread for each end that polls without rest", polled, to_bare);
     for stack in STACKS.iter().filter(|stack| !stack.starts_with("weft")) {
         trip(&mut out, &format!("`{stack}`"), case(stack), None);
     }
