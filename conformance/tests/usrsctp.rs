@@ -53,6 +53,10 @@ impl Running {
         Self(child, Some(reader))
     }
 
+    fn has_ended(&mut self) -> bool {
+        self.0.try_wait().unwrap().is_some()
+    }
+
     /// What it printed, once it has ended.
     fn output(mut self) -> String {
         self.1.take().unwrap().join().unwrap()
@@ -161,12 +165,13 @@ fn from_tsctp(loss: u64, count: usize, len: usize, more: &[&str]) -> Option<Vec<
     let mut arguments = strings(&[&"-E", &theirs, &"-U", &ours, &"-p", &5000, &"-n", &count, &"-l", &len]);
     arguments.extend(more.iter().map(ToString::to_string));
     arguments.push("127.0.0.1".to_owned());
-    let client = Running::start(&path, &arguments);
+    let mut client = Running::start(&path, &arguments);
     let mut it = UdpAssociation::accept(socket, config(0), loss, Duration::from_secs(20)).unwrap();
     let mut got = Vec::new();
     let over = it.run_until(2 * MINUTE, |it| {
         got.extend(core::iter::from_fn(|| it.association.receive()).map(|m| m.payload));
-        it.association.is_over()
+        // A program that has ended does not repeat its SHUTDOWN COMPLETE, should that be lost.
+        it.association.is_over() || it.association.state() == State::ShutdownAckSent && client.has_ended()
     });
     assert!(over.unwrap(), "{} came: {:?} {:?} {}", got.len(), it.error, it.association.stats(), it.recent());
     // What was shut down in order may have to repeat its last word.
