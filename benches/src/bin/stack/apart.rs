@@ -75,7 +75,7 @@ fn round_trip(seconds: f64, busy_poll: Duration) -> Result<Value> {
         peer.set_remote_description(&answer.await?)?;
         channel.opened().await?;
         let report = tokio::spawn(turns(channel, bare, seconds)).await?;
-        peer.close();
+        peer.finish().await?;
         report
     }))?;
     far.join().map_err(|_| "the far end failed")??;
