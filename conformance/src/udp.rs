@@ -81,8 +81,8 @@ impl UdpAssociation {
         Instant::ORIGIN + self.origin.elapsed()
     }
 
-    /// The last packets that came, left, or were lost on the way, a line each: the time, and of each chunk type, flags and what
-    /// follows the length (a TSN for the most part). To be shown when a test fails.
+    /// The last packets that came, left, or were lost on the way, a line each, for a test that fails: the time, and each chunk as
+    /// `type/flags:value`, of which the first four bytes (a TSN for the most part).
     pub fn recent(&self) -> String {
         self.recent.iter().fold(format!("the last packets before {:?}:", self.now()), |text, line| text + "\n  " + line)
     }

@@ -149,11 +149,16 @@ pub struct Config {
     /// Hand the system runs of datagrams to cut up (UDP segmentation offload), where it can. On by default; where a network
     /// card or a driver is found to refuse, it is given up without this.
     pub segmentation_offload: bool,
-    /// How long the async driver stays awake after something came or was sent, instead of sleeping until the system wakes it: it
-    /// gives other tasks their turn, and asks the socket again. Zero by default; at most 100 ms. Falling asleep and waking up take
-    /// longer than anything else of a round trip between two machines that are close; not to sleep costs up to this much of a
-    /// processor each time. A little more than the round trip is of use, at most some hundred microseconds, best on a runtime of
-    /// one thread that has a processor to itself. A setting of an [`Endpoint`](crate::Endpoint); the polled driver never sleeps.
+    /// How long the async driver stays awake after a UDP datagram came or a handle was used: it gives other tasks of the runtime
+    /// their turn and asks the socket again, instead of sleeping until the system wakes it. Zero by default; at most 100 ms. On
+    /// loopback, a round trip between two threads takes half as long then.
+    ///
+    /// It costs up to this much of a processor each time, and all of one where something comes more often than that, consent
+    /// checks included (one for each peer about every 5 s). On a runtime of several threads tokio wakes a second one over and
+    /// over meanwhile. Little more than the round trip to the peer is of use, some hundred microseconds at most, on a runtime of
+    /// one thread that has a processor to itself.
+    ///
+    /// A setting of an [`Endpoint`](crate::Endpoint). TCP and TLS are waited for as ever, and the polled driver never sleeps.
     pub busy_poll: Duration,
     /// Announce that candidates trickle (RFC 8840). On by default.
     pub trickle: bool,

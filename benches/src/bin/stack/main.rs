@@ -1,7 +1,6 @@
 //! `cargo xtask bench stack` and `bench setup`: whole stacks over UDP loopback, ours and, with the feature `stack-peers`,
 //! others in the same run, each measurement in a process of its own; and Chromium, where it is installed.
 
-mod apart;
 mod asynchronous;
 mod bare;
 mod cases;
@@ -14,6 +13,7 @@ mod plot;
 mod polled;
 mod report;
 mod section;
+mod two_threads;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::error::Error;
@@ -115,9 +115,9 @@ fn stacks() -> Vec<Stack> {
         Stack {
             name: "weft-apart",
             note: "async handles, a runtime of one thread for each end",
-            measure: apart::asleep,
+            measure: two_threads::asleep,
         },
-        Stack { name: "weft-awake", note: "the same with busy_poll of 50 µs", measure: apart::awake },
+        Stack { name: "weft-awake", note: "the same with busy_poll of 50 µs", measure: two_threads::awake },
         Stack { name: "weft-polled", note: "poll() of both peers in turn", measure: polled::measure },
         Stack { name: "chromium", note: "two peer connections of one page, headless", measure: chromium::measure },
         #[cfg(feature = "stack-peers")]

@@ -78,8 +78,8 @@ impl AsyncUdpSocket {
         last.map_or(outcome, Ok)
     }
 
-    /// As [`try_recv`](Self::try_recv), but asks the system whatever tokio knows of the readiness, and leaves that as it is: for
-    /// who asks again and again instead of waiting, and must learn what has arrived before tokio does.
+    /// As [`try_recv`](Self::try_recv), but asks the system even if tokio has not said that something has arrived, and leaves
+    /// the readiness as it is: for callers that ask again and again instead of waiting.
     ///
     /// # Errors
     /// As [`UdpSocket::try_recv`].

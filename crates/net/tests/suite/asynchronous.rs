@@ -99,7 +99,8 @@ fn what_has_come_can_be_read_before_tokio_knows() {
             assert_eq!(b.recv_now(&mut buffer).err().map(|error| error.kind()), would_block);
             a.try_send(run, bytes).unwrap();
             assert_eq!(b.try_recv(&mut buffer).err().map(|error| error.kind()), would_block);
-            assert_eq!(b.recv_now(&mut buffer).unwrap(), 1);
+            // Some systems take a moment.
+            assert_eq!((0..1_000_000).find_map(|_| b.recv_now(&mut buffer).ok()), Some(1));
             assert_eq!(buffer.next_datagram().unwrap().payload, numbered(round, 100));
         }
     });

@@ -1,4 +1,5 @@
-//! Sending from the caller's task: a message that waits for no other needs no other task to be woken.
+//! Sending from the caller's task: a message that waits for no other needs no other task to be woken (but one
+//! that stays awake for the answer, [`Config::busy_poll`](crate::Config::busy_poll)).
 
 use std::io;
 use std::sync::Arc;
@@ -66,7 +67,7 @@ impl Shared {
         // The task rings early rather than late: it need only hear of what is due before that.
         if owes || deadline.is_some_and(|at| self.alarm().is_none_or(|alarm| at < alarm)) {
             self.notify();
-        } else if self.hub.keeps_vigil {
+        } else if self.hub.busy_polls {
             self.hub.wake();
         }
     }

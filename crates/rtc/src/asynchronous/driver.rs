@@ -15,6 +15,7 @@ use weft_net::{AsyncStreamListener, AsyncStreamSocket, AsyncUdpSocket};
 
 use super::Shared;
 use super::bell::Bell;
+use super::busy_poll::BusyPoll;
 use super::connections::Connections;
 use super::direct::Unsent;
 use super::endpoint::Hub;
@@ -23,7 +24,6 @@ use super::guard::Guard;
 use super::linger::Lingering;
 use super::listen::Listeners;
 use super::outlet::{Outlet, while_held_up};
-use super::vigil::Vigil;
 use crate::io::{Names, Outgoing, READS_A_TURN, Reach, Streams, with_received};
 use crate::sans_io::PeerConnection;
 
@@ -74,7 +74,7 @@ pub(super) struct Driver {
     pub(super) follow: Follow,
     /// Rung by `names`, `follow` and `sleep`.
     pub(super) bell: Bell,
-    vigil: Vigil,
+    busy_poll: BusyPoll,
     /// The endpoint had handles when the inbox was looked at last.
     pub(super) wanted: bool,
     batch: Outgoing,
@@ -92,7 +92,7 @@ impl Driver {
         listeners: Vec<AsyncStreamListener>,
         names: Names,
         follow: Follow,
-        vigil: Vigil,
+        busy_poll: BusyPoll,
     ) -> Self {
         Self {
             hub,
@@ -104,7 +104,7 @@ impl Driver {
             names,
             follow,
             bell: Bell::default(),
-            vigil,
+            busy_poll,
             wanted: true,
             batch: Outgoing::default(),
             sleep: Box::pin(tokio::time::sleep(Duration::ZERO)),
@@ -151,12 +151,15 @@ impl Driver {
                 loop {
                     // Where nothing is ready, it asks no system.
                     let mut outcome = outlet.socket.try_recv(received);
-                    if outcome.is_err() && reads == 0 && self.vigil.watches(now, at) {
+                    if reads == 0
+                        && self.busy_poll.asks(now, at)
+                        && outcome.as_ref().is_err_and(|error| error.kind() == io::ErrorKind::WouldBlock)
+                    {
                         outcome = outlet.socket.recv_now(received);
                     }
                     match outcome {
                         Ok(mut left) => {
-                            self.vigil.heard(now, at);
+                            self.busy_poll.heard(now, at);
                             if reads > 0 {
                                 now = self.hub.clock.now();
                             }
@@ -403,7 +406,7 @@ impl Future for Driver {
             driver.flush(cx);
             let (mut now, mut more) = driver.receive(cx);
             if stirred {
-                driver.vigil.stirred(now);
+                driver.busy_poll.extend(now);
             }
             driver.watch_streams(cx);
             driver.accept(now, cx);
@@ -429,8 +432,8 @@ impl Future for Driver {
             }
             more |= driver.connections.ready_len() > 0 || driver.names.has_work() || driver.hub.is_stirred();
             if driver.poll_alarm(rung).is_pending() && !more {
-                if driver.vigil.lasts(now) {
-                    Vigil::yield_to_others(cx);
+                if driver.busy_poll.is_awake(now) {
+                    BusyPoll::yield_to_others(cx);
                 }
                 return Poll::Pending;
             }

@@ -9,10 +9,10 @@ use std::task::{Context, Waker};
 use weft_core::Rng;
 use weft_net::{AsyncStreamListener, AsyncUdpSocket, Clock};
 
+use super::busy_poll::BusyPoll;
 use super::direct::Unsent;
 use super::driver::Driver;
 use super::follow::Follow;
-use super::vigil::Vigil;
 use super::{PeerConnection, Shared, SharedHandle};
 use crate::config::{Config, MdnsPolicy};
 use crate::error::Error;
@@ -48,10 +48,10 @@ pub(super) struct Hub {
     pub(super) clock: Clock,
     addresses: Mutex<Addresses>,
     inbox: Mutex<Inbox>,
-    /// There is something new in the inbox.
+    /// There is something new in the inbox, or something was sent and the task stays awake for what may be answered.
     stirred: AtomicBool,
-    /// The task stays awake for a while after something was done ([`Config::busy_poll`]).
-    pub(super) keeps_vigil: bool,
+    /// The task stays awake for a while after something came or was sent ([`Config::busy_poll`]).
+    pub(super) busy_polls: bool,
     /// Bytes that wait for a UDP socket to take them, of all connections.
     pub(super) owed: AtomicUsize,
     /// Names the next connection.
@@ -128,7 +128,7 @@ impl Hub {
         self.wake();
     }
 
-    /// Whether something new has come into the inbox since it was looked at.
+    /// Whether something new has come into the inbox since it was looked at, for all that is known.
     pub(super) fn is_stirred(&self) -> bool {
         self.stirred.load(Ordering::Acquire)
     }
@@ -138,7 +138,7 @@ impl Hub {
         self.is_stirred() && self.stirred.swap(false, Ordering::AcqRel)
     }
 
-    /// The task looks at the inbox, and stays awake for a while if it does so at all.
+    /// The task looks at the inbox, and stays awake for a while where it does that ([`Config::busy_poll`]).
     pub(super) fn wake(&self) {
         let waker = self.inbox().waker.take();
         // Only now: else the task might look before the waker is taken, and not again.
@@ -160,8 +160,8 @@ impl Inbox {
 
 impl Endpoint {
     /// Binds a socket on every address that `config` allows ([`port`](Config::port), [`interfaces`](Config::interfaces),
-    /// [`loopback`](Config::loopback)) and starts a task on the current tokio runtime. The other settings are those of
-    /// connections.
+    /// [`loopback`](Config::loopback)) and starts a task on the current tokio runtime, which may stay awake for a while
+    /// ([`busy_poll`](Config::busy_poll)). The other settings are those of connections.
     ///
     /// # Errors
     /// [`Error::Config`]; [`Error::Io`] without a network interface to bind, with the port taken, or outside a runtime.
@@ -187,16 +187,17 @@ impl Endpoint {
             addresses: Mutex::new(addresses),
             inbox: Mutex::new(Inbox { handles: 1, ..Inbox::default() }),
             stirred: AtomicBool::new(true),
-            keeps_vigil: !config.busy_poll.is_zero(),
+            busy_polls: !config.busy_poll.is_zero(),
             owed: AtomicUsize::new(0),
             next_key: AtomicU64::new(1),
         });
-        let vigil = Vigil::new(config.busy_poll);
-        runtime.spawn(Driver::new(Arc::clone(&hub), sockets, listeners, names, follow, vigil));
+        let busy_poll = BusyPoll::new(config.busy_poll);
+        runtime.spawn(Driver::new(Arc::clone(&hub), sockets, listeners, names, follow, busy_poll));
         Ok(Self { hub })
     }
 
-    /// Makes a connection on these sockets. Settings about sockets have no effect here.
+    /// Makes a connection on these sockets. Settings about sockets, and [`busy_poll`](Config::busy_poll), have no
+    /// effect here.
     ///
     /// # Errors
     /// [`Error::Closed`] when the endpoint's runtime is gone, [`Error::Certificate`], [`Error::Config`]: also if addresses

@@ -8,6 +8,7 @@
 
 mod backlog;
 mod bell;
+mod busy_poll;
 mod bytes;
 mod channel;
 mod connections;
@@ -23,7 +24,6 @@ mod outlet;
 mod peer;
 mod pieces;
 mod stream;
-mod vigil;
 mod wakers;
 
 use std::collections::VecDeque;

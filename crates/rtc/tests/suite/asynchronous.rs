@@ -22,7 +22,14 @@ pub(crate) fn peer() -> PeerConnection {
 
 /// A connected couple, and the ends of a channel.
 pub(crate) async fn connect() -> (PeerConnection, PeerConnection, DataChannel, DataChannel) {
-    let (a, b) = (peer(), peer());
+    connect_those(peer(), peer()).await
+}
+
+/// The same of two that are new.
+pub(crate) async fn connect_those(
+    a: PeerConnection,
+    b: PeerConnection,
+) -> (PeerConnection, PeerConnection, DataChannel, DataChannel) {
     let here = a.create_data_channel(DataChannelInit::new("x")).unwrap();
     let answer = b.answer(&a.offer().await.unwrap()).await.unwrap();
     a.set_remote_description(&answer).unwrap();
