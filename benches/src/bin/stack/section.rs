@@ -157,28 +157,25 @@ fn trip(out: &mut String, name: &str, value: Option<&Value>, times_bare: Option<
     let _ = writeln!(out, "| {name} | {p50:.1} µs{ratio} | {p99:.1} µs | {cpu:.1} µs |");
 }
 
+/// What was measured by turns with bare UDP, and that first, if it is `named`.
+fn by_turns(out: &mut String, named: Option<&str>, name: &str, value: Option<&Value>) {
+    if let Some(named) = named {
+        trip(out, named, value.and_then(|value| value.get("bare")), None);
+    }
+    trip(out, name, value, value.and_then(|value| number(value, "times_bare")));
+}
+
 fn round_trips(all: &All<'_>) -> String {
     let case = |stack: &str| all.get(stack).and_then(|of| of.get("round-trip"));
-    let times = |value: Option<&Value>| value.and_then(|value| number(value, "times_bare"));
-    let weft = case("weft");
     let mut out = "| 100 B round trip | p50 (wanted: 1.6 × bare) | p99 | CPU |\n|---|---|---|---|\n".to_owned();
-    trip(
+    by_turns(&mut out, Some("bare UDP, tokio, by turns of 20 ms with the next row"), "weft", case("weft"));
+    by_turns(
         &mut out,
-        "bare UDP, tokio, by turns of 20 ms with the next row",
-        weft.and_then(|value| value.get("bare")),
-        None,
+        Some("bare UDP, tokio, a runtime of one thread for each end, by turns with the next row"),
+        "weft, a runtime of one thread for each end",
+        case("weft-apart"),
     );
-    trip(&mut out, "weft", weft, times(weft));
-    let apart = case("weft-apart");
-    trip(
-        &mut out,
-        "bare UDP, tokio, a runtime of one thread for each end, by turns with the next row",
-        apart.and_then(|value| value.get("bare")),
-        None,
-    );
-    trip(&mut out, "weft, a runtime of one thread for each end", apart, times(apart));
-    let awake = case("weft-awake");
-    trip(&mut out, "the same with `busy_poll` of 50 µs, to bare UDP that sleeps", awake, times(awake));
+    by_turns(&mut out, None, "the same with `busy_poll` of 50 µs, to bare UDP that sleeps", case("weft-awake"));
     trip(&mut out, "bare UDP, blocking sockets, a thread for each end", case("bare-udp"), None);
     let polled = case("weft-polled");
     let p50 = |value: Option<&Value>| value.and_then(|value| number(value, "p50"));

@@ -67,7 +67,7 @@ impl Shared {
         // The task rings early rather than late: it need only hear of what is due before that.
         if owes || deadline.is_some_and(|at| self.alarm().is_none_or(|alarm| at < alarm)) {
             self.notify();
-        } else if self.hub.busy_polls {
+        } else if !self.hub.busy_poll.is_zero() {
             self.hub.wake();
         }
     }

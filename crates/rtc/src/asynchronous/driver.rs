@@ -92,9 +92,9 @@ impl Driver {
         listeners: Vec<AsyncStreamListener>,
         names: Names,
         follow: Follow,
-        busy_poll: BusyPoll,
     ) -> Self {
         Self {
+            busy_poll: BusyPoll::new(hub.busy_poll),
             hub,
             outlets: sockets.into_iter().map(Outlet::new).collect(),
             connections: Connections::default(),
@@ -104,7 +104,6 @@ impl Driver {
             names,
             follow,
             bell: Bell::default(),
-            busy_poll,
             wanted: true,
             batch: Outgoing::default(),
             sleep: Box::pin(tokio::time::sleep(Duration::ZERO)),

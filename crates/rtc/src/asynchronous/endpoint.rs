@@ -5,11 +5,11 @@ use std::net::{IpAddr, SocketAddr};
 use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::{Context, Waker};
+use std::time::Duration;
 
 use weft_core::Rng;
 use weft_net::{AsyncStreamListener, AsyncUdpSocket, Clock};
 
-use super::busy_poll::BusyPoll;
 use super::direct::Unsent;
 use super::driver::Driver;
 use super::follow::Follow;
@@ -50,8 +50,8 @@ pub(super) struct Hub {
     inbox: Mutex<Inbox>,
     /// There is something new in the inbox, or something was sent and the task stays awake for what may be answered.
     stirred: AtomicBool,
-    /// The task stays awake for a while after something came or was sent ([`Config::busy_poll`]).
-    pub(super) busy_polls: bool,
+    /// How long the task stays awake after something came or was sent ([`Config::busy_poll`]).
+    pub(super) busy_poll: Duration,
     /// Bytes that wait for a UDP socket to take them, of all connections.
     pub(super) owed: AtomicUsize,
     /// Names the next connection.
@@ -187,12 +187,11 @@ impl Endpoint {
             addresses: Mutex::new(addresses),
             inbox: Mutex::new(Inbox { handles: 1, ..Inbox::default() }),
             stirred: AtomicBool::new(true),
-            busy_polls: !config.busy_poll.is_zero(),
+            busy_poll: config.busy_poll,
             owed: AtomicUsize::new(0),
             next_key: AtomicU64::new(1),
         });
-        let busy_poll = BusyPoll::new(config.busy_poll);
-        runtime.spawn(Driver::new(Arc::clone(&hub), sockets, listeners, names, follow, busy_poll));
+        runtime.spawn(Driver::new(Arc::clone(&hub), sockets, listeners, names, follow));
         Ok(Self { hub })
     }
 

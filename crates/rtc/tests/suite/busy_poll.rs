@@ -108,11 +108,14 @@ fn nobody_else_is_kept_waiting() {
                     there.send(message.data).await.unwrap();
                 }
             });
-            for n in 0..500_u32 {
-                let message = n.to_be_bytes().to_vec();
-                here.send(message.clone()).await.unwrap();
-                assert_eq!(timeout(PATIENCE, here.recv()).await.unwrap().unwrap().data, message);
-            }
+            let round_trips = async {
+                for n in 0..500_u32 {
+                    let message = n.to_be_bytes().to_vec();
+                    here.send(message.clone()).await.unwrap();
+                    assert_eq!(here.recv().await.unwrap().data, message);
+                }
+            };
+            timeout(PATIENCE, round_trips).await.unwrap();
             // Longer than all windows: timers ring, too.
             timeout(PATIENCE, sleep(2 * WINDOW)).await.unwrap();
             a.close();
